@@ -1,0 +1,154 @@
+"""What the gateway asks of a CRM, whichever it is (architecture: crm/connector)."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+
+class CrmError(Exception):
+    """Root of CRM failures.
+
+    Attributes:
+        retryable: a later attempt of the same thing may succeed.
+        code: the CRM's own code (``UNABLE_TO_LOCK_ROW``), to show and to search for.
+        retry_after_s: earliest useful retry in seconds, when the CRM or we know it.
+    """
+
+    retryable = False
+
+    def __init__(
+        self, message: str, *, code: str = "", retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.retry_after_s = retry_after_s
+
+
+class CrmUnavailable(CrmError):
+    """Network failure, time-out, 5xx, row lock: nothing is known to be wrong."""
+
+    retryable = True
+
+
+class CrmLimitExceeded(CrmError):
+    """The organisation's API allowance is used up: stop and park the outbox."""
+
+    retryable = True
+
+
+class CrmSignInFailed(CrmError):
+    """No token for this user: the app is not approved, the key is wrong, or so."""
+
+    retryable = True
+
+
+class CrmRefused(CrmError):
+    """The CRM understood and said no (validation rule, missing field, no access)."""
+
+
+class CrmDuplicateFound(CrmRefused):
+    """A duplicate rule stopped a create; ``records`` are the ones it names."""
+
+    def __init__(self, message: str, records: tuple[CrmRecord, ...]) -> None:
+        super().__init__(message, code="DUPLICATES_DETECTED")
+        self.records = records
+
+
+class MatchCertainty(enum.StrEnum):
+    """EXACT: the same E.164 number. POSSIBLE: only the last digits agree."""
+
+    EXACT = "exact"
+    POSSIBLE = "possible"
+
+
+@dataclass(frozen=True, slots=True)
+class CrmRecord:
+    """A person or company that a number leads to.
+
+    ``kind`` is the CRM's object name (``Contact``, ``Lead``, ``Account``); ``url``
+    is absolute and opens the record for a signed-in user.
+    """
+
+    id: str
+    kind: str
+    name: str
+    url: str
+    company: str = ""
+    phone: str = ""
+    certainty: MatchCertainty = MatchCertainty.EXACT
+
+
+@dataclass(frozen=True, slots=True)
+class CrmUser:
+    """On whose behalf the CRM is asked.
+
+    ``id`` is the CRM's user id (owner of activities), ``username`` its sign-in name.
+    """
+
+    tenant: str
+    id: str
+    username: str
+
+
+@dataclass(frozen=True, slots=True)
+class ContactDraft:
+    """A contact to create; only ``last_name`` is required."""
+
+    last_name: str
+    first_name: str = ""
+    phone: str = ""
+    company: str = ""
+
+
+class ActivityDirection(enum.StrEnum):
+    INBOUND = "inbound"
+    OUTBOUND = "outbound"
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """One call or attempt, to be in the CRM exactly once under ``key``.
+
+    ``key`` is ``call:<uuid>``; ``outcome`` a short phrase (``"Answered"``,
+    ``"Missed"``, ``"Busy"``); ``duration_s`` talk time in seconds, 0 if unanswered.
+    """
+
+    key: str
+    user: CrmUser
+    direction: ActivityDirection
+    subject: str
+    outcome: str
+    description: str
+    started_at: datetime
+    duration_s: int
+    number: str
+    who_id: str = ""
+    what_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenActivity:
+    """Where the activity is; ``created`` is False if it was there already."""
+
+    record_id: str
+    url: str
+    created: bool
+
+
+class Connector(Protocol):
+    """One tenant's CRM. Methods raise :class:`CrmError` and honour cancellation."""
+
+    async def find_by_number(self, user: CrmUser, e164: str) -> tuple[CrmRecord, ...]:
+        """Records whose phone fields hold the number, best first; () if none."""
+
+    async def create_contact(self, user: CrmUser, draft: ContactDraft) -> CrmRecord:
+        """Create and return it; found by :meth:`find_by_number` at once afterwards."""
+
+    async def write_activity(self, activity: Activity) -> WrittenActivity:
+        """Upsert by ``activity.key``; safe to repeat after any failure."""
+
+    async def close(self) -> None:
+        """Give up threads and connections."""

@@ -1,0 +1,172 @@
+"""The media engine as the rest of the gateway sees it: SDP goes in, SDP comes out.
+
+A *media call* has two legs, ``browser`` (ICE, DTLS-SRTP, always the offerer) and
+``sip`` (plain RTP). Whoever implements :class:`MediaEngine` moves packets between
+them; nobody else ever touches one. The shape follows rtpengine's ng protocol, so
+that the embedded relay and rtpengine can pass the same contract tests.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NewType, Protocol
+
+MediaCallId = NewType("MediaCallId", str)
+
+
+class Leg(enum.StrEnum):
+    """The two sides of a media call."""
+
+    BROWSER = "browser"
+    SIP = "sip"
+
+
+class MediaErrorKind(enum.StrEnum):
+    """Why the engine refused; the call layer maps it to a SIP status or an error."""
+
+    BAD_SDP = "bad_sdp"
+    NO_COMMON_CODEC = "no_common_codec"
+    UNKNOWN_CALL = "unknown_call"
+    WRONG_STATE = "wrong_state"
+    NO_CAPACITY = "no_capacity"
+    ENGINE_LOST = "engine_lost"
+
+
+class MediaError(Exception):
+    """An engine operation failed; ``str()`` is fit for a log, never for SIP."""
+
+    def __init__(self, kind: MediaErrorKind, detail: str) -> None:
+        super().__init__(f"{kind.value}: {detail}")
+        self.kind = kind
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True)
+class Negotiated:
+    """What a leg agreed on after an answer in either direction.
+
+    Attributes:
+        sdp: our answer (from :meth:`MediaEngine.answer`), else ``""``.
+        codec: encoding name as in rtpmap, e.g. ``"PCMU"``.
+        renegotiate_browser: the SIP side chose another codec than the browser
+            now sends; ask the browser for a new offer of the same generation.
+    """
+
+    sdp: str
+    codec: str
+    renegotiate_browser: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LegStatistics:
+    """RTP and RTCP counters of one leg (RFC 3550 terms).
+
+    ``jitter_ms`` and ``round_trip_ms`` are milliseconds, ``lost`` packets the leg's
+    remote sent and we did not get, ``remote_lost`` what its reports say of ours;
+    ``mos`` the E-model estimate 1.0 to 4.5 (ITU-T G.107), None before media.
+    """
+
+    packets_received: int = 0
+    packets_sent: int = 0
+    lost: int = 0
+    remote_lost: int = 0
+    jitter_ms: float = 0.0
+    round_trip_ms: float | None = None
+    dropped: int = 0
+    mos: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MediaStatistics:
+    """Both legs at one moment."""
+
+    browser: LegStatistics = field(default_factory=LegStatistics)
+    sip: LegStatistics = field(default_factory=LegStatistics)
+
+
+@dataclass(frozen=True, slots=True)
+class BrowserConnected:
+    """ICE and DTLS of this generation are up and its first SRTP packet verified."""
+
+    call: MediaCallId
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class BrowserLost:
+    """No consent (RFC 7675) or DTLS failure: the browser is gone for now.
+
+    ``reason`` is ``consent``, ``dtls``, ``ice_timeout`` or ``closed``.
+    """
+
+    call: MediaCallId
+    generation: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SipMediaStarted:
+    """First accepted RTP packet from the SIP side."""
+
+    call: MediaCallId
+
+
+@dataclass(frozen=True, slots=True)
+class DigitReceived:
+    """A finished telephone-event (RFC 4733), one of ``0-9*#A-D``."""
+
+    call: MediaCallId
+    leg: Leg
+    digit: str
+
+
+@dataclass(frozen=True, slots=True)
+class EngineLost:
+    """The worker that carried the call died; open the call again elsewhere."""
+
+    call: MediaCallId
+
+
+MediaEvent = (
+    BrowserConnected | BrowserLost | SipMediaStarted | DigitReceived | EngineLost
+)
+
+
+class MediaEngine(Protocol):
+    """Owner of all packets. Every method raises :class:`MediaError`."""
+
+    def subscribe(self, on_event: Callable[[MediaEvent], None]) -> None:
+        """Hand every event to ``on_event``, in order, in the loop; it must not block."""
+
+    async def open(self, call: MediaCallId) -> None:
+        """Reserve a worker and a port pair for a new call."""
+
+    async def answer(
+        self, call: MediaCallId, leg: Leg, offer: str, *, generation: int = 1
+    ) -> Negotiated:
+        """Answer the leg's remote party's SDP offer.
+
+        For the browser leg: a higher ``generation`` with new ICE credentials builds
+        a second transport beside the live one and switches on its first verified
+        SRTP packet; the same credentials renegotiate codecs on the live one; the
+        same generation and offer again give the same answer (idempotent).
+        For the SIP leg (incoming INVITE, re-INVITE): the answer holds the codecs
+        that the browser leg can also do, in the offer's order.
+        """
+
+    async def offer(self, call: MediaCallId, leg: Leg) -> str:
+        """Our own SDP offer to the leg's remote party (SIP leg only)."""
+
+    async def accept(self, call: MediaCallId, leg: Leg, answer: str) -> Negotiated:
+        """Take the remote party's answer to :meth:`offer`; again on each fork's."""
+
+    async def send_digits(self, call: MediaCallId, leg: Leg, digits: str) -> bool:
+        """Send telephone-events towards the leg's remote; False: not negotiated."""
+
+    async def statistics(self, call: MediaCallId) -> MediaStatistics:
+        """Counters now."""
+
+    async def close(self, call: MediaCallId) -> MediaStatistics:
+        """Free everything; last counters. Unknown calls raise UNKNOWN_CALL."""
