@@ -1,0 +1,676 @@
+"""One call: the only place where a browser, a SIP leg and media meet.
+
+A call is an actor. Everything that happens to it (the rep's requests, SIP events,
+media events, a found match) is put into one bounded inbox and handled strictly in
+order by :meth:`Call.run`; nothing else touches its state. What may follow what is
+:mod:`gateway.calls.machine`'s business, what an end means :mod:`.outcome`'s.
+
+The SIP dialog lives here and never in the page: a reload, another tab or a network
+change is an offer with a higher generation (:meth:`Call.offer_media`), and the far
+end's call is not touched.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar, assert_never
+
+import sip
+from gateway.activities.record import CallRecord
+from gateway.calls.machine import CallInput, CallMachine, WrongState
+from gateway.calls.outcome import of_cancel, of_rejection
+from gateway.calls.ports import Alarm, SipLeg, Services
+from gateway.crm.connector import CrmRecord
+from gateway.identity.users import User
+from gateway.media.engine import (
+    BrowserConnected,
+    BrowserLost,
+    DigitReceived,
+    EngineLost,
+    Leg,
+    MediaCallId,
+    MediaError,
+    MediaErrorKind,
+    MediaEvent,
+    Negotiated,
+    SipMediaStarted,
+)
+from gateway.sessions.backend import RequestError
+from gateway.sessions.wire import (
+    ActivityState,
+    ActivityView,
+    CallAnsweredEvent,
+    CallDirection,
+    CallDtmfEvent,
+    CallEarlyMediaEvent,
+    CallEndedEvent,
+    CallIncomingEvent,
+    CallMediaEvent,
+    CallRingingEvent,
+    CallState,
+    CallUpdatedEvent,
+    CallView,
+    EndReason,
+    ErrorKind,
+    Event,
+    Match,
+    MatchState,
+    MediaAction,
+    MediaReason,
+    Peer,
+    Record,
+)
+
+logger = logging.getLogger(__name__)
+
+INBOX_LIMIT = 128
+REMEMBERED_END_REASON = sip.Reason(
+    protocol="SIP", cause=410, text="The rep's browser did not come back"
+)
+
+T = TypeVar("T")
+_STATUS_OF_MEDIA_ERROR = {
+    MediaErrorKind.BAD_SDP: 400,
+    MediaErrorKind.NO_COMMON_CODEC: 488,
+    MediaErrorKind.UNKNOWN_CALL: 500,
+    MediaErrorKind.WRONG_STATE: 500,
+    MediaErrorKind.NO_CAPACITY: 503,
+    MediaErrorKind.ENGINE_LOST: 503,
+}
+_KIND_OF_MEDIA_ERROR = {
+    MediaErrorKind.BAD_SDP: ErrorKind.MEDIA_BAD_SDP,
+    MediaErrorKind.NO_COMMON_CODEC: ErrorKind.CODEC_NONE,
+    MediaErrorKind.UNKNOWN_CALL: ErrorKind.MEDIA_UNAVAILABLE,
+    MediaErrorKind.WRONG_STATE: ErrorKind.CALL_WRONG_STATE,
+    MediaErrorKind.NO_CAPACITY: ErrorKind.MEDIA_UNAVAILABLE,
+    MediaErrorKind.ENGINE_LOST: ErrorKind.MEDIA_UNAVAILABLE,
+}
+
+
+@dataclass(slots=True)
+class _MediaState:
+    """What of the media is set up; owned by the actor."""
+
+    is_open: bool = False
+    generation: int = 0
+    sip_is_agreed: bool = False
+    sip_must_be_reoffered: bool = False
+    early_sdp_of: str | None = None
+
+
+class Call:
+    """See the module. Made by :class:`gateway.calls.service.CallService`."""
+
+    def __init__(
+        self,
+        call_id: str,
+        user: User,
+        direction: CallDirection,
+        peer: Peer,
+        *,
+        services: Services,
+        record: Record | None = None,
+    ) -> None:
+        self.call_id = call_id
+        self.user = user
+        self.peer = peer
+        self._services = services
+        self._machine = CallMachine(direction, now=services.now())
+        self._media_id = MediaCallId(call_id)
+        self._media = _MediaState()
+        self._leg: SipLeg | None = None
+        self._match = Match(
+            state=MatchState.FOUND if record else MatchState.NONE,
+            records=(record,) if record else (),
+        )
+        # The record the rep meant: dialled from, chosen, or created during the call.
+        self._chosen = record
+        self._activity = ActivityView(state=ActivityState.NONE)
+        self._inbox: deque[Callable[[], Awaitable[None]]] = deque()
+        self._wake = asyncio.Event()
+        self._alarm: Alarm | None = None
+        # Inputs refused because the inbox was full; only ever media or SIP noise.
+        self.dropped = 0
+
+    # What others see --------------------------------------------------------------
+
+    @property
+    def is_over(self) -> bool:
+        return self._machine.is_over
+
+    @property
+    def state(self) -> CallState:
+        return self._machine.state
+
+    @property
+    def media_id(self) -> MediaCallId:
+        return self._media_id
+
+    def view(self) -> CallView:
+        """The call as the browser protocol shows it."""
+        machine = self._machine
+        return CallView(
+            call_id=self.call_id,
+            direction=machine.direction,
+            state=machine.state,
+            peer=self.peer,
+            match=self._match,
+            started_at=_ms(machine.started_at),
+            answered_at=None if machine.answered_at is None else _ms(machine.answered_at),
+            ended_at=None if machine.ended_at is None else _ms(machine.ended_at),
+            end_reason=machine.end_reason,
+            sip_code=machine.sip_code,
+            media_generation=self._media.generation,
+            activity=self._activity,
+        )
+
+    def record(self) -> CallRecord:
+        """The call as it is kept."""
+        machine = self._machine
+        return CallRecord(
+            call_id=self.call_id,
+            user=self.user.key,
+            direction=machine.direction,
+            number=self.peer.number,
+            e164=self.peer.e164,
+            display_name=self.peer.display_name,
+            record=self._record_meant(),
+            started_at=machine.started_at,
+            answered_at=machine.answered_at,
+            ended_at=machine.ended_at,
+            reason=machine.end_reason,
+            sip_code=machine.sip_code,
+        )
+
+    def _record_meant(self) -> CrmRecord | None:
+        """Whom the activity belongs to: never a guess among several."""
+        record = self._chosen
+        if record is None and len(self._match.records) == 1:
+            record = self._match.records[0]
+        if record is None or record.certainty != "exact":
+            return None
+        return CrmRecord(
+            id=record.id,
+            kind=record.kind,
+            name=record.name,
+            url=record.url,
+            company=record.company,
+            phone=record.phone,
+        )
+
+    # Into the inbox -----------------------------------------------------------------
+
+    def _post(self, job: Callable[[], Awaitable[None]], *, vital: bool = False) -> None:
+        if len(self._inbox) >= INBOX_LIMIT and not vital:
+            self.dropped += 1
+            return
+        self._inbox.append(job)
+        self._wake.set()
+
+    async def request(self, command: Callable[[], Awaitable[T]]) -> T:
+        """Run a command of the rep's in its turn and give back its result.
+
+        Raises:
+            RequestError: as the command does, or ``call.wrong_state`` if the call
+                ended before its turn came.
+        """
+        if self.is_over:
+            raise RequestError(ErrorKind.CALL_WRONG_STATE, "The call has ended.")
+        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+
+        async def job() -> None:
+            if done.cancelled():
+                return
+            try:
+                result = await command()
+            except WrongState as error:
+                self._fail(done, RequestError(ErrorKind.CALL_WRONG_STATE, str(error)))
+            except MediaError as error:
+                kind = _KIND_OF_MEDIA_ERROR[error.kind]
+                self._fail(done, RequestError(kind, error.detail))
+            except RequestError as error:
+                self._fail(done, error)
+            else:
+                if not done.done():
+                    done.set_result(result)
+
+        if len(self._inbox) >= INBOX_LIMIT:
+            raise RequestError(
+                ErrorKind.RATE_LIMITED, "Too much at once for one call.", retryable=True
+            )
+        self._post(job)
+        return await done
+
+    @staticmethod
+    def _fail(done: asyncio.Future[Any], error: Exception) -> None:
+        if not done.done():
+            done.set_exception(error)
+
+    def sip_event(self, event: sip.CallEvent) -> None:
+        """Called by the SIP leg."""
+        ends = isinstance(
+            event, sip.Rejected | sip.Cancelled | sip.RemoteHangup | sip.Failed
+        )
+        self._post(lambda: self._on_sip(event), vital=ends)
+
+    def media_event(self, event: MediaEvent) -> None:
+        """Called for the engine's events of this call."""
+        self._post(lambda: self._on_media(event))
+
+    def match_found(self, match: Match) -> None:
+        """The CRM's answer, whenever it comes; also after the end."""
+        if self.is_over:
+            self._set_match(match)
+        else:
+            self._post(lambda: _now(lambda: self._set_match(match)))
+
+    def chosen(self, record: Record) -> None:
+        """The rep chose or created the record of this call; also after the end."""
+        self._chosen = record
+        records = (record, *(r for r in self._match.records if r.id != record.id))
+        self._match = Match(state=MatchState.FOUND, records=records)
+        self._publish(CallUpdatedEvent, call=self.view())
+
+    def activity_changed(self, activity: ActivityView) -> None:
+        """The activity writer's news about this call."""
+        self._activity = activity
+        self._publish(CallUpdatedEvent, call=self.view())
+
+    # The actor ----------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Handle the inbox until the call is over; then free everything."""
+        try:
+            while not self.is_over:
+                while self._inbox and not self.is_over:
+                    job = self._inbox.popleft()
+                    try:
+                        await job()
+                    except MediaError as error:
+                        await self._media_failed(error)
+                if self.is_over:
+                    break
+                self._wake.clear()
+                if not self._inbox:
+                    await self._wake.wait()
+        except Exception:
+            logger.exception("call %s of %s failed", self.call_id, self.user.key)
+            if self._leg is not None and not self.is_over:
+                self._leg.hangup(None)
+            self._finish(EndReason.FAILED)
+        finally:
+            self._set_alarm(None, None)
+            await self._close_media()
+            while self._inbox:
+                # Requests that came too late learn that the call has ended.
+                await self._answer_late(self._inbox.popleft())
+
+    async def _answer_late(self, job: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await job()
+        except (MediaError, WrongState) as error:
+            logger.debug("call %s: after its end: %s", self.call_id, error)
+
+    def _publish(self, event: type[Event], **fields: object) -> None:
+        self._services.publisher.publish(self.user.key, event, **fields)
+
+    def _set_alarm(
+        self, delay_s: float | None, then: Callable[[], Awaitable[None]] | None
+    ) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        if delay_s is not None and then is not None:
+            self._alarm = self._services.later(delay_s, lambda: self._post(then))
+
+    # Beginnings ---------------------------------------------------------------------
+
+    def begin_incoming(self, leg: SipLeg) -> None:
+        """An INVITE has come: tell the rep, tell the caller that it rings."""
+        self._leg = leg
+        self._services.journal.started(self.record())
+        leg.ring()
+        self._publish(CallIncomingEvent, call=self.view())
+        self._set_alarm(self._services.limits.no_answer_s, self._rang_too_long)
+
+    def begin_search(self) -> None:
+        """The CRM is being asked who this is."""
+        self._match = Match(state=MatchState.SEARCHING)
+
+    async def begin_outgoing(
+        self, offer: str, dial: Callable[[str, Callable[[sip.CallEvent], None]], SipLeg]
+    ) -> str:
+        """Set up media and send the INVITE; gives the SDP answer for the browser.
+
+        Raises:
+            RequestError: nothing was sent; the call is over and not recorded.
+        """
+        try:
+            answered = await self._answer_browser(offer, 1)
+            sip_offer = await self._services.engine.offer(self._media_id, Leg.SIP)
+        except MediaError as error:
+            await self._close_media()
+            self._machine.end(EndReason.MEDIA_FAILED, now=self._services.now())
+            raise RequestError(
+                _KIND_OF_MEDIA_ERROR[error.kind], error.detail
+            ) from None
+        self._services.journal.started(self.record())
+        self._leg = dial(sip_offer, self.sip_event)
+        self._set_alarm(self._services.limits.no_answer_s, self._rang_too_long)
+        return answered.sdp
+
+    async def _rang_too_long(self) -> None:
+        if self.state in (CallState.RINGING, CallState.ANSWERING):
+            self._drop_leg(480)
+            self._finish(EndReason.MISSED)
+        elif self.state in (CallState.CALLING, CallState.ALERTING):
+            self._drop_leg()
+            self._finish(EndReason.NO_ANSWER)
+
+    # The rep's requests (each runs in the actor, by request()) -----------------------
+
+    async def answer(self, offer: str | None, generation: int) -> str | None:
+        """Answer an incoming call; gives the SDP answer to ``offer``."""
+        leg = self._require_leg()
+        if offer is None and self._media.generation == 0:
+            raise RequestError(
+                ErrorKind.BAD_REQUEST, "An offer is needed, here or by call.media."
+            )
+        self._machine.apply(CallInput.ACCEPT, now=self._services.now())
+        answer: str | None = None
+        try:
+            if offer is not None:
+                answer = (await self._answer_browser(offer, generation)).sdp
+            sdp = await self._sip_description(leg)
+        except MediaError as error:
+            leg.reject(_STATUS_OF_MEDIA_ERROR[error.kind])
+            self._finish(
+                EndReason.NO_COMMON_CODEC
+                if error.kind is MediaErrorKind.NO_COMMON_CODEC
+                else EndReason.MEDIA_FAILED
+            )
+            raise
+        if self.is_over:
+            raise WrongState("the caller hung up")
+        leg.answer(sdp)
+        self._connected()
+        return answer
+
+    async def _sip_description(self, leg: SipLeg) -> str:
+        engine = self._services.engine
+        if leg.remote_offer is None:
+            return await engine.offer(self._media_id, Leg.SIP)
+        negotiated = await engine.answer(self._media_id, Leg.SIP, leg.remote_offer)
+        self._media.sip_is_agreed = True
+        self._ask_for_codec(negotiated)
+        return negotiated.sdp
+
+    async def reject(self, reason: str) -> None:
+        """Decline an incoming call on all devices, or say busy on this one."""
+        if self.state is not CallState.RINGING:
+            raise WrongState(f"decline in state {self.state.value}")
+        self._drop_leg(603 if reason == "declined" else 486)
+        self._finish(EndReason.DECLINED_HERE)
+
+    async def hang_up(self) -> None:
+        """End the call, whatever its state."""
+        reason = self._machine.hang_up_reason()
+        self._drop_leg(603 if reason is EndReason.DECLINED_HERE else None)
+        self._finish(reason)
+
+    async def offer_media(
+        self, offer: str, generation: int, reason: MediaReason
+    ) -> tuple[str, int]:
+        """Take the browser's offer: first, renewed, or renegotiated."""
+        self._machine.apply(CallInput.MEDIA, now=self._services.now())
+        if generation < self._media.generation:
+            raise RequestError(
+                ErrorKind.CALL_WRONG_STATE,
+                f"generation {generation} is older than {self._media.generation}",
+            )
+        logger.info(
+            "call %s media offer: %s, generation %d", self.call_id, reason, generation
+        )
+        negotiated = await self._answer_browser(offer, generation)
+        if self._media.sip_must_be_reoffered and self._leg is not None:
+            self._media.sip_must_be_reoffered = False
+            self._leg.reinvite(
+                await self._services.engine.offer(self._media_id, Leg.SIP)
+            )
+        return negotiated.sdp, self._media.generation
+
+    async def send_digits(self, digits: str) -> None:
+        """DTMF by RFC 4733, or by INFO where the far end takes no telephone-event."""
+        self._machine.apply(CallInput.DIGITS, now=self._services.now())
+        digits = digits.upper()
+        if await self._services.engine.send_digits(self._media_id, Leg.SIP, digits):
+            return
+        leg = self._require_leg()
+        for digit in digits:
+            leg.info(
+                "application/dtmf-relay",
+                f"Signal={digit}\r\nDuration=160\r\n".encode("ascii"),
+            )
+
+    async def abandon(self) -> None:
+        """Nobody came back in the resume window."""
+        if self._leg is not None:
+            if self.state is CallState.RINGING:
+                self._leg.reject(480)
+            else:
+                self._leg.hangup(REMEMBERED_END_REASON)
+        self._finish(
+            EndReason.MISSED
+            if self.state is CallState.RINGING
+            else EndReason.CLIENT_LOST
+        )
+
+    # SIP ------------------------------------------------------------------------------
+
+    async def _on_sip(self, event: sip.CallEvent) -> None:
+        if self.is_over:
+            return
+        match event:
+            case sip.Progress():
+                await self._on_progress(event)
+            case sip.Answered():
+                await self._on_answered(event)
+            case sip.Confirmed():
+                if event.sdp is not None and not self._media.sip_is_agreed:
+                    await self._accept_sip(event.sdp)
+            case sip.Offer():
+                await self._on_sip_offer(event.sdp)
+            case sip.OfferAnswered():
+                await self._accept_sip(event.sdp)
+            case sip.OfferFailed():
+                logger.warning(
+                    "call %s: re-INVITE refused with %d", self.call_id, event.status
+                )
+            case sip.Rejected():
+                self._finish(of_rejection(event.status), sip_code=event.status)
+            case sip.Cancelled():
+                self._finish(of_cancel(event.reasons))
+            case sip.RemoteHangup():
+                self._finish(EndReason.HUNG_UP_THERE)
+            case sip.Failed():
+                self._finish(
+                    EndReason.SERVER_UNAVAILABLE
+                    if self._machine.answered_at is None
+                    else EndReason.FAILED
+                )
+            case sip.InfoReceived():
+                logger.debug("call %s: INFO %s", self.call_id, event.content_type)
+            case sip.LocalEnd():
+                self._finish(EndReason.FAILED)
+            case _:
+                assert_never(event)
+
+    async def _on_progress(self, event: sip.Progress) -> None:
+        if event.sdp is not None and self._media.early_sdp_of in (None, event.dialog_id):
+            is_first = self._media.early_sdp_of is None
+            self._media.early_sdp_of = event.dialog_id
+            await self._accept_sip(event.sdp)
+            if is_first:
+                self._alert(CallEarlyMediaEvent)
+        elif event.status > 100:
+            self._alert(CallRingingEvent)
+
+    def _alert(self, event: type[Event]) -> None:
+        first = self.state is CallState.CALLING
+        if self.state in (CallState.CALLING, CallState.ALERTING):
+            self._machine.apply(CallInput.ALERT, now=self._services.now())
+            if first or event is CallEarlyMediaEvent:
+                self._publish(event, call=self.view())
+
+    async def _on_answered(self, event: sip.Answered) -> None:
+        try:
+            await self._accept_sip(event.sdp)
+        except MediaError as error:
+            logger.warning("call %s: answer unusable: %s", self.call_id, error)
+            self._drop_leg()
+            self._finish(EndReason.NO_COMMON_CODEC)
+            return
+        self._connected()
+
+    async def _on_sip_offer(self, offer: str | None) -> None:
+        leg = self._require_leg()
+        engine = self._services.engine
+        try:
+            if offer is None:
+                leg.accept_offer(await engine.offer(self._media_id, Leg.SIP))
+                return
+            negotiated = await engine.answer(self._media_id, Leg.SIP, offer)
+        except MediaError as error:
+            leg.reject_offer(_STATUS_OF_MEDIA_ERROR[error.kind])
+            return
+        leg.accept_offer(negotiated.sdp)
+        self._ask_for_codec(negotiated)
+
+    async def _accept_sip(self, sdp: str) -> None:
+        negotiated = await self._services.engine.accept(self._media_id, Leg.SIP, sdp)
+        self._media.sip_is_agreed = True
+        self._ask_for_codec(negotiated)
+
+    def _connected(self) -> None:
+        now = self._services.now()
+        self._machine.apply(CallInput.CONNECT, now=now)
+        self._set_alarm(None, None)
+        self._services.journal.answered(self.user.key, self.call_id, now)
+        self._publish(CallAnsweredEvent, call=self.view())
+
+    # Media ----------------------------------------------------------------------------
+
+    async def _open_media(self) -> None:
+        if not self._media.is_open:
+            await self._services.engine.open(self._media_id)
+            self._media.is_open = True
+
+    async def _answer_browser(self, offer: str, generation: int) -> Negotiated:
+        await self._open_media()
+        negotiated = await self._services.engine.answer(
+            self._media_id, Leg.BROWSER, offer, generation=generation
+        )
+        self._media.generation = generation
+        return negotiated
+
+    def _ask_for_codec(self, negotiated: Negotiated) -> None:
+        if negotiated.renegotiate_browser:
+            self._tell_media(MediaAction.RENEGOTIATE, self._media.generation)
+
+    def _tell_media(self, action: MediaAction, generation: int) -> None:
+        self._publish(
+            CallMediaEvent, call_id=self.call_id, action=action, generation=generation
+        )
+
+    async def _on_media(self, event: MediaEvent) -> None:
+        if self.is_over:
+            return
+        match event:
+            case BrowserConnected():
+                self._tell_media(MediaAction.CONNECTED, event.generation)
+            case BrowserLost():
+                if event.generation == self._media.generation:
+                    self._tell_media(MediaAction.LOST, event.generation)
+            case DigitReceived():
+                if event.leg is Leg.SIP:
+                    self._publish(
+                        CallDtmfEvent, call_id=self.call_id, digit=event.digit
+                    )
+            case EngineLost():
+                await self._reopen_media()
+            case SipMediaStarted():
+                logger.debug("call %s: first RTP from the far end", self.call_id)
+            case _:
+                assert_never(event)
+
+    async def _reopen_media(self) -> None:
+        """The worker died: a new one, a new offer from the browser, a re-INVITE."""
+        self._media.is_open = False
+        try:
+            await self._open_media()
+        except MediaError as error:
+            logger.warning("call %s: no media engine: %s", self.call_id, error)
+            self._drop_leg()
+            self._finish(EndReason.MEDIA_FAILED)
+            return
+        self._media.sip_must_be_reoffered = self._media.sip_is_agreed
+        self._tell_media(MediaAction.RENEW, self._media.generation)
+
+    async def _media_failed(self, error: MediaError) -> None:
+        logger.warning("call %s: %s", self.call_id, error)
+        if error.kind is MediaErrorKind.ENGINE_LOST:
+            return
+        self._drop_leg(_STATUS_OF_MEDIA_ERROR[error.kind])
+        self._finish(EndReason.MEDIA_FAILED)
+
+    async def _close_media(self) -> None:
+        if not self._media.is_open:
+            return
+        self._media.is_open = False
+        try:
+            await self._services.engine.close(self._media_id)
+        except MediaError as error:
+            logger.info("call %s: closing media: %s", self.call_id, error)
+
+    # The end --------------------------------------------------------------------------
+
+    def _require_leg(self) -> SipLeg:
+        if self._leg is None:
+            raise WrongState("no SIP leg yet")
+        return self._leg
+
+    def _drop_leg(self, status: int | None = None) -> None:
+        """End the SIP leg by what fits its state: final response, CANCEL or BYE."""
+        if self._leg is None:
+            return
+        ringing = self.state in (CallState.RINGING, CallState.ANSWERING)
+        if ringing and status is not None:
+            self._leg.reject(status)
+        else:
+            self._leg.hangup(None)
+
+    def _finish(self, reason: EndReason, *, sip_code: int | None = None) -> None:
+        if not self._machine.end(reason, now=self._services.now(), sip_code=sip_code):
+            return
+        logger.info("= call %s ENDED (%s)", self.call_id, reason.value)
+        self._activity = self._services.journal.ended(self.user, self.record())
+        self._publish(CallEndedEvent, call=self.view())
+        self._wake.set()
+
+    def _set_match(self, match: Match) -> None:
+        if self._chosen is not None:
+            return
+        self._match = match
+        self._publish(CallUpdatedEvent, call=self.view())
+
+
+async def _now(action: Callable[[], None]) -> None:
+    action()
+
+
+def _ms(seconds: float) -> int:
+    return int(seconds * 1000)

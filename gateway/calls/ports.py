@@ -1,0 +1,78 @@
+"""What calls need from the rest of the house, as protocols."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.activities.record import CallRecord
+from gateway.crm.connector import CrmRecord
+from gateway.identity.users import User, UserKey
+from gateway.media.engine import MediaEngine
+from gateway.sessions.backend import Publisher
+from gateway.sessions.wire import ActivityView, CallView
+from sip import Reason
+
+
+class SipLeg(Protocol):
+    """The SIP side of a call: ``sip.IncomingCall`` or ``sip.OutgoingCall``."""
+
+    @property
+    def remote_offer(self) -> str | None:
+        """The INVITE's SDP; None for an offerless one."""
+
+    def ring(self) -> None: ...
+    def answer(self, sdp: str) -> None: ...
+    def reject(self, status: int) -> None: ...
+    def hangup(self, reason: Reason | None) -> None: ...
+    def reinvite(self, sdp: str) -> None: ...
+    def accept_offer(self, sdp: str) -> None: ...
+    def reject_offer(self, status: int) -> None: ...
+    def info(self, content_type: str, body: bytes) -> None: ...
+
+
+class Journal(Protocol):
+    """Where calls are kept. The first three return at once and lose nothing."""
+
+    def started(self, record: CallRecord) -> None:
+        """A call or attempt has begun."""
+
+    def answered(self, user: UserKey, call_id: str, at: float) -> None:
+        """It was answered at this Unix time."""
+
+    def ended(self, user: User, record: CallRecord) -> ActivityView:
+        """It is over: keep it and its activity, in one transaction."""
+
+    def record_chosen(self, user: User, call_id: str, record: CrmRecord) -> None:
+        """The rep named its CRM record after the end: the activity moves there."""
+
+    async def history(
+        self, user: UserKey, *, limit: int, before: float | None
+    ) -> tuple[CallView, ...]:
+        """Ended calls, newest first; ``before`` is a Unix time of their start."""
+
+
+class Alarm(Protocol):
+    def cancel(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class CallLimits:
+    """Seconds, and calls one user may have at once."""
+
+    max_per_user: int = 2
+    no_answer_s: float = 90.0
+    ring_while_away_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Handed to every call. ``now`` gives Unix seconds, ``later`` calls back once."""
+
+    engine: MediaEngine
+    publisher: Publisher
+    journal: Journal
+    limits: CallLimits
+    now: Callable[[], float]
+    later: Callable[[float, Callable[[], None]], Alarm]

@@ -1,0 +1,401 @@
+"""The configuration file: what may be in it, and what is wrong with one, by line.
+
+YAML, checked against the models below. Every secret is written as ``{env: NAME}``
+or ``{file: PATH}`` (relative to the configuration file), or plainly for a trial.
+:func:`load` raises :class:`ConfigError` with every problem found, not only the first.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+import yaml
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
+
+from sip import SipError, Uri
+
+MAX_CONFIG_BYTES = 4 * 1024 * 1024
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+Port = Annotated[int, Field(ge=1, le=65535)]
+BindPort = Annotated[int, Field(ge=0, le=65535)]
+Host = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[^\s/]+$")]
+
+
+def _origin(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise ValueError("must be an origin such as https://acme.lightning.force.com")
+    if parts.path not in ("", "/") or parts.query or parts.fragment:
+        raise ValueError("must be an origin: no path, query or fragment")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _http_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise ValueError("must be an http or https URL")
+    return value.rstrip("/")
+
+
+def _sip_uri(value: str) -> str:
+    try:
+        uri = Uri.parse(value)
+    except SipError as error:
+        raise ValueError(f"is no SIP URI: {error}") from None
+    if uri.scheme not in ("sip", "sips"):
+        raise ValueError("must be a sip: or sips: URI")
+    return value
+
+
+def _secret(value: object, info: ValidationInfo) -> object:
+    if isinstance(value, SecretStr):
+        return value
+    if isinstance(value, str | int):
+        return SecretStr(str(value))
+    if isinstance(value, Mapping) and len(value) == 1:
+        context: Mapping[str, Any] = info.context or {}
+        ((how, where),) = value.items()
+        if how == "env" and isinstance(where, str):
+            environment: Mapping[str, str] = context.get("environment", os.environ)
+            if where not in environment:
+                raise ValueError(f"environment variable {where} is not set")
+            return SecretStr(environment[where])
+        if how == "file" and isinstance(where, str):
+            path = Path(context.get("directory", ".")) / where
+            try:
+                return SecretStr(path.read_text(encoding="utf-8").strip())
+            except (OSError, UnicodeDecodeError):
+                raise ValueError(f"cannot read the secret file {where}") from None
+    raise ValueError("must be text, {env: NAME} or {file: PATH}")
+
+
+Secret = Annotated[SecretStr, BeforeValidator(_secret)]
+Origin = Annotated[str, AfterValidator(_origin)]
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
+SipUri = Annotated[str, AfterValidator(_sip_uri)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class HttpSection(Section):
+    """Where browsers reach the gateway. ``public_url`` is what they see."""
+
+    host: Host = "127.0.0.1"
+    port: BindPort = 8080
+    public_url: HttpUrl = "http://127.0.0.1:8080"
+
+
+class SipSection(Section):
+    """Our SIP address; ``advertised_*`` when others see another than we bind."""
+
+    bind_host: Host = "127.0.0.1"
+    bind_port: BindPort = 5060
+    advertised_host: Host | None = None
+    advertised_port: Port | None = None
+    transports: tuple[Literal["udp", "tcp"], ...] = ("udp", "tcp")
+
+
+class MediaSection(Section):
+    """Media workers. Worker *n* takes browsers on UDP ``browser_port`` + *n*."""
+
+    bind_host: Host = "127.0.0.1"
+    advertised_host: Host | None = None
+    workers: Annotated[int, Field(ge=1, le=64)] = 1
+    browser_port: BindPort = 8443
+    rtp_port_min: Port = 20000
+    rtp_port_max: Port = 29999
+    symmetric_rtp: Literal["off", "auto", "on"] = "auto"
+    quiet_s: Annotated[float, Field(ge=0, le=600)] = 30.0
+
+    @model_validator(mode="after")
+    def _ports(self) -> MediaSection:
+        if self.rtp_port_max - self.rtp_port_min < 3:
+            raise ValueError("rtp_port_max must be at least rtp_port_min + 3")
+        return self
+
+
+class StorageSection(Section):
+    """``url`` as SQLAlchemy writes it; ``spool`` takes records if it is away."""
+
+    url: str = "sqlite+aiosqlite:///ringbridge.db"
+    spool: str = "ringbridge.spool"
+
+
+class TurnSection(Section):
+    """TURN servers handed to browsers, with time-limited HMAC credentials."""
+
+    urls: tuple[str, ...] = ()
+    secret: Secret | None = None
+    ttl_s: Annotated[int, Field(ge=60, le=3600)] = 600
+
+
+class CallSection(Section):
+    """Limits and times of calls."""
+
+    max_per_user: Annotated[int, Field(ge=1, le=20)] = 2
+    no_answer_s: Annotated[float, Field(ge=5, le=600)] = 90.0
+    ring_while_away_s: Annotated[float, Field(ge=0, le=120)] = 10.0
+    resume_window_s: Annotated[float, Field(ge=1, le=3600)] = 120.0
+
+
+class SalesforceSection(Section):
+    """A tenant's Salesforce organisation.
+
+    ``my_domain`` is where REST calls go, ``lightning`` the origin of its pages.
+    ``consumer_key`` and ``private_key`` are the JWT bearer app's; CRM calls run as
+    the user's ``salesforce.username``, or as ``integration_username`` when given.
+    ``identity_issuer`` and ``identity_key`` verify the page's sign-in assertion.
+    """
+
+    my_domain: HttpUrl
+    lightning: Origin
+    login_url: HttpUrl = "https://login.salesforce.com"
+    token_url: HttpUrl | None = None
+    consumer_key: str
+    private_key: Secret
+    integration_username: str = ""
+    external_id_field: Annotated[str, Field(pattern=r"^[A-Za-z]\w{0,79}$")] = (
+        "Ringbridge_Key__c"
+    )
+    api_version: Annotated[str, Field(pattern=r"^\d{2,3}\.0$")] = "66.0"
+    identity_issuer: str = ""
+    identity_key: Secret | None = None
+
+
+class SipAccountSection(Section):
+    """How the rep's browser registers at the application server."""
+
+    username: Annotated[str, Field(min_length=1, max_length=64)]
+    password: Secret
+    auth_username: str | None = None
+
+
+class SalesforceUserSection(Section):
+    user_id: Annotated[str, Field(pattern=r"^(005[A-Za-z0-9]{12}([A-Za-z0-9]{3})?)?$")]
+    username: str = ""
+
+
+class UserSection(Section):
+    id: Name
+    name: Annotated[str, Field(min_length=1, max_length=120)]
+    number: str = ""
+    sip: SipAccountSection
+    salesforce: SalesforceUserSection | None = None
+    password_hash: str = ""
+
+
+class ApplicationServerSection(Section):
+    """The tenant's registrar and forking proxy.
+
+    ``trusted`` are the addresses that may send us calls for this tenant, besides
+    the proxy's own; ``domain`` is the host part of every address of record.
+    """
+
+    domain: Host
+    registrar: SipUri
+    proxy: SipUri | None = None
+    transport: Literal["udp", "tcp"] = "udp"
+    expires_s: Annotated[int, Field(ge=30, le=86400)] = 600
+    trusted: tuple[Host, ...] = ()
+
+
+class TenantSection(Section):
+    id: Name
+    company: str = ""
+    country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] = "US"
+    application_server: ApplicationServerSection
+    salesforce: SalesforceSection | None = None
+    origins: tuple[Origin, ...] = ()
+    users: Annotated[tuple[UserSection, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _unique_users(self) -> TenantSection:
+        _refuse_repeats("user id", (user.id for user in self.users))
+        _refuse_repeats("SIP username", (user.sip.username for user in self.users))
+        return self
+
+
+class Config(Section):
+    """The whole file. ``signing_key`` signs access tokens: at least 32 characters."""
+
+    signing_key: Secret
+    http: HttpSection = HttpSection()
+    sip: SipSection = SipSection()
+    media: MediaSection = MediaSection()
+    storage: StorageSection = StorageSection()
+    turn: TurnSection = TurnSection()
+    calls: CallSection = CallSection()
+    tenants: Annotated[tuple[TenantSection, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Config:
+        _refuse_repeats("tenant id", (tenant.id for tenant in self.tenants))
+        if len(self.signing_key.get_secret_value()) < 32:
+            raise ValueError("signing_key must have at least 32 characters")
+        return self
+
+
+def _refuse_repeats(what: str, names: Any) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise ValueError(f"{what} {name!r} is there twice")
+        seen.add(name)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong: ``line`` counts from 1, 0 when the file has no such place."""
+
+    line: int
+    where: str
+    message: str
+
+    def __str__(self) -> str:
+        place = f"line {self.line}: " if self.line else ""
+        return f"{place}{self.where}: {self.message}" if self.where else (
+            f"{place}{self.message}"
+        )
+
+
+class ConfigError(Exception):
+    """The file cannot be used; ``problems`` in the order of the file."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = problems
+
+
+def load(path: Path, *, environment: Mapping[str, str] | None = None) -> Config:
+    """Read and check a configuration file.
+
+    Raises:
+        ConfigError: with every problem and its line.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(
+            (Problem(0, "", f"cannot read {path}: {error.strerror}"),)
+        ) from None
+    return parse(data, directory=path.parent, environment=environment)
+
+
+def parse(
+    data: bytes,
+    *,
+    directory: Path = Path(),
+    environment: Mapping[str, str] | None = None,
+) -> Config:
+    """Check the bytes of a configuration file; see :func:`load`."""
+    if len(data) > MAX_CONFIG_BYTES:
+        raise ConfigError((Problem(0, "", "the file is larger than 4 MiB"),))
+    try:
+        text = data.decode("utf-8")
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        if root is None:
+            raise ConfigError((Problem(1, "", "the file is empty"),))
+        lines: dict[tuple[str | int, ...], int] = {}
+        problems: list[Problem] = []
+        _map_lines(root, (), lines, problems, depth=0)
+        if problems:
+            raise ConfigError(tuple(problems))
+        values = yaml.safe_load(text)
+    except UnicodeDecodeError:
+        raise ConfigError((Problem(0, "", "the file is not UTF-8 text"),)) from None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        raise ConfigError(
+            (Problem(mark.line + 1 if mark else 0, "", f"{error.problem}"),)
+        ) from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ConfigError((Problem(0, "", f"no YAML: {error}"),)) from None
+    context: dict[str, Any] = {"directory": directory}
+    if environment is not None:
+        context["environment"] = environment
+    try:
+        return Config.model_validate(values, context=context)
+    except ValidationError as error:
+        found = [
+            Problem(_line_of(item["loc"], lines), _path(item["loc"]), _words(item))
+            for item in error.errors(include_input=False, include_url=False)
+        ]
+        raise ConfigError(
+            tuple(sorted(found, key=lambda problem: problem.line))
+        ) from None
+
+
+def _map_lines(
+    node: yaml.Node,
+    path: tuple[str | int, ...],
+    lines: dict[tuple[str | int, ...], int],
+    problems: list[Problem],
+    *,
+    depth: int,
+) -> None:
+    if depth > 20:
+        problems.append(Problem(node.start_mark.line + 1, "", "nested too deeply"))
+        return
+    lines.setdefault(path, node.start_mark.line + 1)
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            name = str(key.value)
+            if name in seen:
+                problems.append(
+                    Problem(key.start_mark.line + 1, name, "is there twice")
+                )
+            seen.add(name)
+            lines[(*path, name)] = key.start_mark.line + 1
+            _map_lines(value, (*path, name), lines, problems, depth=depth + 1)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            _map_lines(value, (*path, index), lines, problems, depth=depth + 1)
+
+
+def _line_of(
+    location: tuple[str | int, ...], lines: Mapping[tuple[str | int, ...], int]
+) -> int:
+    while location:
+        if location in lines:
+            return lines[location]
+        location = location[:-1]
+    return lines.get((), 0)
+
+
+def _path(location: tuple[str | int, ...]) -> str:
+    text = ""
+    for part in location:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+def _words(item: Any) -> str:
+    match item["type"]:
+        case "missing":
+            return "is missing"
+        case "extra_forbidden":
+            return "is no setting that ringbridge knows"
+        case "value_error":
+            return str(item["ctx"]["error"])
+        case _:
+            message = str(item["msg"])
+            return message[:1].lower() + message[1:]
