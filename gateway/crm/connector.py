@@ -114,6 +114,9 @@ class Activity:
 
     ``key`` is ``call:<uuid>``; ``outcome`` a short phrase (``"Answered"``,
     ``"Missed"``, ``"Busy"``); ``duration_s`` talk time in seconds, 0 if unanswered.
+    ``match_number`` (E.164, else ""): the CRM could not be asked in time who this is;
+    whoever writes the activity looks it up first and sets ``who_id`` if exactly one
+    record matches exactly.
     """
 
     key: str
@@ -127,6 +130,7 @@ class Activity:
     number: str
     who_id: str = ""
     what_id: str = ""
+    match_number: str = ""
 
 
 @dataclass(frozen=True, slots=True)
