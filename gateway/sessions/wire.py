@@ -27,12 +27,15 @@ MAX_MESSAGES_PER_S = 100
 Id = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[\x21-\x7e]+$")]
 Sdp = Annotated[str, Field(min_length=1, max_length=48 * 1024)]
 ShortText = Annotated[str, Field(max_length=255)]
+# An identifier that opens something: never shown by repr().
+SecretId = Annotated[Id, Field(repr=False)]
 
 
 class Wire(BaseModel):
     """Base of every message part: immutable, unknown fields ignored."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    # Inputs stay out of validation errors: they hold tickets, tokens and passwords.
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
 
 # Enumerations ------------------------------------------------------------------
@@ -259,14 +262,14 @@ class Client(Wire):
 class SessionHello(Wire):
     """First message of a new page: a one-use ticket from ``POST /v1/sessions``."""
 
-    ticket: Id
+    ticket: SecretId
     client: Client
     caps: tuple[ShortText, ...] = ()
 
 
 class SessionHelloResult(Wire):
     session_id: Id
-    resume_token: Id
+    resume_token: SecretId
     resume_window_s: int = RESUME_WINDOW_S
     heartbeat_s: int = HEARTBEAT_S
     heartbeat_in_call_s: int = HEARTBEAT_IN_CALL_S
@@ -278,7 +281,7 @@ class SessionResume(Wire):
     """First message after a lost socket of the same page."""
 
     session_id: Id
-    resume_token: Id
+    resume_token: SecretId
     instance_id: Id
     last_seq: Annotated[int, Field(ge=0, le=2**53)]
 
@@ -287,7 +290,7 @@ class SessionResumeResult(Wire):
     """``resumed`` false: events were lost, ``snapshot`` replaces all state."""
 
     resumed: bool
-    resume_token: Id
+    resume_token: SecretId
     seq: int
     replay_from: int | None = None
     snapshot: Snapshot | None = None
@@ -549,3 +552,78 @@ CLOSE_SUPERSEDED = 4409
 CLOSE_PROTOCOL = 4400
 CLOSE_RATE_LIMITED = 4429
 CLOSE_DRAIN = 4503
+
+
+# HTTP beside the socket -----------------------------------------------------------
+
+Secret = Annotated[str, Field(min_length=1, max_length=8192, repr=False)]
+
+
+class SignInByAssertion(Wire):
+    """An RS256 JWT that the tenant's CRM signed for its user; see PROTOCOL.md."""
+
+    assertion: Secret
+
+
+class SignInByPassword(Wire):
+    """Sign-in without a CRM."""
+
+    tenant: Id
+    username: Annotated[str, Field(min_length=1, max_length=255)]
+    password: Annotated[str, Field(min_length=1, max_length=1024, repr=False)]
+
+
+class SignInResult(Wire):
+    """``access_token``: send as ``Authorization: Bearer``; ``expires_in`` in seconds."""
+
+    access_token: Secret
+    expires_in: int
+    user: UserView
+
+
+class TicketResult(Wire):
+    """``ticket`` opens one session, once, within ``expires_in`` seconds."""
+
+    ticket: SecretId
+    expires_in: int
+
+
+class IceServer(Wire):
+    """As WebRTC's ``RTCIceServer``."""
+
+    urls: tuple[str, ...]
+    username: str | None = None
+    credential: Annotated[str | None, Field(repr=False)] = None
+
+
+class TurnResult(Wire):
+    """``expires_in``: seconds the credentials last, absent when they do not expire."""
+
+    ice_servers: tuple[IceServer, ...] = ()
+    expires_in: int | None = None
+
+
+class IceTestResult(Wire):
+    ok: bool
+    server_time: int
+    turn: bool
+
+
+class HttpErrorDetail(Wire):
+    kind: ErrorKind
+    message: str
+
+
+class HttpError(Wire):
+    """The body of every HTTP answer that is an error."""
+
+    error: HttpErrorDetail
+
+
+# (HTTP method, path) -> (bodies, result)
+HTTP_ENDPOINTS: dict[tuple[str, str], tuple[tuple[type[Wire], ...], type[Wire]]] = {
+    ("POST", "/v1/sign-in"): ((SignInByAssertion, SignInByPassword), SignInResult),
+    ("POST", "/v1/sessions"): ((), TicketResult),
+    ("POST", "/v1/turn"): ((), TurnResult),
+    ("GET", "/v1/ice-test"): ((), IceTestResult),
+}
