@@ -169,7 +169,7 @@ class SalesforceSection(Section):
     lightning: Origin
     login_url: HttpUrl = "https://login.salesforce.com"
     token_url: HttpUrl | None = None
-    consumer_key: str
+    consumer_key: Secret
     private_key: Secret
     integration_username: str = ""
     external_id_field: Annotated[str, Field(pattern=r"^[A-Za-z]\w{0,79}$")] = (
