@@ -1,0 +1,157 @@
+"""The ``ringbridge`` command."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import getpass
+import json
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from gateway.app import Gateway
+from gateway.config import Config, ConfigError, load
+from gateway.identity.passwords import hash_password
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; gives the exit status (0 done, 1 failed, 2 misused)."""
+    parser = argparse.ArgumentParser(
+        prog="ringbridge",
+        description="A WebRTC-to-SIP gateway for people who call from inside their CRM.",
+    )
+    parser.add_argument(
+        "-v", "--verbose", action="store_true", help="log every state change"
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    serve = commands.add_parser("serve", help="run the service")
+    serve.add_argument("--config", required=True, type=Path, metavar="FILE")
+
+    check = commands.add_parser(
+        "check-config", help="say what is wrong with a configuration, line by line"
+    )
+    check.add_argument("file", type=Path)
+
+    demo = commands.add_parser(
+        "demo", help="a whole small world on this machine, to try it out"
+    )
+    demo.add_argument(
+        "--port", type=int, default=8800, help="first of four ports (default 8800)"
+    )
+
+    activities = commands.add_parser(
+        "activities", help="what waits to be written to the CRM, and what failed"
+    )
+    activities.add_argument("--config", required=True, type=Path, metavar="FILE")
+    activities.add_argument(
+        "--retry",
+        metavar="TENANT",
+        help="try this tenant's failed activities again",
+    )
+
+    commands.add_parser(
+        "hash-password", help="make a password_hash for the configuration"
+    )
+
+    options = parser.parse_args(arguments)
+    _log_to_stderr(verbose=options.verbose)
+    try:
+        match options.command:
+            case "serve":
+                return _serve(load(options.config))
+            case "check-config":
+                return _check(options.file)
+            case "demo":
+                return _demo(options.port)
+            case "activities":
+                return _activities(load(options.config), options.retry)
+            case _:
+                print(hash_password(getpass.getpass("Password: ")))
+                return 0
+    except ConfigError as error:
+        _print_problems(error)
+        return EXIT_USAGE
+    except OSError as error:
+        print(f"ringbridge: {error}", file=sys.stderr)
+        return EXIT_FAILED
+    except KeyboardInterrupt:
+        return 130
+
+
+def _log_to_stderr(*, verbose: bool) -> None:
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.DEBUG if verbose else logging.INFO,
+        format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
+    )
+    # These log each packet or each query at debug, and nothing an operator wants.
+    for noisy in ("aioice", "aiortc", "asyncio", "aiosqlite", "urllib3", "sqlalchemy"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+
+
+def _print_problems(error: ConfigError) -> None:
+    for problem in error.problems:
+        print(problem, file=sys.stderr)
+
+
+def _check(file: Path) -> int:
+    config = load(file)
+    users = sum(len(tenant.users) for tenant in config.tenants)
+    print(f"{file}: good ({len(config.tenants)} tenants, {users} users)")
+    return 0
+
+
+async def until_stopped() -> None:
+    """Wait for SIGINT or SIGTERM."""
+    loop = asyncio.get_running_loop()
+    stopped = asyncio.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, stopped.set)
+    try:
+        await stopped.wait()
+    finally:
+        for name in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(name)
+
+
+def _serve(config: Config) -> int:
+    async def run() -> None:
+        async with Gateway(config) as gateway:
+            logging.getLogger(__name__).info("serving on %s", gateway.url)
+            await until_stopped()
+
+    asyncio.run(run())
+    return 0
+
+
+def _demo(port: int) -> int:
+    # Imported here: nothing of the sandbox is part of the service.
+    from gateway.sandbox.demo import run_demo
+
+    logging.getLogger().setLevel(logging.WARNING)
+    asyncio.run(run_demo(first_port=port, until=until_stopped))
+    return 0
+
+
+def _activities(config: Config, retry: str | None) -> int:
+    from gateway.activities.report import report, retry_failed
+
+    async def run() -> None:
+        if retry is not None:
+            count = await retry_failed(config.storage.url, retry)
+            print(f"{count} activities of {retry} will be tried again")
+            return
+        for row in await report(config.storage.url):
+            print(json.dumps(row, ensure_ascii=False))
+
+    asyncio.run(run())
+    return 0
