@@ -552,6 +552,7 @@ CLOSE_SUPERSEDED = 4409
 CLOSE_PROTOCOL = 4400
 CLOSE_RATE_LIMITED = 4429
 CLOSE_DRAIN = 4503
+CLOSE_SILENT = 4408
 
 
 # HTTP beside the socket -----------------------------------------------------------
@@ -574,7 +575,7 @@ class SignInByPassword(Wire):
 
 
 class SignInResult(Wire):
-    """``access_token``: send as ``Authorization: Bearer``; ``expires_in`` in seconds."""
+    """``access_token`` goes into ``Authorization: Bearer``; lasts ``expires_in`` s."""
 
     access_token: Secret
     expires_in: int

@@ -184,6 +184,7 @@ def _methods() -> str:
 def _events() -> str:
     rows = "".join(f"\n  | {event.__name__}" for event in event_types())
     return (
-        f"/** Every event; `type` tells them apart. */\nexport type AnyEvent ={rows};\n\n"
+        "/** Every event; `type` tells them apart. */\n"
+        f"export type AnyEvent ={rows};\n\n"
         'export type EventType = AnyEvent["type"];\n'
     )
