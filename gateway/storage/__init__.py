@@ -1,0 +1,24 @@
+"""Where calls and their unwritten activities are kept: a database and small doors.
+
+:class:`Database` opens it and brings its tables up to date, :class:`CallJournal` and
+:class:`Outbox` are the repositories, :class:`JournalWriter` is what the running
+service writes calls through.
+"""
+
+from gateway.storage.calls import CallJournal, HistoryEntry
+from gateway.storage.database import Database, StorageError
+from gateway.storage.journal_writer import JournalWriter
+from gateway.storage.outbox import Outbox, OutboxEntry, OutboxState
+from gateway.storage.spool import Spool
+
+__all__ = [
+    "CallJournal",
+    "Database",
+    "HistoryEntry",
+    "JournalWriter",
+    "Outbox",
+    "OutboxEntry",
+    "OutboxState",
+    "Spool",
+    "StorageError",
+]

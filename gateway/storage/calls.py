@@ -1,0 +1,271 @@
+"""The call journal: one row per call, and its activity in the same commit.
+
+Every method may be repeated with the same arguments and then changes nothing, so a
+caller that does not know whether a commit arrived simply says it again.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import and_, delete, exists, func, select, update
+from sqlalchemy.engine import Row
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.activities.record import CallRecord
+from gateway.crm.connector import Activity, CrmRecord
+from gateway.identity.users import UserKey
+from gateway.sessions.wire import ActivityState, ActivityView, CallDirection, EndReason
+from gateway.storage.database import Database
+from gateway.storage.models import CallRow, OutboxRow
+from gateway.storage.outbox import OutboxState, insert_activity, replace_activity
+from gateway.storage.serial import record_from_json, record_to_json
+
+logger = logging.getLogger(__name__)
+
+MAX_HISTORY = 100
+
+_VIEW_OF_STATE = {
+    OutboxState.WAITING: ActivityState.WAITING,
+    OutboxState.WRITTEN: ActivityState.WRITTEN,
+    OutboxState.FAILED: ActivityState.FAILED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """An ended call and how its activity stands."""
+
+    call: CallRecord
+    activity: ActivityView
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCall:
+    """A call without an end; ``seen_at`` is the last Unix time it surely lived."""
+
+    call: CallRecord
+    seen_at: float
+
+
+class CallJournal:
+    """Calls of all tenants. ``node`` names this gateway process across restarts."""
+
+    def __init__(self, database: Database, *, node: str = "main") -> None:
+        self._database = database
+        self._node = node
+
+    async def started(self, call: CallRecord) -> None:
+        """A call or attempt has begun."""
+        async with self._database.writing() as connection:
+            await self._insert(connection, call)
+
+    async def answered(self, user: UserKey, call_id: str, at: float) -> None:
+        """It was answered at this Unix time; the first answer counts."""
+        async with self._database.writing() as connection:
+            await connection.execute(
+                update(CallRow)
+                .where(*_is(user, call_id), CallRow.answered_at.is_(None))
+                .values(answered_at=at, seen_at=at)
+            )
+
+    async def ended(self, call: CallRecord, activity: Activity | None) -> bool:
+        """Keep the end and put its activity into the outbox, in one transaction.
+
+        ``call`` is complete: should its start never have been kept, it is now.
+        Returns False if it had ended before; nothing has changed then.
+        """
+        if call.ended_at is None or call.reason is None:
+            raise ValueError("an ended call has an end and a reason")
+        async with self._database.writing() as connection:
+            await self._insert(connection, call)
+            result = await connection.execute(
+                update(CallRow)
+                .where(*_is(call.user, call.call_id), CallRow.ended_at.is_(None))
+                .values(
+                    number=call.number[:255],
+                    e164=call.e164[:32],
+                    display_name=call.display_name[:255],
+                    record=record_to_json(call.record),
+                    answered_at=call.answered_at,
+                    seen_at=call.ended_at,
+                    ended_at=call.ended_at,
+                    reason=call.reason.value,
+                    sip_code=call.sip_code,
+                )
+            )
+            if result.rowcount == 0:
+                return False
+            if activity is not None and not await insert_activity(
+                connection,
+                self._database,
+                call.user,
+                call.call_id,
+                activity,
+                now=call.ended_at,
+            ):
+                logger.warning(
+                    "call %s of %s: another call has its activity key",
+                    call.call_id,
+                    call.user,
+                )
+        return True
+
+    async def record_chosen(
+        self,
+        user: UserKey,
+        call_id: str,
+        record: CrmRecord,
+        *,
+        who_id: str,
+        what_id: str,
+        now: float,
+    ) -> None:
+        """The call belongs to this record; an activity there is linked to it anew."""
+        async with self._database.writing() as connection:
+            await connection.execute(
+                update(CallRow)
+                .where(*_is(user, call_id))
+                .values(record=record_to_json(record))
+            )
+            await replace_activity(
+                connection, user, call_id, who_id=who_id, what_id=what_id, now=now
+            )
+
+    async def seen(self, at: float) -> None:
+        """This node lives, and with it all its open calls: call this now and then."""
+        async with self._database.writing() as connection:
+            await connection.execute(
+                update(CallRow)
+                .where(CallRow.node == self._node, CallRow.ended_at.is_(None))
+                .values(seen_at=at)
+            )
+
+    async def open_calls(self) -> tuple[OpenCall, ...]:
+        """This node's calls without an end, oldest first."""
+        query = (
+            select(CallRow.__table__)
+            .where(CallRow.node == self._node, CallRow.ended_at.is_(None))
+            .order_by(CallRow.started_at)
+        )
+        async with self._database.reading() as connection:
+            rows = (await connection.execute(query)).all()
+        return tuple(OpenCall(_call(row), row.seen_at) for row in rows)
+
+    async def history(
+        self, user: UserKey, *, limit: int = 20, before: float | None = None
+    ) -> tuple[HistoryEntry, ...]:
+        """The user's ended calls, newest first; ``before`` is a Unix start time."""
+        columns = (
+            OutboxRow.state.label("activity_state"),
+            OutboxRow.record_id,
+            OutboxRow.url,
+            OutboxRow.problem,
+        )
+        query = (
+            select(CallRow.__table__, *columns)
+            .outerjoin(
+                OutboxRow,
+                and_(
+                    OutboxRow.tenant == CallRow.tenant,
+                    OutboxRow.user_id == CallRow.user_id,
+                    OutboxRow.call_id == CallRow.call_id,
+                ),
+            )
+            .where(
+                CallRow.tenant == user.tenant,
+                CallRow.user_id == user.user,
+                CallRow.ended_at.is_not(None),
+            )
+            .order_by(CallRow.started_at.desc(), CallRow.call_id)
+            .limit(max(1, min(limit, MAX_HISTORY)))
+        )
+        if before is not None:
+            query = query.where(CallRow.started_at < before)
+        async with self._database.reading() as connection:
+            rows = (await connection.execute(query)).all()
+        return tuple(HistoryEntry(_call(row), _activity(row)) for row in rows)
+
+    async def forget_before(self, tenant: str, at: float) -> int:
+        """Delete the tenant's calls that ended before this Unix time.
+
+        One whose activity is not in the CRM yet stays. Returns how many went.
+        """
+        of_call = and_(
+            OutboxRow.tenant == CallRow.tenant,
+            OutboxRow.user_id == CallRow.user_id,
+            OutboxRow.call_id == CallRow.call_id,
+        )
+        unwritten = exists().where(of_call, OutboxRow.state != OutboxState.WRITTEN)
+        old = and_(CallRow.tenant == tenant, CallRow.ended_at < at)
+        async with self._database.writing() as connection:
+            result = await connection.execute(delete(CallRow).where(old, ~unwritten))
+            await connection.execute(
+                delete(OutboxRow).where(
+                    OutboxRow.tenant == tenant,
+                    OutboxRow.state == OutboxState.WRITTEN,
+                    ~exists().where(of_call),
+                )
+            )
+        return result.rowcount
+
+    async def count(self, tenant: str) -> int:
+        """How many calls of the tenant are kept."""
+        query = select(func.count()).where(CallRow.tenant == tenant)
+        async with self._database.reading() as connection:
+            return int((await connection.execute(query)).scalar_one())
+
+    async def _insert(self, connection: AsyncConnection, call: CallRecord) -> None:
+        values: dict[str, Any] = {
+            "tenant": call.user.tenant,
+            "user_id": call.user.user,
+            "call_id": call.call_id,
+            "node": self._node,
+            "direction": call.direction.value,
+            "number": call.number[:255],
+            "e164": call.e164[:32],
+            "display_name": call.display_name[:255],
+            "record": record_to_json(call.record),
+            "started_at": call.started_at,
+            "answered_at": call.answered_at,
+            "seen_at": call.answered_at or call.started_at,
+        }
+        await connection.execute(self._database.insert_or_ignore(CallRow, values))
+
+
+def _is(user: UserKey, call_id: str) -> tuple[Any, ...]:
+    return (
+        CallRow.tenant == user.tenant,
+        CallRow.user_id == user.user,
+        CallRow.call_id == call_id,
+    )
+
+
+def _call(row: Row[Any]) -> CallRecord:
+    return CallRecord(
+        call_id=row.call_id,
+        user=UserKey(row.tenant, row.user_id),
+        direction=CallDirection(row.direction),
+        number=row.number,
+        e164=row.e164,
+        display_name=row.display_name,
+        record=record_from_json(row.record),
+        started_at=row.started_at,
+        answered_at=row.answered_at,
+        ended_at=row.ended_at,
+        reason=None if row.reason is None else EndReason(row.reason),
+        sip_code=row.sip_code,
+    )
+
+
+def _activity(row: Row[Any]) -> ActivityView:
+    if row.activity_state is None:
+        return ActivityView(state=ActivityState.NONE)
+    return ActivityView(
+        state=_VIEW_OF_STATE[OutboxState(row.activity_state)],
+        record_id=row.record_id,
+        url=row.url,
+        problem=row.problem[:255],
+    )

@@ -1,0 +1,354 @@
+"""The outbox: activities that are to be in the CRM, and how far each has come.
+
+A row is ``waiting`` until the CRM has it (``written``) or a person must look
+(``failed``, the dead letters). A worker *claims* rows for a while (a lease); a
+worker that dies lets the lease run out and another takes the row. Two workers can
+therefore write the same activity, which its key in the CRM makes harmless.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import case, func, select, update
+from sqlalchemy.engine import Row
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.crm.connector import Activity
+from gateway.identity.users import UserKey
+from gateway.storage.database import Database
+from gateway.storage.models import OutboxRow
+from gateway.storage.serial import activity_from_json, activity_to_json
+
+MAX_PROBLEM_LENGTH = 1000
+MAX_LISTED = 1000
+
+
+class OutboxState(enum.StrEnum):
+    WAITING = "waiting"
+    WRITTEN = "written"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxEntry:
+    """One activity. Times are Unix seconds; ``attempts`` those that reached the CRM
+    or tried to; ``problem`` and ``code`` of the last one."""
+
+    id: int
+    user: UserKey
+    call_id: str
+    activity: Activity
+    revision: int
+    state: OutboxState
+    attempts: int
+    created_at: float
+    queued_at: float
+    due_at: float
+    problem: str
+    code: str
+    record_id: str
+    url: str
+
+
+class Outbox:
+    """The repository; ``owner`` names the worker that claims through it."""
+
+    def __init__(self, database: Database, *, owner: str) -> None:
+        self._database = database
+        self._owner = owner
+
+    async def due_tenants(self, now: float) -> tuple[str, ...]:
+        """Tenants that have something to write at this Unix time."""
+        query = select(OutboxRow.tenant).where(*_free(now)).distinct()
+        async with self._database.reading() as connection:
+            return tuple((await connection.execute(query)).scalars())
+
+    async def next_due(self, exclude: Collection[str] = ()) -> float | None:
+        """Unix time at which the next row may be claimed, None if none waits."""
+        # A row is free when both times have passed: the later one counts.
+        free_at = case(
+            (OutboxRow.due_at > OutboxRow.leased_until, OutboxRow.due_at),
+            else_=OutboxRow.leased_until,
+        )
+        query = select(func.min(free_at)).where(
+            OutboxRow.state == OutboxState.WAITING, OutboxRow.tenant.not_in(exclude)
+        )
+        async with self._database.reading() as connection:
+            at = (await connection.execute(query)).scalar_one()
+        return None if at is None else float(at)
+
+    async def claim(
+        self, tenant: str, *, now: float, limit: int, lease_s: float
+    ) -> tuple[OutboxEntry, ...]:
+        """Take up to ``limit`` due rows of the tenant, oldest calls first."""
+        query = (
+            select(OutboxRow.id)
+            .where(OutboxRow.tenant == tenant, *_free(now))
+            .order_by(OutboxRow.id)
+            .limit(limit)
+        )
+        claimed = []
+        async with self._database.writing() as connection:
+            for row_id in (await connection.execute(query)).scalars().all():
+                # The condition again: between two nodes the first update wins.
+                result = await connection.execute(
+                    update(OutboxRow)
+                    .where(OutboxRow.id == row_id, *_free(now))
+                    .values(lease_owner=self._owner, leased_until=now + lease_s)
+                    .returning(OutboxRow.__table__)
+                )
+                row = result.one_or_none()
+                if row is not None:
+                    claimed.append(_entry(row))
+        return tuple(claimed)
+
+    async def mark_written(
+        self, entry: OutboxEntry, *, record_id: str, url: str
+    ) -> bool:
+        """The CRM has it. False if it was changed since it was claimed: the newer
+        revision is free to be written at once."""
+        async with self._database.writing() as connection:
+            result = await connection.execute(
+                update(OutboxRow)
+                .where(OutboxRow.id == entry.id, OutboxRow.revision == entry.revision)
+                .values(
+                    state=OutboxState.WRITTEN,
+                    attempts=OutboxRow.attempts + 1,
+                    lease_owner="",
+                    leased_until=0.0,
+                    record_id=record_id,
+                    url=url,
+                    problem="",
+                    code="",
+                )
+            )
+            if result.rowcount:
+                return True
+            await connection.execute(
+                update(OutboxRow)
+                .where(OutboxRow.id == entry.id)
+                .values(lease_owner="", leased_until=0.0, record_id=record_id, url=url)
+            )
+        return False
+
+    async def mark_retry(
+        self,
+        entry: OutboxEntry,
+        *,
+        due_at: float,
+        problem: str,
+        code: str,
+        counts: bool = True,
+    ) -> None:
+        """Not now: again at ``due_at``. ``counts`` False for one that never left."""
+        await self._update(
+            entry,
+            due_at=due_at,
+            attempts=OutboxRow.attempts + (1 if counts else 0),
+            problem=problem[:MAX_PROBLEM_LENGTH],
+            code=code[:128],
+        )
+
+    async def mark_failed(self, entry: OutboxEntry, *, problem: str, code: str) -> None:
+        """Never, unless a person changes something: a dead letter."""
+        await self._update(
+            entry,
+            state=OutboxState.FAILED,
+            attempts=OutboxRow.attempts + 1,
+            problem=problem[:MAX_PROBLEM_LENGTH],
+            code=code[:128],
+        )
+
+    async def postpone(self, tenant: str, *, until: float) -> int:
+        """Let nothing of the tenant be due before this; how many that moved."""
+        async with self._database.writing() as connection:
+            result = await connection.execute(
+                update(OutboxRow)
+                .where(
+                    OutboxRow.tenant == tenant,
+                    OutboxRow.state == OutboxState.WAITING,
+                    OutboxRow.due_at < until,
+                )
+                .values(due_at=until)
+            )
+        return result.rowcount
+
+    async def listing(
+        self,
+        *,
+        tenant: str | None = None,
+        state: OutboxState = OutboxState.FAILED,
+        limit: int = 100,
+    ) -> tuple[OutboxEntry, ...]:
+        """Rows in one state, oldest first; ``tenant`` None means all."""
+        query = (
+            select(OutboxRow.__table__)
+            .where(OutboxRow.state == state)
+            .order_by(OutboxRow.id)
+            .limit(max(1, min(limit, MAX_LISTED)))
+        )
+        if tenant is not None:
+            query = query.where(OutboxRow.tenant == tenant)
+        async with self._database.reading() as connection:
+            rows = (await connection.execute(query)).all()
+        return tuple(_entry(row) for row in rows)
+
+    async def retry(
+        self, tenant: str, *, now: float, call_id: str | None = None
+    ) -> int:
+        """Dead letters of the tenant (or of one call) wait again; how many.
+
+        Waiting ones become due at once as well.
+        """
+        statement = (
+            update(OutboxRow)
+            .where(
+                OutboxRow.tenant == tenant,
+                OutboxRow.state.in_([OutboxState.FAILED, OutboxState.WAITING]),
+            )
+            .values(state=OutboxState.WAITING, due_at=now, queued_at=now, attempts=0)
+        )
+        if call_id is not None:
+            statement = statement.where(OutboxRow.call_id == call_id)
+        async with self._database.writing() as connection:
+            return (await connection.execute(statement)).rowcount
+
+    async def counts(self) -> dict[tuple[str, OutboxState], int]:
+        """How many rows each tenant has in each state, for metrics."""
+        query = select(OutboxRow.tenant, OutboxRow.state, func.count()).group_by(
+            OutboxRow.tenant, OutboxRow.state
+        )
+        async with self._database.reading() as connection:
+            rows = (await connection.execute(query)).all()
+        return {(tenant, OutboxState(state)): count for tenant, state, count in rows}
+
+    async def release(self) -> None:
+        """Give back all that this owner has claimed, at shutdown or after a crash."""
+        async with self._database.writing() as connection:
+            await connection.execute(
+                update(OutboxRow)
+                .where(OutboxRow.lease_owner == self._owner)
+                .values(lease_owner="", leased_until=0.0)
+            )
+
+    async def _update(self, entry: OutboxEntry, **values: Any) -> None:
+        async with self._database.writing() as connection:
+            # A row that changed meanwhile keeps its own state and due time.
+            await connection.execute(
+                update(OutboxRow)
+                .where(
+                    OutboxRow.id == entry.id,
+                    OutboxRow.revision == entry.revision,
+                    OutboxRow.state == OutboxState.WAITING,
+                )
+                .values(**values)
+            )
+            await connection.execute(
+                update(OutboxRow)
+                .where(OutboxRow.id == entry.id, OutboxRow.lease_owner == self._owner)
+                .values(lease_owner="", leased_until=0.0)
+            )
+
+
+async def insert_activity(
+    connection: AsyncConnection,
+    database: Database,
+    user: UserKey,
+    call_id: str,
+    activity: Activity,
+    *,
+    now: float,
+) -> bool:
+    """Part of the transaction that ends a call; False if the key is there already."""
+    values: dict[str, Any] = {
+        "tenant": user.tenant,
+        "user_id": user.user,
+        "call_id": call_id,
+        "key": activity.key,
+        "activity": activity_to_json(activity),
+        "revision": 1,
+        "state": OutboxState.WAITING.value,
+        "attempts": 0,
+        "created_at": now,
+        "queued_at": now,
+        "due_at": now,
+        "lease_owner": "",
+        "leased_until": 0.0,
+        "problem": "",
+        "code": "",
+        "record_id": "",
+        "url": "",
+    }
+    result = await connection.execute(database.insert_or_ignore(OutboxRow, values))
+    return bool(result.rowcount)
+
+
+async def replace_activity(
+    connection: AsyncConnection,
+    user: UserKey,
+    call_id: str,
+    *,
+    who_id: str,
+    what_id: str,
+    now: float,
+) -> None:
+    """Link the call's activity to other records and have it written (again)."""
+    rows = await connection.execute(
+        select(OutboxRow.__table__)
+        .where(
+            OutboxRow.tenant == user.tenant,
+            OutboxRow.user_id == user.user,
+            OutboxRow.call_id == call_id,
+        )
+        .with_for_update()
+    )
+    row = rows.one_or_none()
+    if row is None:
+        return
+    old = activity_from_json(row.activity)
+    new = replace(old, who_id=who_id, what_id=what_id, match_number="")
+    if new == old:
+        return
+    await connection.execute(
+        update(OutboxRow)
+        .where(OutboxRow.id == row.id)
+        .values(
+            activity=activity_to_json(new),
+            revision=OutboxRow.revision + 1,
+            state=OutboxState.WAITING.value,
+            attempts=0,
+            queued_at=now,
+            due_at=now,
+        )
+    )
+
+
+def _free(now: float) -> tuple[Any, ...]:
+    return (
+        OutboxRow.state == OutboxState.WAITING,
+        OutboxRow.due_at <= now,
+        OutboxRow.leased_until <= now,
+    )
+
+
+def _entry(row: Row[Any]) -> OutboxEntry:
+    return OutboxEntry(
+        id=row.id,
+        user=UserKey(row.tenant, row.user_id),
+        call_id=row.call_id,
+        activity=activity_from_json(row.activity),
+        revision=row.revision,
+        state=OutboxState(row.state),
+        attempts=row.attempts,
+        created_at=row.created_at,
+        queued_at=row.queued_at,
+        due_at=row.due_at,
+        problem=row.problem,
+        code=row.code,
+        record_id=row.record_id,
+        url=row.url,
+    )
