@@ -1,0 +1,242 @@
+/**
+ * The media of one call: a peer connection, and while it is being replaced a second.
+ *
+ * The browser always offers. The gateway is ICE-lite with a public address, so the
+ * offer leaves at once, without gathered candidates. A renewal builds a new
+ * connection beside the old one; the old one is closed when the new one carries
+ * audio, so the far end hears no more than it must.
+ */
+/** @import {MediaReason} from './wire.d.ts' */
+
+const DISCONNECTED_TOLERATED_MS = 2_000;
+const CONNECT_TIMEOUT_MS = 8_000;
+
+/**
+ * @typedef {object} MediaListener
+ * @property {(reason: MediaReason) => void} needsRenewal
+ * @property {(isConnected: boolean) => void} connected
+ * @property {(isBlocked: boolean) => void} playback the browser wants a click first
+ *
+ * @typedef {object} Link
+ * @property {number} generation
+ * @property {RTCPeerConnection} connection
+ * @property {RTCRtpSender} sender
+ * @property {MediaStream|null} remote
+ * @property {ReturnType<typeof setTimeout>|undefined} timer
+ */
+
+export class CallMedia {
+  /** @type {Link|null} in use */
+  #link = null;
+  /** @type {Link|null} meant to replace it */
+  #next = null;
+  /** @type {MediaStreamTrack|null} */
+  #track = null;
+  #isMuted = false;
+  #isClosed = false;
+  #audio = document.createElement('audio');
+  #iceServers;
+  #listener;
+
+  /**
+   * @param {object} options
+   * @param {RTCIceServer[]} options.iceServers
+   * @param {string} options.speakerId '' for the default
+   * @param {MediaListener} options.listener
+   */
+  constructor({ iceServers, speakerId, listener }) {
+    this.#iceServers = iceServers;
+    this.#listener = listener;
+    this.#audio.autoplay = true;
+    this.setSpeaker(speakerId);
+  }
+
+  /** The newest generation offered, 0 before the first offer. */
+  get generation() {
+    return (this.#next ?? this.#link)?.generation ?? 0;
+  }
+
+  get isConnected() {
+    return this.#link?.connection.connectionState === 'connected';
+  }
+
+  get track() {
+    return this.#track;
+  }
+
+  get isMuted() {
+    return this.#isMuted;
+  }
+
+  /** The connection in use, for statistics. */
+  get connection() {
+    return this.#link?.connection ?? null;
+  }
+
+  /** @param {boolean} isMuted */
+  mute(isMuted) {
+    this.#isMuted = isMuted;
+    if (this.#track) this.#track.enabled = !isMuted;
+  }
+
+  /** Speaks through `track` from now on. @param {MediaStreamTrack} track */
+  async setTrack(track) {
+    this.#track = track;
+    track.enabled = !this.#isMuted;
+    for (const link of [this.#link, this.#next]) await link?.sender.replaceTrack(track);
+  }
+
+  /** @param {string} deviceId */
+  setSpeaker(deviceId) {
+    if ('setSinkId' in this.#audio && (deviceId || this.#audio.sinkId)) {
+      this.#audio.setSinkId(deviceId).catch(() => undefined);
+    }
+  }
+
+  /** Plays the far end after the browser asked for a click. */
+  play() {
+    if (!this.#audio.srcObject) return;
+    this.#audio.play().then(
+      () => this.#listener.playback(false),
+      (error) => {
+        if (error instanceof DOMException && error.name === 'NotAllowedError') {
+          this.#listener.playback(true);
+        }
+      },
+    );
+  }
+
+  /**
+   * A new connection and its offer. An unfinished earlier one is given up.
+   *
+   * @param {number} generation
+   * @returns {Promise<string>} SDP
+   */
+  async offer(generation) {
+    this.#assertOpen();
+    if (this.#next) closeLink(this.#next);
+    const connection = new RTCPeerConnection({
+      iceServers: this.#iceServers,
+      bundlePolicy: 'max-bundle',
+    });
+    const { sender } = connection.addTransceiver(this.#track ?? 'audio', { direction: 'sendrecv' });
+    /** @type {Link} */
+    const link = { generation, connection, sender, remote: null, timer: undefined };
+    this.#next = link;
+    connection.ontrack = ({ track }) => {
+      link.remote = new MediaStream([track]);
+      if (link === this.#link) this.#listen(link);
+    };
+    connection.onconnectionstatechange = () => this.#stateChanged(link);
+    return this.#describe(link);
+  }
+
+  /** The same connection again, as the gateway asked. @returns {Promise<string|null>} SDP */
+  async reoffer() {
+    const link = this.#next ?? this.#link;
+    return link ? this.#describe(link) : null;
+  }
+
+  /**
+   * Takes the gateway's answer; one to an offer that has been given up is ignored.
+   *
+   * @param {number} generation
+   * @param {string} sdp
+   */
+  async accept(generation, sdp) {
+    const link = [this.#next, this.#link].find((each) => each?.generation === generation);
+    if (!link || link.connection.signalingState !== 'have-local-offer') return;
+    await link.connection.setRemoteDescription({ type: 'answer', sdp });
+    if (this.#link === null) {
+      this.#link = link;
+      this.#next = null;
+      this.#listen(link);
+    }
+    if (link.connection.connectionState !== 'connected') {
+      clearTimeout(link.timer);
+      link.timer = setTimeout(() => this.#fail(link, 'failed'), CONNECT_TIMEOUT_MS);
+    }
+  }
+
+  /** Ends it; returns the microphone's track for giving back. */
+  close() {
+    this.#isClosed = true;
+    for (const link of [this.#link, this.#next]) if (link) closeLink(link);
+    this.#link = this.#next = null;
+    this.#audio.srcObject = null;
+    const track = this.#track;
+    this.#track = null;
+    return track;
+  }
+
+  /** @param {Link} link */
+  async #describe(link) {
+    await link.connection.setLocalDescription();
+    this.#assertOpen();
+    return /** @type {RTCSessionDescription} */ (link.connection.localDescription).sdp;
+  }
+
+  #assertOpen() {
+    if (this.#isClosed) throw new MediaClosed();
+  }
+
+  /** @param {Link} link */
+  #stateChanged(link) {
+    if (link !== this.#link && link !== this.#next) return;
+    switch (link.connection.connectionState) {
+      case 'connected':
+        clearTimeout(link.timer);
+        if (link === this.#next) this.#switchTo(link);
+        this.#listener.connected(true);
+        break;
+      case 'disconnected':
+        clearTimeout(link.timer);
+        link.timer = setTimeout(() => this.#fail(link, 'network'), DISCONNECTED_TOLERATED_MS);
+        break;
+      case 'failed':
+        this.#fail(link, 'failed');
+        break;
+      default:
+    }
+  }
+
+  /** @param {Link} link */
+  #switchTo(link) {
+    const former = this.#link;
+    this.#link = link;
+    this.#next = null;
+    this.#listen(link);
+    if (former) closeLink(former);
+  }
+
+  /** @param {Link} link @param {MediaReason} reason */
+  #fail(link, reason) {
+    clearTimeout(link.timer);
+    if (this.#isClosed || (link === this.#link && this.#next)) return;
+    this.#listener.connected(false);
+    this.#listener.needsRenewal(reason);
+  }
+
+  /** @param {Link} link */
+  #listen(link) {
+    if (!link.remote || this.#audio.srcObject === link.remote) return;
+    this.#audio.srcObject = link.remote;
+    this.play();
+  }
+}
+
+/** The call ended while its media was being negotiated. */
+export class MediaClosed extends Error {
+  constructor() {
+    super('the call is over');
+    this.name = 'MediaClosed';
+  }
+}
+
+/** @param {Link} link */
+function closeLink(link) {
+  clearTimeout(link.timer);
+  link.connection.onconnectionstatechange = null;
+  link.connection.ontrack = null;
+  link.connection.close();
+}

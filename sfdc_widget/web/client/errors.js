@@ -1,0 +1,68 @@
+/** @import {Record as CrmRecord} from './wire.d.ts' */
+
+/** The gateway answered a request with an error; `kind` is the stable name. */
+export class RequestError extends Error {
+  /**
+   * @param {string} kind
+   * @param {string} message
+   * @param {{retryable?: boolean, sipCode?: number|null, traceId?: string|null,
+   *   records?: readonly CrmRecord[]}} [data]
+   */
+  constructor(kind, message, { retryable = false, sipCode = null, traceId = null, records = [] } = {}) {
+    super(message);
+    this.name = 'RequestError';
+    this.kind = kind;
+    this.retryable = retryable;
+    this.sipCode = sipCode;
+    this.traceId = traceId;
+    this.records = records;
+  }
+}
+
+/** No answer came in time, because there was no connection or it was lost. */
+export class ConnectionError extends Error {
+  kind = 'connection';
+
+  /** @param {string} message */
+  constructor(message) {
+    super(message);
+    this.name = 'ConnectionError';
+  }
+}
+
+/**
+ * Sign-in failed, or is needed (again).
+ *
+ * @typedef {'denied'|'expired'|'rate_limited'|'unreachable'|'failed'} SignInFailure
+ */
+export class SignInError extends Error {
+  /** @param {SignInFailure} kind @param {string} [message] */
+  constructor(kind, message = kind) {
+    super(message);
+    this.name = 'SignInError';
+    this.kind = kind;
+  }
+}
+
+/**
+ * The microphone cannot be used.
+ *
+ * - `insecure`: the page is not served over https
+ * - `unsupported`: this browser has no WebRTC
+ * - `blocked_by_policy`: the page around the widget does not delegate it
+ * - `denied`: the user or the browser's settings said no
+ * - `no_device`: there is none
+ * - `device_busy`: another program holds it, or the driver failed
+ *
+ * @typedef {'insecure'|'unsupported'|'blocked_by_policy'|'denied'|'no_device'|
+ *   'device_busy'} MicrophoneProblem
+ */
+export class MicrophoneError extends Error {
+  /** @param {MicrophoneProblem} problem @param {string} [message] */
+  constructor(problem, message = problem) {
+    super(message);
+    this.name = 'MicrophoneError';
+    this.kind = 'microphone';
+    this.problem = problem;
+  }
+}

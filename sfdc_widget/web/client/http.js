@@ -1,0 +1,85 @@
+import { SignInError } from './errors.js';
+
+/**
+ * @typedef {{assertion: string} |
+ *   {tenant: string, username: string, password: string}} Credentials
+ */
+
+/** The three HTTP calls beside the WebSocket. Never sends cookies. */
+export class GatewayHttp {
+  #base;
+  #fetch;
+
+  /**
+   * @param {URL} base the gateway's root
+   * @param {typeof fetch} [fetcher]
+   */
+  constructor(base, fetcher = (...args) => globalThis.fetch(...args)) {
+    this.#base = base;
+    this.#fetch = fetcher;
+  }
+
+  /** @param {Credentials} credentials @returns {Promise<string>} an access token */
+  async signIn(credentials) {
+    const body = await this.#post('v1/sign-in', null, credentials);
+    return String(body.access_token);
+  }
+
+  /** @param {string} token @returns {Promise<string>} a one-use ticket for the socket */
+  async createTicket(token) {
+    const body = await this.#post('v1/sessions', token, {});
+    return String(body.ticket);
+  }
+
+  /**
+   * ICE servers for this user; none is a normal answer.
+   *
+   * @param {string} token
+   * @returns {Promise<RTCIceServer[]>}
+   */
+  async iceServers(token) {
+    const body = await this.#post('v1/turn', token, {});
+    const servers = body.ice_servers ?? body.iceServers ?? [];
+    return Array.isArray(servers) ? servers : [];
+  }
+
+  /** The socket's address. */
+  get socketUrl() {
+    const url = new URL('v1/ws', this.#base);
+    url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
+    return url.href;
+  }
+
+  /**
+   * @param {string} path
+   * @param {string|null} token
+   * @param {object} body
+   * @returns {Promise<Record<string, unknown>>}
+   */
+  async #post(path, token, body) {
+    /** @type {Record<string, string>} */
+    const headers = { 'Content-Type': 'application/json' };
+    if (token !== null) headers['Authorization'] = `Bearer ${token}`;
+    let response;
+    try {
+      response = await this.#fetch(new URL(path, this.#base), {
+        method: 'POST',
+        headers,
+        body: JSON.stringify(body),
+        credentials: 'omit',
+        cache: 'no-store',
+        signal: AbortSignal.timeout(10_000),
+      });
+    } catch (error) {
+      throw new SignInError('unreachable', String(error));
+    }
+    if (response.ok) {
+      return /** @type {Promise<Record<string, unknown>>} */ (response.json());
+    }
+    if (response.status === 429) throw new SignInError('rate_limited');
+    if (response.status === 401) throw new SignInError(token === null ? 'denied' : 'expired');
+    if (response.status === 403) throw new SignInError('denied');
+    if (response.status >= 500) throw new SignInError('unreachable', `HTTP ${response.status}`);
+    throw new SignInError('failed', `HTTP ${response.status}`);
+  }
+}

@@ -1,0 +1,865 @@
+/**
+ * The Ringbridge client: everything a page needs to be a rep's phone, without any
+ * picture of it. See `RingbridgeClient`.
+ */
+import { CallMedia, MediaClosed } from './call-media.js';
+import { SessionConnection } from './connection.js';
+import { ConnectionError, MicrophoneError, RequestError, SignInError } from './errors.js';
+import { GatewayHttp } from './http.js';
+import { uuid7 } from './identifiers.js';
+import { Microphone } from './microphone.js';
+import { TabStorage } from './storage.js';
+
+/**
+ * @import {AnyEvent, CallView, MediaReason, Record as CrmRecord, Registration,
+ *   Snapshot, UserView} from './wire.d.ts'
+ * @import {Credentials} from './http.js'
+ * @import {MicrophoneProblem, SignInFailure} from './errors.js'
+ * @import {ConnectionState, StopReason} from './connection.js'
+ */
+
+const VERSION = '0.1.0';
+/** A dial that could not be sent at once is stale: the rep has moved on. */
+const DIAL_TIMEOUT_MS = 10_000;
+/** An end is wanted however long the connection takes to come back. */
+const END_TIMEOUT_MS = 120_000;
+const RECENT_CALLS = 20;
+/** Between two tries to bring media back: doubling, up to the cap. */
+const RENEWAL_WAIT_MS = 500;
+const RENEWAL_WAIT_CAP_MS = 8_000;
+
+/**
+ * @typedef {'signed_out'|'signing_in'|'connecting'|'ready'|'reconnecting'|
+ *   'superseded'} ClientStatus
+ *
+ * `ready`: state is live. `reconnecting`: state is the last known; a call in
+ * progress goes on. `superseded`: another page has the phone, see `takeOver`.
+ *
+ * @typedef {object} ClientState
+ * @property {ClientStatus} status
+ * @property {SignInFailure|null} signInProblem why `signed_out`
+ * @property {UserView|null} user
+ * @property {Registration} registration
+ * @property {string} crm its name for people, '' when there is none
+ * @property {readonly CallView[]} calls those not yet ended, oldest first
+ * @property {readonly CallView[]|null} recent ended ones, newest first; null: not yet loaded
+ * @property {MicrophoneProblem|null} microphoneProblem
+ * @property {boolean} isPlaybackBlocked the far end is heard after `unblockPlayback`
+ * @property {number} clockOffsetMs server time minus this machine's
+ *
+ * @typedef {object} LocalCall What only this page knows of a call.
+ * @property {CallMedia} media
+ * @property {boolean} isMuted
+ * @property {boolean} isConnected audio flows
+ * @property {boolean} hasEarlyMedia
+ * @property {boolean} preOffered an offer of this page was answered
+ * @property {Promise<unknown>} turn negotiation steps of a call run one by one
+ * @property {number} renewals without success, in a row
+ * @property {ReturnType<typeof setTimeout>|undefined} renewalTimer
+ *
+ * @typedef {object} ClientEvents
+ * @property {ClientState} change anything in `state` changed
+ * @property {CallView} incoming a call rings here
+ * @property {CallView} ended with `end_reason`
+ * @property {CallView} logged its CRM activity was written
+ * @property {{status: ClientStatus}} status
+ * @property {{problem: MicrophoneProblem}} microphone it could not be opened
+ */
+
+/**
+ * A rep's phone.
+ *
+ * ```js
+ * const phone = new RingbridgeClient({ baseUrl: 'https://phone.example.com/' });
+ * phone.on('incoming', (call) => show(call.peer, call.match));
+ * phone.on('change', (state) => draw(state));
+ * await phone.signIn({ tenant: 'acme', username: 'ana', password });
+ * const call = await phone.dial('+16465550175');
+ * await phone.hangup(call.call_id);
+ * ```
+ *
+ * Events are `CustomEvent`s too (`addEventListener('incoming', …)`, value in
+ * `detail`). Methods that ask the gateway reject with `RequestError` (it said no:
+ * `kind`), `ConnectionError` (no answer) or `MicrophoneError` (`problem`). After a
+ * lost connection everything is repeated safely by itself.
+ */
+export class RingbridgeClient extends EventTarget {
+  #http;
+  #storage;
+  #microphone = new Microphone();
+  #instanceId = uuid7();
+  #name;
+  /** @type {(() => Promise<string|null>)|null} */
+  #assertion;
+  /** @type {string|null} */
+  #token;
+  /** @type {SessionConnection|null} */
+  #connection = null;
+  /** @type {Promise<RTCIceServer[]>} */
+  #iceServers = Promise.resolve([]);
+  /** @type {Map<string, LocalCall>} */
+  #local = new Map();
+  #speakerId = '';
+  #isLoaded = false;
+  /** @type {ClientState} */
+  #state = {
+    status: 'signed_out',
+    signInProblem: null,
+    user: null,
+    registration: { state: 'unregistered' },
+    crm: '',
+    calls: [],
+    recent: null,
+    microphoneProblem: null,
+    isPlaybackBlocked: false,
+    clockOffsetMs: 0,
+  };
+
+  /**
+   * @param {object} [options]
+   * @param {string|URL} [options.baseUrl] the gateway's root; default: where this
+   *   module came from
+   * @param {string} [options.name] of the application, for the operator's logs
+   * @param {() => Promise<string|null>} [options.assertion] proof of identity from
+   *   the host page, asked for whenever a sign-in is needed
+   * @param {TabStorage} [options.storage]
+   */
+  constructor({
+    baseUrl = new URL('../../', import.meta.url),
+    name = 'ringbridge-widget',
+    assertion,
+    storage = new TabStorage(),
+  } = {}) {
+    super();
+    this.#http = new GatewayHttp(new URL(baseUrl));
+    this.#name = name;
+    this.#assertion = assertion ?? null;
+    this.#storage = storage;
+    this.#token = storage.get('access_token');
+    globalThis.addEventListener('online', () => {
+      for (const call of this.#state.calls) this.#needsRenewal(call.call_id, 'network');
+    });
+    navigator.mediaDevices?.addEventListener?.('devicechange', () => void this.checkMicrophone());
+  }
+
+  /** What to draw. Never mutated: every change is a new object. */
+  get state() {
+    return this.#state;
+  }
+
+  get microphone() {
+    return this.#microphone;
+  }
+
+  /**
+   * @template {keyof ClientEvents} Name
+   * @param {Name} type
+   * @param {(value: ClientEvents[Name]) => void} listener
+   * @param {AddEventListenerOptions} [options]
+   */
+  on(type, listener, options) {
+    this.addEventListener(
+      type,
+      (event) => listener(/** @type {CustomEvent<ClientEvents[Name]>} */ (event).detail),
+      options,
+    );
+  }
+
+  /**
+   * @template {keyof ClientEvents} Name
+   * @param {Name} type
+   * @param {ClientEvents[Name]} value
+   */
+  #emit(type, value) {
+    this.dispatchEvent(new CustomEvent(type, { detail: value }));
+  }
+
+  /** @param {Partial<ClientState>} changes */
+  #update(changes) {
+    const status = this.#state.status;
+    this.#state = { ...this.#state, ...changes };
+    if (this.#state.status !== status) this.#emit('status', { status: this.#state.status });
+    this.#emit('change', this.#state);
+  }
+
+  // Signing in ------------------------------------------------------------------
+
+  /**
+   * Continues this tab's session, or signs in with the host's assertion. Without
+   * either the status stays `signed_out` and `signIn` is wanted.
+   */
+  async start() {
+    if (this.#token !== null) {
+      this.#open();
+      return;
+    }
+    await this.#signInByAssertion();
+  }
+
+  async #signInByAssertion() {
+    this.#update({ status: 'signing_in', signInProblem: null });
+    try {
+      const assertion = (await this.#assertion?.()) ?? null;
+      if (assertion === null) {
+        this.#update({ status: 'signed_out' });
+        return;
+      }
+      await this.signIn({ assertion });
+    } catch (error) {
+      this.#update({ status: 'signed_out', signInProblem: signInProblem(error) });
+    }
+  }
+
+  /**
+   * @param {Credentials} credentials
+   * @throws {SignInError}
+   */
+  async signIn(credentials) {
+    this.#update({ status: 'signing_in', signInProblem: null });
+    try {
+      this.#setToken(await this.#http.signIn(credentials));
+    } catch (error) {
+      this.#update({ status: 'signed_out', signInProblem: signInProblem(error) });
+      throw error;
+    }
+    this.#open();
+  }
+
+  /** Ends calls, unregisters the phone, forgets the tokens. */
+  async signOut() {
+    const connection = this.#connection;
+    this.#setToken(null);
+    try {
+      await connection?.request('session.close', { op_id: uuid7() }, { timeoutMs: 3_000 });
+    } catch {
+      // The gateway closes a session that nobody comes back to.
+    }
+    connection?.stop('closed');
+    this.#update({ status: 'signed_out', signInProblem: null, user: null, recent: null });
+  }
+
+  /** Takes the phone over from the page that has it. */
+  takeOver() {
+    if (this.#state.status === 'superseded') this.#open();
+  }
+
+  /** @param {string|null} token */
+  #setToken(token) {
+    this.#token = token;
+    this.#storage.set('access_token', token);
+  }
+
+  #open() {
+    this.#update({ status: 'connecting', signInProblem: null });
+    this.#isLoaded = false;
+    const connection = new SessionConnection({
+      url: this.#http.socketUrl,
+      client: { name: this.#name, version: VERSION, instance_id: this.#instanceId },
+      getTicket: () => this.#ticket(),
+      listener: {
+        state: (state) => this.#connectionChanged(state),
+        snapshot: (snapshot) => this.#applySnapshot(snapshot),
+        event: (event) => this.#applyEvent(event),
+        stopped: (reason) => {
+          if (connection === this.#connection) this.#stopped(reason);
+        },
+      },
+    });
+    this.#connection = connection;
+    connection.start();
+    void this.checkMicrophone();
+  }
+
+  async #ticket() {
+    const token = this.#token;
+    if (token === null) throw new SignInError('expired');
+    try {
+      return await this.#http.createTicket(token);
+    } catch (error) {
+      if (!(error instanceof SignInError) || error.kind !== 'expired') throw error;
+      const assertion = (await this.#assertion?.().catch(() => null)) ?? null;
+      if (assertion === null) throw error;
+      const fresh = await this.#http.signIn({ assertion });
+      this.#setToken(fresh);
+      return this.#http.createTicket(fresh);
+    }
+  }
+
+  /** @param {ConnectionState} state */
+  #connectionChanged(state) {
+    if (state === 'open') {
+      this.#update({ status: 'ready' });
+      if (!this.#isLoaded) {
+        this.#isLoaded = true;
+        this.#refreshIceServers();
+        void this.#loadRecent();
+      }
+    } else if (state === 'connecting' || state === 'waiting') {
+      this.#update({ status: this.#state.user ? 'reconnecting' : 'connecting' });
+    }
+  }
+
+  #refreshIceServers() {
+    const token = this.#token;
+    if (token !== null) this.#iceServers = this.#http.iceServers(token).catch(() => []);
+  }
+
+  /** @param {StopReason} reason */
+  #stopped(reason) {
+    this.#connection = null;
+    for (const callId of [...this.#local.keys()]) this.#endLocal(callId);
+    if (reason === 'signed_out') this.#setToken(null);
+    this.#update({
+      status: reason === 'superseded' ? 'superseded' : 'signed_out',
+      signInProblem: reason === 'signed_out' ? 'expired' : null,
+      calls: [],
+    });
+    if (reason === 'signed_out' && this.#assertion) void this.#signInByAssertion();
+  }
+
+  // State from the gateway ------------------------------------------------------
+
+  /** @param {Snapshot} snapshot */
+  #applySnapshot(snapshot) {
+    const calls = snapshot.calls.filter(({ state }) => state !== 'ended');
+    const alive = new Set(calls.map(({ call_id }) => call_id));
+    const gone = this.#state.calls.filter(({ call_id }) => !alive.has(call_id));
+    for (const callId of [...this.#local.keys()]) if (!alive.has(callId)) this.#endLocal(callId);
+    this.#update({
+      user: snapshot.user,
+      registration: snapshot.registration,
+      crm: snapshot.crm ?? '',
+      calls,
+      clockOffsetMs: snapshot.server_time - Date.now(),
+    });
+    this.#callsChanged();
+    for (const call of gone) {
+      const ended = snapshot.calls.find(({ call_id }) => call_id === call.call_id);
+      if (ended) this.#ended(ended);
+    }
+    if (gone.length > 0) this.#isLoaded = false;
+    for (const call of calls) {
+      if (call.state === 'ringing') {
+        void this.#preOffer(call);
+        this.#emit('incoming', call);
+      } else {
+        this.#restoreMedia(call);
+      }
+    }
+  }
+
+  /** @param {AnyEvent} event */
+  #applyEvent(event) {
+    switch (event.type) {
+      case 'registration.state':
+        this.#update({ registration: event.registration });
+        break;
+      case 'call.incoming':
+        this.#replaceCall(event.call);
+        void this.#preOffer(event.call);
+        this.#emit('incoming', event.call);
+        break;
+      case 'call.early_media': {
+        const local = this.#local.get(event.call.call_id);
+        if (local) local.hasEarlyMedia = true;
+        this.#replaceCall(event.call);
+        break;
+      }
+      case 'call.ringing':
+      case 'call.answered':
+        this.#replaceCall(event.call);
+        break;
+      case 'call.updated':
+        if (event.call.state === 'ended') this.#replaceRecent(event.call);
+        else this.#replaceCall(event.call);
+        break;
+      case 'call.ended':
+        this.#ended(event.call);
+        break;
+      case 'call.media':
+        this.#mediaEvent(event);
+        break;
+      default:
+      // `session.superseded` and `server.notice`: the close code that follows says it.
+    }
+  }
+
+  /** @param {CallView} call */
+  #replaceCall(call) {
+    const others = this.#state.calls.filter(({ call_id }) => call_id !== call.call_id);
+    const calls = [...others, call].sort((a, b) => a.started_at - b.started_at);
+    this.#update({ calls });
+    this.#callsChanged();
+  }
+
+  /** @param {CallView} call */
+  #ended(call) {
+    this.#endLocal(call.call_id);
+    const calls = this.#state.calls.filter(({ call_id }) => call_id !== call.call_id);
+    this.#update({ calls });
+    this.#callsChanged();
+    this.#replaceRecent(call);
+    this.#emit('ended', call);
+  }
+
+  /** @param {CallView} call */
+  #replaceRecent(call) {
+    const recent = this.#state.recent ?? [];
+    const former = recent.find(({ call_id }) => call_id === call.call_id);
+    const others = recent.filter(({ call_id }) => call_id !== call.call_id);
+    this.#update({
+      recent: [call, ...others]
+        .sort((a, b) => b.started_at - a.started_at)
+        .slice(0, RECENT_CALLS),
+    });
+    if (call.activity?.state === 'written' && former?.activity?.state !== 'written') {
+      this.#emit('logged', call);
+    }
+  }
+
+  #callsChanged() {
+    this.#connection?.setInCall(this.#state.calls.length > 0);
+  }
+
+  async #loadRecent() {
+    try {
+      const { calls } = await this.history({ limit: RECENT_CALLS });
+      this.#update({ recent: calls });
+    } catch {
+      this.#update({ recent: this.#state.recent ?? [] });
+    }
+  }
+
+  // Calls -----------------------------------------------------------------------
+
+  /**
+   * Dials digits, E.164, `tel:` or `sip:`. Opens the microphone first.
+   *
+   * @param {string} to
+   * @param {{record?: Partial<CrmRecord>|null}} [options] whom the number was taken from
+   * @returns {Promise<CallView>}
+   */
+  async dial(to, { record = null } = {}) {
+    const callId = uuid7();
+    const local = await this.#createLocal(callId);
+    try {
+      await this.#openMicrophone(local);
+      const offer = await local.media.offer(1);
+      const result = await this.#ask(
+        'call.create',
+        { call_id: callId, to, offer, ...(record ? { record } : {}) },
+        DIAL_TIMEOUT_MS,
+      );
+      if (!this.#local.has(callId)) return result.call;
+      if (!this.#find(callId) && result.call.state !== 'ended') this.#replaceCall(result.call);
+      if (result.answer) await local.media.accept(1, result.answer);
+      local.preOffered = true;
+      return result.call;
+    } catch (error) {
+      this.#endLocal(callId);
+      const call = this.#find(callId);
+      if (call) this.#update({ calls: this.#state.calls.filter((each) => each !== call) });
+      throw error;
+    }
+  }
+
+  /**
+   * Answers a ringing call. When the microphone cannot be opened the call goes on
+   * ringing, so that it can still be answered elsewhere or declined.
+   *
+   * @param {string} callId
+   */
+  async answer(callId) {
+    const local = this.#local.get(callId) ?? (await this.#createLocal(callId));
+    const isReady = await this.#microphone.isReady();
+    const opened = this.#openMicrophone(local);
+    if (isReady) opened.catch(() => undefined);
+    else await opened;
+    await this.#inTurn(local, async () => {
+      if (local.preOffered) {
+        await this.#ask('call.answer', { call_id: callId, generation: local.media.generation });
+        return;
+      }
+      const generation = local.media.generation + 1;
+      const offer = await local.media.offer(generation);
+      const result = await this.#ask('call.answer', { call_id: callId, offer, generation });
+      if (result.answer) await local.media.accept(generation, result.answer);
+      local.preOffered = true;
+    });
+    await opened;
+  }
+
+  /** @param {string} callId @param {'declined'|'busy'} [reason] */
+  async decline(callId, reason = 'declined') {
+    await this.#ask('call.reject', { call_id: callId, reason }, END_TIMEOUT_MS);
+  }
+
+  /** Ends a call in any state. @param {string} callId */
+  async hangup(callId) {
+    await this.#ask('call.hangup', { call_id: callId }, END_TIMEOUT_MS);
+  }
+
+  /** @param {string} callId @param {boolean} isMuted */
+  mute(callId, isMuted) {
+    const local = this.#local.get(callId);
+    if (!local) return;
+    local.isMuted = isMuted;
+    local.media.mute(isMuted);
+    this.#update({});
+  }
+
+  /** @param {string} callId @param {string} digits `0-9 * # A-D` */
+  async sendDigits(callId, digits) {
+    await this.#ask('call.dtmf', { call_id: callId, digits });
+  }
+
+  /**
+   * @param {{last_name: string, first_name?: string, phone?: string,
+   *   company?: string, call_id?: string}} contact
+   * @returns {Promise<CrmRecord>}
+   * @throws {RequestError} `crm.duplicate` carries the `records` that exist
+   */
+  async createContact(contact) {
+    return (await this.#ask('contact.create', contact)).record;
+  }
+
+  /** Of several matches, this one is meant. @param {string} callId @param {string} recordId */
+  async chooseRecord(callId, recordId) {
+    await this.#ask('call.choose_record', { call_id: callId, record_id: recordId });
+  }
+
+  /**
+   * Ended calls, newest first.
+   *
+   * @param {{limit?: number, before?: number}} [page] `before` in Unix ms
+   * @returns {Promise<{calls: readonly CallView[]}>}
+   */
+  async history(page = {}) {
+    return this.#connected().request('history.list', page);
+  }
+
+  /** Registers the phone now, also after a wrong password. */
+  async retryRegistration() {
+    await this.#ask('registration.retry', {});
+  }
+
+  /** What only this page knows of a call. @param {string} callId */
+  localState(callId) {
+    const local = this.#local.get(callId);
+    return {
+      isMuted: local?.isMuted ?? false,
+      isConnected: local?.isConnected ?? false,
+      hasEarlyMedia: local?.hasEarlyMedia ?? false,
+      isMicrophoneOpen: Boolean(local?.media.track),
+    };
+  }
+
+  /** WebRTC statistics of a call. @param {string} callId */
+  async stats(callId) {
+    return (await this.#local.get(callId)?.media.connection?.getStats()) ?? null;
+  }
+
+  /** @param {string} callId */
+  #find(callId) {
+    return this.#state.calls.find(({ call_id }) => call_id === callId);
+  }
+
+  #connected() {
+    if (!this.#connection) throw new ConnectionError('not signed in');
+    return this.#connection;
+  }
+
+  /**
+   * @param {string} method
+   * @param {object} params
+   * @param {number} [timeoutMs]
+   */
+  #ask(method, params, timeoutMs) {
+    return this.#connected().request(method, { op_id: uuid7(), ...params }, { timeoutMs });
+  }
+
+  // Devices ---------------------------------------------------------------------
+
+  /** Looks, without asking the user, whether the microphone can be used. */
+  async checkMicrophone() {
+    const problem = await this.#microphone.check();
+    if (problem !== null || this.#state.microphoneProblem !== 'no_device') {
+      this.#setMicrophoneProblem(problem);
+    }
+    return problem;
+  }
+
+  /** Asks the browser for it, as a call would, and lets it go again. */
+  async tryMicrophone() {
+    try {
+      this.#microphone.release(await this.#microphone.acquire());
+      this.#setMicrophoneProblem(null);
+    } catch (error) {
+      this.#microphoneFailed(error);
+      throw error;
+    }
+  }
+
+  /** Also for the calls in progress. @param {string} deviceId */
+  async chooseMicrophone(deviceId) {
+    this.#microphone.choose(deviceId);
+    for (const local of this.#local.values()) {
+      const former = local.media.track;
+      if (!former) continue;
+      await local.media.setTrack(await this.#microphone.acquire());
+      this.#microphone.release(former);
+    }
+  }
+
+  /** @param {string} deviceId */
+  chooseSpeaker(deviceId) {
+    this.#speakerId = deviceId;
+    for (const local of this.#local.values()) local.media.setSpeaker(deviceId);
+  }
+
+  get speakerId() {
+    return this.#speakerId;
+  }
+
+  /** Call it from a click, when `isPlaybackBlocked`. */
+  unblockPlayback() {
+    for (const local of this.#local.values()) local.media.play();
+  }
+
+  /** @param {LocalCall} local */
+  async #openMicrophone(local) {
+    if (local.media.track) return;
+    try {
+      const track = await this.#microphone.acquire();
+      if ([...this.#local.values()].includes(local)) {
+        track.addEventListener('ended', () => void this.#microphoneLost(local));
+        await local.media.setTrack(track);
+      } else {
+        this.#microphone.release(track);
+      }
+      this.#setMicrophoneProblem(null);
+    } catch (error) {
+      this.#microphoneFailed(error);
+      throw error;
+    }
+  }
+
+  /** Unplugged in mid-call: go on with what is there now. @param {LocalCall} local */
+  async #microphoneLost(local) {
+    if (![...this.#local.values()].includes(local)) return;
+    try {
+      this.#microphone.choose('');
+      await local.media.setTrack(await this.#microphone.acquire());
+    } catch (error) {
+      this.#microphoneFailed(error);
+    }
+  }
+
+  /** Opens the microphone of a call that goes on without. @param {string} callId */
+  async retryMicrophone(callId) {
+    const local = this.#local.get(callId);
+    if (local) await this.#openMicrophone(local);
+  }
+
+  /** @param {unknown} error */
+  #microphoneFailed(error) {
+    if (!(error instanceof MicrophoneError)) return;
+    this.#setMicrophoneProblem(error.problem);
+    this.#emit('microphone', { problem: error.problem });
+  }
+
+  /** @param {MicrophoneProblem|null} problem */
+  #setMicrophoneProblem(problem) {
+    if (problem !== this.#state.microphoneProblem) this.#update({ microphoneProblem: problem });
+  }
+
+  // Media of a call -------------------------------------------------------------
+
+  /** @param {string} callId @returns {Promise<LocalCall>} */
+  async #createLocal(callId) {
+    const iceServers = await this.#iceServers;
+    const existing = this.#local.get(callId);
+    if (existing) return existing;
+    /** @type {LocalCall} */
+    const local = {
+      media: new CallMedia({
+        iceServers,
+        speakerId: this.#speakerId,
+        listener: {
+          needsRenewal: (reason) => this.#needsRenewal(callId, reason),
+          connected: (isConnected) => {
+            if (isConnected) local.renewals = 0;
+            local.isConnected = isConnected;
+            this.#update({});
+          },
+          playback: (isPlaybackBlocked) => this.#update({ isPlaybackBlocked }),
+        },
+      }),
+      isMuted: false,
+      isConnected: false,
+      hasEarlyMedia: false,
+      preOffered: false,
+      turn: Promise.resolve(),
+      renewals: 0,
+      renewalTimer: undefined,
+    };
+    this.#local.set(callId, local);
+    return local;
+  }
+
+  /** @param {string} callId */
+  #endLocal(callId) {
+    const local = this.#local.get(callId);
+    if (!local) return;
+    this.#local.delete(callId);
+    clearTimeout(local.renewalTimer);
+    const track = local.media.close();
+    if (track) this.#microphone.release(track);
+    if (this.#state.isPlaybackBlocked) this.#update({ isPlaybackBlocked: false });
+  }
+
+  /**
+   * @template Result
+   * @param {LocalCall} local
+   * @param {() => Promise<Result>} step
+   * @returns {Promise<Result>}
+   */
+  #inTurn(local, step) {
+    const result = local.turn.then(step);
+    local.turn = result.catch(() => undefined);
+    return result;
+  }
+
+  /**
+   * Negotiates while it rings, with the microphone still closed: "Answer" then only
+   * has to open it. A failure costs nothing: the offer goes with the answer instead.
+   *
+   * @param {CallView} call
+   */
+  async #preOffer(call) {
+    if (!globalThis.RTCPeerConnection) return;
+    const local = await this.#createLocal(call.call_id);
+    if (local.media.generation > 0) return;
+    await this.#inTurn(local, async () => {
+      try {
+        await this.#negotiate(call.call_id, local, (call.media_generation ?? 0) + 1, 'initial');
+        local.preOffered = true;
+      } catch {
+        local.preOffered = false;
+      }
+    });
+  }
+
+  /**
+   * After a hello: a call that this page has no living media for gets it anew.
+   *
+   * @param {CallView} call
+   */
+  #restoreMedia(call) {
+    const local = this.#local.get(call.call_id);
+    if (!local) {
+      this.#renew(call.call_id, 'reload');
+    } else if (!local.isConnected || (call.media_generation ?? 0) !== local.media.generation) {
+      this.#needsRenewal(call.call_id, 'network');
+    }
+  }
+
+  /** @param {{call_id: string, action: string, generation: number}} event */
+  #mediaEvent({ call_id: callId, action, generation }) {
+    const local = this.#local.get(callId);
+    switch (action) {
+      case 'renegotiate':
+        if (local) void this.#renegotiate(callId, local);
+        break;
+      case 'renew':
+        this.#needsRenewal(callId, 'failed');
+        break;
+      case 'lost':
+        if (generation === local?.media.generation) this.#needsRenewal(callId, 'network');
+        break;
+      default:
+      // `connected` is seen on the peer connection itself.
+    }
+  }
+
+  /** @param {string} callId @param {LocalCall} local */
+  async #renegotiate(callId, local) {
+    try {
+      await this.#inTurn(local, async () => {
+        const offer = await local.media.reoffer();
+        if (offer === null) return;
+        const { generation } = local.media;
+        const result = await this.#ask('call.media', {
+          call_id: callId,
+          offer,
+          generation,
+          reason: 'renegotiate',
+        });
+        await local.media.accept(result.generation, result.answer);
+      });
+    } catch {
+      this.#needsRenewal(callId, 'failed');
+    }
+  }
+
+  /**
+   * Media has to be built again; soon at first, with growing pauses if that does
+   * not help, as long as the call is up.
+   *
+   * @param {string} callId
+   * @param {MediaReason} reason
+   */
+  #needsRenewal(callId, reason) {
+    const local = this.#local.get(callId);
+    const call = this.#find(callId);
+    if (!local || !call || call.state === 'ringing' || local.renewalTimer !== undefined) return;
+    const wait =
+      local.renewals === 0
+        ? 0
+        : Math.min(RENEWAL_WAIT_CAP_MS, RENEWAL_WAIT_MS * 2 ** (local.renewals - 1));
+    local.renewals += 1;
+    local.renewalTimer = setTimeout(() => {
+      local.renewalTimer = undefined;
+      void this.#renew(callId, reason);
+    }, wait);
+  }
+
+  /** @param {string} callId @param {MediaReason} reason */
+  async #renew(callId, reason) {
+    try {
+      const local = await this.#createLocal(callId);
+      // The rep may be asked for the microphone: listening goes on meanwhile.
+      const opened = this.#openMicrophone(local).catch(() => undefined);
+      if (await this.#microphone.isReady()) await opened;
+      await this.#inTurn(local, async () => {
+        const known = this.#find(callId)?.media_generation ?? 0;
+        const generation = Math.max(known, local.media.generation) + 1;
+        await this.#negotiate(callId, local, generation, reason);
+        local.preOffered = true;
+      });
+    } catch (error) {
+      const isFinal =
+        error instanceof MediaClosed ||
+        (error instanceof RequestError &&
+          (error.kind === 'call.unknown' || error.kind === 'call.wrong_state'));
+      if (!isFinal) this.#needsRenewal(callId, reason);
+    }
+  }
+
+  /**
+   * @param {string} callId
+   * @param {LocalCall} local
+   * @param {number} generation
+   * @param {MediaReason} reason
+   */
+  async #negotiate(callId, local, generation, reason) {
+    const offer = await local.media.offer(generation);
+    const result = await this.#ask('call.media', { call_id: callId, offer, generation, reason });
+    await local.media.accept(result.generation, result.answer);
+  }
+}
+
+/** @param {unknown} error @returns {SignInFailure} */
+function signInProblem(error) {
+  return error instanceof SignInError ? error.kind : 'failed';
+}

@@ -1,0 +1,41 @@
+/**
+ * Session storage that works where storage is blocked (a third-party frame with
+ * site data off): values then live as long as the page.
+ */
+export class TabStorage {
+  #memory = new Map();
+  /** @type {Storage|null} */
+  #store = null;
+  #prefix;
+
+  /** @param {string} [prefix] */
+  constructor(prefix = 'ringbridge.') {
+    this.#prefix = prefix;
+    try {
+      this.#store = globalThis.sessionStorage;
+    } catch {
+      this.#store = null;
+    }
+  }
+
+  /** @param {string} name @returns {string|null} */
+  get(name) {
+    if (this.#memory.has(name)) return this.#memory.get(name);
+    try {
+      return this.#store?.getItem(this.#prefix + name) ?? null;
+    } catch {
+      return null;
+    }
+  }
+
+  /** @param {string} name @param {string|null} value null removes it */
+  set(name, value) {
+    this.#memory.set(name, value);
+    try {
+      if (value === null) this.#store?.removeItem(this.#prefix + name);
+      else this.#store?.setItem(this.#prefix + name, value);
+    } catch {
+      this.#store = null;
+    }
+  }
+}
