@@ -1,0 +1,264 @@
+"""Debian's Chromium under Playwright: a microphone that is a tone, and ears.
+
+The ears are independent of the page's own code: an init script, put into every frame
+before anything else runs, keeps every ``RTCPeerConnection`` and listens to the newest
+remote audio track, so that a test can ask what is heard *now* and look for a
+frequency in it. Typical use::
+
+    async with Chromium(directory=folder, says=1000.0, logs=logs) as chromium:
+        async with chromium.visitor("rep") as visitor:
+            page = await visitor.open("https://acme.lightning.force.com/")
+            await wait_hears(frame, 440.0)
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from playwright.async_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Error,
+    Frame,
+    Page,
+    Playwright,
+    async_playwright,
+)
+
+from tests.system.program import LogBook
+from tests.system.tones import Sound, assert_tone, has_tone, write_tone
+
+EXECUTABLE = "/usr/bin/chromium"
+MICROPHONE_RATE = 48_000
+MICROPHONE_SECONDS = 20
+HEARING_RATE = 16_000
+# One look at the sound: a power of two as an AnalyserNode wants it, 256 ms.
+HEARING_SAMPLES = 4096
+
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    # The tests' pages are not in front; their timers must run all the same.
+    "--disable-background-timer-throttling",
+    "--disable-renderer-backgrounding",
+    "--disable-backgrounding-occluded-windows",
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+    "--autoplay-policy=no-user-gesture-required",
+)
+
+EARS = """
+(() => {
+  if (globalThis.ringbridgeEars) return;
+  const peers = [];
+  const tracks = [];
+  const Native = globalThis.RTCPeerConnection;
+  if (!Native) return;
+  globalThis.RTCPeerConnection = class RTCPeerConnection extends Native {
+    constructor(...parameters) {
+      super(...parameters);
+      peers.push(this);
+      this.addEventListener('track', (event) => {
+        if (event.track.kind === 'audio') tracks.push({peer: this, track: event.track});
+      });
+    }
+  };
+  let context = null;
+  let tapped = null;
+  function tap(track) {
+    if (tapped?.track === track) return tapped.analyser;
+    context ??= new AudioContext({sampleRate: %(rate)d});
+    const stream = new MediaStream([track]);
+    // Chromium decodes a remote track only while an element plays it.
+    const element = new Audio();
+    element.muted = true;
+    element.srcObject = stream;
+    element.play().catch(() => {});
+    const analyser = context.createAnalyser();
+    analyser.fftSize = %(samples)d;
+    context.createMediaStreamSource(stream).connect(analyser);
+    tapped = {track, analyser, element};
+    return analyser;
+  }
+  globalThis.ringbridgeEars = {
+    peers,
+    listen() {
+      const live = tracks.filter(({peer, track}) =>
+        peer.connectionState !== 'closed' && track.readyState === 'live');
+      if (!live.length) return null;
+      const analyser = tap(live[live.length - 1].track);
+      context.resume();
+      const samples = new Float32Array(analyser.fftSize);
+      analyser.getFloatTimeDomainData(samples);
+      return Array.from(samples, (value) => Math.round(value * 32767));
+    },
+    states: () => peers.map((peer) => peer.connectionState),
+    async statistics() {
+      const rows = [];
+      const open = peers.filter((peer) => peer.connectionState !== 'closed');
+      for (const peer of open) {
+        (await peer.getStats()).forEach((row) => rows.push(row));
+      }
+      return JSON.parse(JSON.stringify(rows));
+    },
+  };
+})();
+""" % {"rate": HEARING_RATE, "samples": HEARING_SAMPLES}
+
+
+@dataclass  # no slots: Playwright keeps its wrappers on the object
+class Visitor:
+    """One browser profile: its own storage, and what its pages complained about."""
+
+    name: str
+    context: BrowserContext
+    log: list[str]
+    # Errors on the console and exceptions that nobody caught, as text.
+    complaints: list[str] = field(default_factory=list)
+
+    async def open(self, url: str) -> Page:
+        """A new page at a URL, loaded."""
+        page = await self.context.new_page()
+        page.on("console", self._on_console)
+        page.on("pageerror", self._on_error)
+        await page.goto(url, wait_until="load")
+        return page
+
+    def _on_console(self, message: ConsoleMessage) -> None:
+        place = message.location.get("url", "")
+        text = f"{message.type}: {message.text} ({place})"
+        self.log.append(text)
+        if message.type == "error":
+            self.complaints.append(text)
+
+    def _on_error(self, error: Error) -> None:
+        self.log.append(f"uncaught: {error}")
+        self.complaints.append(f"uncaught: {error}")
+
+    def assert_no_complaints(self, *, but: str = "") -> None:
+        """Fail on any console error or uncaught exception; ``but`` may be in one."""
+        left = [text for text in self.complaints if not but or but not in text]
+        assert not left, "the page complained:\n" + "\n".join(left)
+
+
+class Chromium:
+    """One browser process for many visitors.
+
+    Args:
+        says: frequency in hertz of what every microphone of it hears.
+        hosts: host name patterns that lead to other hosts, e.g.
+            ``{"*.lightning.force.com": "127.0.0.1"}``.
+    """
+
+    def __init__(
+        self,
+        *,
+        directory: Path,
+        says: float,
+        logs: LogBook,
+        hosts: Mapping[str, str] | None = None,
+    ) -> None:
+        self._directory = directory
+        self._says = says
+        self._logs = logs
+        self._hosts = dict(hosts or {})
+        self._playwright: Playwright | None = None
+        self._browser: Browser | None = None
+
+    async def __aenter__(self) -> Self:
+        self._directory.mkdir(parents=True, exist_ok=True)
+        tone = write_tone(
+            self._directory / "microphone.wav",
+            self._says,
+            rate=MICROPHONE_RATE,
+            seconds=MICROPHONE_SECONDS,
+        )
+        rules = ",".join(f"MAP {name} {host}" for name, host in self._hosts.items())
+        arguments = [*ARGUMENTS, f"--use-file-for-fake-audio-capture={tone}"]
+        if rules:
+            arguments.append(f"--host-resolver-rules={rules}")
+        self._playwright = await async_playwright().start()
+        try:
+            self._browser = await self._playwright.chromium.launch(
+                executable_path=EXECUTABLE, headless=True, args=arguments
+            )
+        except BaseException:
+            await self._playwright.stop()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._browser is not None:
+            await self._browser.close()
+        if self._playwright is not None:
+            await self._playwright.stop()
+
+    @asynccontextmanager
+    async def visitor(
+        self, name: str, *, has_microphone: bool = True
+    ) -> AsyncIterator[Visitor]:
+        """A fresh profile, forgotten afterwards."""
+        if self._browser is None:
+            raise RuntimeError("Chromium does not run")
+        context = await self._browser.new_context(
+            ignore_https_errors=True, viewport={"width": 1280, "height": 800}
+        )
+        context.set_default_timeout(10_000)
+        try:
+            if has_microphone:
+                await context.grant_permissions(["microphone"])
+            await context.add_init_script(EARS)
+            yield Visitor(name, context, self._logs.open(f"page of {name}"))
+        finally:
+            await context.close()
+
+
+async def hears(frame: Frame | Page) -> Sound:
+    """What the page's newest remote audio track sounds like now; empty if none."""
+    samples: list[int] | None = await frame.evaluate("ringbridgeEars.listen()")
+    return Sound(np.array(samples or [], dtype=np.float64) / 32767, HEARING_RATE)
+
+
+async def wait_hears(
+    frame: Frame | Page, hz: float, *, timeout_s: float = 5.0
+) -> Sound:
+    """Wait until the page hears a tone.
+
+    Raises:
+        AssertionError: not within the time; the text says what it hears.
+    """
+    loop = asyncio.get_running_loop()
+    end = loop.time() + timeout_s
+    while True:
+        sound = await hears(frame)
+        if has_tone(sound, hz):
+            return sound
+        if loop.time() > end:
+            states = await frame.evaluate("ringbridgeEars.states()")
+            assert len(sound.samples), f"no remote audio; peers are {states}"
+            assert_tone(sound, hz)
+        await asyncio.sleep(0.03)
+
+
+async def statistics(frame: Frame | Page, kind: str) -> list[dict[str, Any]]:
+    """WebRTC statistics of one type (``inbound-rtp``) of all open connections."""
+    rows: list[dict[str, Any]] = await frame.evaluate("ringbridgeEars.statistics()")
+    return [row for row in rows if row.get("type") == kind]

@@ -1,0 +1,86 @@
+"""What the system tests share: one event loop, the programs' logs, real parts.
+
+Slow parts (Chromium, Kamailio) live for the whole session. State cannot bleed: every
+test has its own users, numbers and browser profile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Generator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from pytest_asyncio import is_async_test
+
+from tests.system.browser import Chromium
+from tests.system.kamailio import Kamailio
+from tests.system.program import LogBook
+
+HERE = Path(__file__).parent
+LOGS = pytest.StashKey[LogBook]()
+MARKS = pytest.StashKey[dict[str, int]]()
+
+# What the rep says into the browser's microphone, in hertz.
+BROWSER_SAYS = 1000.0
+
+LIGHTNING = "*.lightning.force.com"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[LOGS] = LogBook()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The parts outlive a test, so all tests here run in one loop."""
+    one_loop = pytest.mark.asyncio(loop_scope="session")
+    for item in items:
+        if HERE in item.path.parents and is_async_test(item):
+            item.add_marker(one_loop, append=False)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(
+    item: pytest.Item,
+) -> Generator[None, object, object]:
+    item.stash[MARKS] = item.config.stash[LOGS].marks()
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.failed and MARKS in item.stash:
+        logs = item.config.stash[LOGS]
+        for name, text in logs.since(item.stash[MARKS]):
+            report.sections.append((f"log of {name}", text))
+    return report
+
+
+@pytest.fixture(scope="session")
+def logs(pytestconfig: pytest.Config) -> LogBook:
+    """Where every part writes what it says."""
+    return pytestconfig.stash[LOGS]
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def chromium(
+    tmp_path_factory: pytest.TempPathFactory, logs: LogBook
+) -> AsyncIterator[Chromium]:
+    """The browser; its microphone plays :data:`BROWSER_SAYS`."""
+    async with Chromium(
+        directory=tmp_path_factory.mktemp("chromium"),
+        says=BROWSER_SAYS,
+        logs=logs,
+        hosts={LIGHTNING: "127.0.0.1"},
+    ) as browser:
+        yield browser
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def proxy() -> AsyncIterator[Kamailio]:
+    """The application server."""
+    async with Kamailio() as kamailio:
+        yield kamailio
