@@ -19,12 +19,14 @@ class RequestError(Exception):
         retryable: bool = False,
         sip_code: int | None = None,
         records: tuple[Record, ...] = (),
+        trace_id: str | None = None,
     ) -> None:
         super().__init__(message)
         self.kind = kind
         self.retryable = retryable
         self.sip_code = sip_code
         self.records = records
+        self.trace_id = trace_id
 
 
 class Backend(Protocol):

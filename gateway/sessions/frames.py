@@ -9,7 +9,6 @@ how to answer. A request without ``id`` is a notification, which only the method
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import dataclass
 
 import pydantic_core
@@ -144,15 +143,19 @@ def refusal(error: RequestError, *, op_id: str | None = None) -> str:
         retryable=error.retryable,
         sip_code=error.sip_code,
         op_id=op_id,
+        trace_id=error.trace_id,
         records=error.records,
     )
-    return error_outcome(APPLICATION_ERROR, str(error), data)
+    is_ours = error.kind is ErrorKind.INTERNAL
+    code = INTERNAL_ERROR if is_ours else APPLICATION_ERROR
+    return error_outcome(code, str(error), data)
 
 
-def internal_error(trace_id: str, *, op_id: str | None = None) -> str:
-    """The member for a fault of ours; the log has the rest under ``trace_id``."""
-    data = ErrorData(kind=ErrorKind.INTERNAL, trace_id=trace_id, op_id=op_id)
-    return error_outcome(INTERNAL_ERROR, "Something went wrong in the gateway.", data)
+def internal_error(trace_id: str) -> RequestError:
+    """A fault of ours; the log has the rest under ``trace_id``."""
+    return RequestError(
+        ErrorKind.INTERNAL, "Something went wrong in the gateway.", trace_id=trace_id
+    )
 
 
 def notification(event: Event) -> str:
@@ -185,9 +188,8 @@ def _check_bounds(value: object) -> None:
                 raise _invalid("The frame is nested too deeply.")
             members = part.values() if isinstance(part, dict) else part
             todo.extend((member, depth + 1) for member in members)
-        elif isinstance(part, float) and not math.isfinite(part):
-            raise _invalid("The frame has a number that is too large.")
-        elif isinstance(part, int) and abs(part) > MAX_INTEGER:
+        # Also true of the infinity that 1e999 is read as.
+        elif isinstance(part, int | float) and abs(part) > MAX_INTEGER:
             raise _invalid("The frame has a number that is too large.")
 
 

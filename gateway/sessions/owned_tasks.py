@@ -19,10 +19,14 @@ class OwnedTasks:
     def __len__(self) -> int:
         return len(self._tasks)
 
-    def spawn(
+    def spawn(self, coroutine: Coroutine[Any, Any, None], *, name: str) -> None:
+        """Run the coroutine until it ends or :meth:`close`."""
+        _ = self.start(coroutine, name=name)
+
+    def start(
         self, coroutine: Coroutine[Any, Any, None], *, name: str
     ) -> asyncio.Task[None]:
-        """Run the coroutine until it ends or :meth:`close`."""
+        """As :meth:`spawn`, for a caller who wants to wait for the end."""
         task = asyncio.get_running_loop().create_task(coroutine, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._done)
