@@ -23,7 +23,7 @@ import sip
 from gateway.activities.record import CallRecord
 from gateway.calls.machine import CallInput, CallMachine, WrongState
 from gateway.calls.outcome import of_cancel, of_rejection
-from gateway.calls.ports import Alarm, SipLeg, Services
+from gateway.calls.ports import Alarm, Services, SipLeg
 from gateway.crm.connector import CrmRecord
 from gateway.identity.users import User
 from gateway.media.engine import (
@@ -160,7 +160,9 @@ class Call:
             peer=self.peer,
             match=self._match,
             started_at=_ms(machine.started_at),
-            answered_at=None if machine.answered_at is None else _ms(machine.answered_at),
+            answered_at=None
+            if machine.answered_at is None
+            else _ms(machine.answered_at),
             ended_at=None if machine.ended_at is None else _ms(machine.ended_at),
             end_reason=machine.end_reason,
             sip_code=machine.sip_code,
@@ -355,9 +357,7 @@ class Call:
         except MediaError as error:
             await self._close_media()
             self._machine.end(EndReason.MEDIA_FAILED, now=self._services.now())
-            raise RequestError(
-                _KIND_OF_MEDIA_ERROR[error.kind], error.detail
-            ) from None
+            raise RequestError(_KIND_OF_MEDIA_ERROR[error.kind], error.detail) from None
         self._services.journal.started(self.record())
         self._leg = dial(sip_offer, self.sip_event)
         self._set_alarm(self._services.limits.no_answer_s, self._rang_too_long)
@@ -510,7 +510,10 @@ class Call:
                 assert_never(event)
 
     async def _on_progress(self, event: sip.Progress) -> None:
-        if event.sdp is not None and self._media.early_sdp_of in (None, event.dialog_id):
+        if event.sdp is not None and self._media.early_sdp_of in (
+            None,
+            event.dialog_id,
+        ):
             is_first = self._media.early_sdp_of is None
             self._media.early_sdp_of = event.dialog_id
             await self._accept_sip(event.sdp)
@@ -657,7 +660,12 @@ class Call:
         if not self._machine.end(reason, now=self._services.now(), sip_code=sip_code):
             return
         logger.info("= call %s ENDED (%s)", self.call_id, reason.value)
-        self._activity = self._services.journal.ended(self.user, self.record())
+        self._activity = self._services.journal.ended(
+            self.user,
+            self.record(),
+            match_is_open=self._match.state
+            in (MatchState.SEARCHING, MatchState.FAILED),
+        )
         self._publish(CallEndedEvent, call=self.view())
         self._wake.set()
 

@@ -12,7 +12,7 @@ from gateway.identity.users import User, UserKey
 from gateway.media.engine import MediaEngine
 from gateway.sessions.backend import Publisher
 from gateway.sessions.wire import ActivityView, CallView
-from sip import Reason
+from sip import Account, CallEvent, Reason, Registration, RegistrationStatus, Uri
 
 
 class SipLeg(Protocol):
@@ -32,6 +32,26 @@ class SipLeg(Protocol):
     def info(self, content_type: str, body: bytes) -> None: ...
 
 
+class Telephony(Protocol):
+    """The SIP side as a whole: ``sip.UserAgent``."""
+
+    def registration(
+        self,
+        account: Account,
+        on_change: Callable[[RegistrationStatus], None],
+    ) -> Registration:
+        """A registration, not yet started."""
+
+    def call(
+        self,
+        account: Account,
+        target: Uri,
+        offer: str,
+        on_event: Callable[[CallEvent], None],
+    ) -> SipLeg:
+        """Send an INVITE."""
+
+
 class Journal(Protocol):
     """Where calls are kept. The first three return at once and lose nothing."""
 
@@ -41,8 +61,14 @@ class Journal(Protocol):
     def answered(self, user: UserKey, call_id: str, at: float) -> None:
         """It was answered at this Unix time."""
 
-    def ended(self, user: User, record: CallRecord) -> ActivityView:
-        """It is over: keep it and its activity, in one transaction."""
+    def ended(
+        self, user: User, record: CallRecord, *, match_is_open: bool
+    ) -> ActivityView:
+        """It is over: keep it and its activity, in one transaction.
+
+        ``match_is_open``: the CRM has not said yet who the other party is, so the
+        activity is matched when it is written.
+        """
 
     def record_chosen(self, user: User, call_id: str, record: CrmRecord) -> None:
         """The rep named its CRM record after the end: the activity moves there."""

@@ -1,0 +1,530 @@
+"""Everybody's calls: what stands behind the sessions, and what answers the INVITEs.
+
+One line per signed-in user holds the SIP registration; one
+:class:`~gateway.calls.call.Call` per call. Every lookup is by tenant and user, so an
+id of somebody else's call is an unknown call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections import OrderedDict
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import sip
+from gateway.calls.call import Call
+from gateway.calls.ports import Services, Telephony
+from gateway.crm.connector import (
+    Connector,
+    ContactDraft,
+    CrmDuplicateFound,
+    CrmError,
+    CrmRecord,
+    CrmUser,
+)
+from gateway.crm.numbers import Number, NumberError, normalise
+from gateway.identity.users import User, UserKey
+from gateway.media.engine import MediaEvent
+from gateway.sessions import wire
+from gateway.sessions.backend import RequestError
+from gateway.sessions.wire import (
+    CallDirection,
+    CallView,
+    ErrorKind,
+    Match,
+    MatchState,
+    Peer,
+)
+
+logger = logging.getLogger(__name__)
+
+# Ended calls whose view can still change (activity written, contact created).
+REMEMBERED_CALLS = 50
+CRM_TIMEOUT_S = 15.0
+
+
+@dataclass(slots=True)
+class _Desk:
+    """One user's telephone, from sign-in to sign-out."""
+
+    user: User
+    registration: sip.Registration
+    state: wire.Registration
+    is_attached: bool = True
+    calls: dict[str, Call] = field(default_factory=dict)
+    ended: OrderedDict[str, Call] = field(default_factory=OrderedDict)
+
+
+@dataclass(frozen=True, slots=True)
+class TenantLine:
+    """What calls need to know of a tenant."""
+
+    domain: str
+    country: str
+    crm_name: str = ""
+    connector: Connector | None = None
+
+
+@dataclass(slots=True)
+class CallCounters:
+    """For metrics; all only grow but ``active``."""
+
+    started: int = 0
+    ended: dict[str, int] = field(default_factory=dict)
+    refused: int = 0
+
+
+class CallService:
+    """Implements :class:`gateway.sessions.backend.Backend`; see the module.
+
+    :meth:`run` must be running, in a task that the caller owns, before the first
+    session opens; :meth:`close` ends every call and every registration.
+    """
+
+    def __init__(
+        self,
+        *,
+        services: Services,
+        telephony: Telephony,
+        accounts: Mapping[UserKey, sip.Account],
+        tenants: Mapping[str, TenantLine],
+    ) -> None:
+        self._services = services
+        self._telephony = telephony
+        self._accounts = accounts
+        self._tenants = tenants
+        self._users_of = {account: key for key, account in accounts.items()}
+        self._desks: dict[UserKey, _Desk] = {}
+        self._by_media: dict[str, Call] = {}
+        self._jobs: asyncio.Queue[Coroutine[Any, Any, None] | None] = asyncio.Queue()
+        self.counters = CallCounters()
+        services.engine.subscribe(self._on_media)
+
+    # Life -----------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Own the tasks of all calls and searches until :meth:`close`."""
+        async with asyncio.TaskGroup() as group:
+            while (job := await self._jobs.get()) is not None:
+                group.create_task(job)
+
+    async def close(self) -> None:
+        """Hang up every call and leave every registration."""
+        for desk in tuple(self._desks.values()):
+            await self._clear(desk, signed_out=True)
+        self._jobs.put_nowait(None)
+
+    @property
+    def active_calls(self) -> int:
+        return sum(len(desk.calls) for desk in self._desks.values())
+
+    @property
+    def registrations(self) -> Mapping[wire.RegistrationState, int]:
+        """Desks by the state of their registration."""
+        counts = dict.fromkeys(wire.RegistrationState, 0)
+        for desk in self._desks.values():
+            counts[desk.state.state] += 1
+        return counts
+
+    # Sessions -------------------------------------------------------------------------
+
+    async def session_opened(self, user: User) -> None:
+        """Bring up the user's phone account."""
+        account = self._accounts[user.key]
+
+        def changed(state: sip.RegistrationStatus) -> None:
+            self._registration_changed(user.key, state)
+
+        registration = self._telephony.registration(account, changed)
+        self._desks[user.key] = _Desk(
+            user,
+            registration,
+            wire.Registration(state=wire.RegistrationState.REGISTERING),
+        )
+        registration.start()
+
+    async def session_closed(self, user: User, *, signed_out: bool) -> None:
+        """Nobody is there any more: end the calls, leave the registrar."""
+        desk = self._desks.get(user.key)
+        if desk is not None:
+            await self._clear(desk, signed_out=signed_out)
+
+    async def _clear(self, desk: _Desk, *, signed_out: bool) -> None:
+        del self._desks[desk.user.key]
+        for call in tuple(desk.calls.values()):
+            try:
+                await call.request(call.hang_up if signed_out else call.abandon)
+            except RequestError as error:
+                logger.debug("call %s had ended: %s", call.call_id, error)
+        await desk.registration.stop()
+
+    def session_attached(self, user: User) -> None:
+        if (desk := self._desks.get(user.key)) is not None:
+            desk.is_attached = True
+
+    def session_detached(self, user: User) -> None:
+        if (desk := self._desks.get(user.key)) is not None:
+            desk.is_attached = False
+
+    def snapshot(self, user: User) -> wire.Snapshot:
+        """The user's whole state."""
+        tenant = self._tenants[user.key.tenant]
+        desk = self._desks.get(user.key)
+        return wire.Snapshot(
+            user=wire.UserView(
+                id=user.key.user,
+                name=user.name,
+                number=user.number,
+                tenant=user.key.tenant,
+                company=user.company,
+            ),
+            registration=desk.state
+            if desk is not None
+            else wire.Registration(state=wire.RegistrationState.UNREGISTERED),
+            calls=tuple(call.view() for call in desk.calls.values()) if desk else (),
+            crm=tenant.crm_name,
+            country=tenant.country,
+            server_time=int(self._services.now() * 1000),
+        )
+
+    def _registration_changed(
+        self, key: UserKey, status: sip.RegistrationStatus
+    ) -> None:
+        desk = self._desks.get(key)
+        if desk is None:
+            return
+        desk.state = wire.Registration(
+            state=wire.RegistrationState(status.state.value),
+            problem=None
+            if status.problem is None
+            else wire.RegistrationProblem(status.problem.value),
+            sip_code=status.sip_code,
+            retry_in_s=None if status.retry_in_s is None else round(status.retry_in_s),
+        )
+        self._services.publisher.publish(
+            key, wire.RegistrationStateEvent, registration=desk.state
+        )
+
+    # Requests -------------------------------------------------------------------------
+
+    async def perform(self, user: User, method: str, params: wire.Wire) -> wire.Wire:
+        """Any request of the browser protocol that is not the session's own."""
+        desk = self._desks.get(user.key)
+        if desk is None:
+            raise RequestError(ErrorKind.SESSION_UNKNOWN, "No session.", retryable=True)
+        match params:
+            case wire.CallCreate():
+                return await self._create(desk, params)
+            case wire.CallAnswer():
+                return await self._answer(desk, params)
+            case wire.CallReject():
+                call = self._call(desk, params.call_id)
+                await call.request(lambda: call.reject(params.reason))
+                return wire.CallResult(call=call.view())
+            case wire.CallHangup():
+                call = self._call(desk, params.call_id)
+                await call.request(call.hang_up)
+                return wire.CallResult(call=call.view())
+            case wire.CallDtmf():
+                call = self._call(desk, params.call_id)
+                await call.request(lambda: call.send_digits(params.digits))
+                return wire.Empty()
+            case wire.CallMedia():
+                call = self._call(desk, params.call_id)
+                answer, generation = await call.request(
+                    lambda: call.offer_media(
+                        params.offer, params.generation, params.reason
+                    )
+                )
+                return wire.CallMediaResult(answer=answer, generation=generation)
+            case wire.CallTrickle():
+                return wire.Empty()
+            case wire.CallChooseRecord():
+                return self._choose(desk, params)
+            case wire.ContactCreate():
+                return await self._create_contact(desk, params)
+            case wire.HistoryList():
+                return wire.HistoryListResult(calls=await self._history(desk, params))
+            case wire.RegistrationRetry():
+                desk.registration.retry()
+                return wire.Empty()
+            case _:
+                raise RequestError(ErrorKind.METHOD_UNKNOWN, f"No method {method}.")
+
+    @staticmethod
+    def _call(desk: _Desk, call_id: str) -> Call:
+        call = desk.calls.get(call_id)
+        if call is None:
+            if call_id in desk.ended:
+                raise RequestError(ErrorKind.CALL_WRONG_STATE, "The call has ended.")
+            raise RequestError(ErrorKind.CALL_UNKNOWN, "There is no such call.")
+        return call
+
+    def _number(self, text: str, tenant: str) -> Number:
+        try:
+            return normalise(text, self._tenants[tenant].country)
+        except NumberError as error:
+            raise RequestError(ErrorKind.NUMBER_INVALID, str(error)) from None
+
+    async def _create(
+        self, desk: _Desk, params: wire.CallCreate
+    ) -> wire.CallAnswerResult:
+        user, limits = desk.user, self._services.limits
+        if params.call_id in desk.calls or params.call_id in desk.ended:
+            raise RequestError(ErrorKind.OP_CONFLICT, "The call id is used already.")
+        if len(desk.calls) >= limits.max_per_user:
+            raise RequestError(
+                ErrorKind.CALL_LIMIT,
+                f"Not more than {limits.max_per_user} calls at once.",
+            )
+        if desk.state.state is not wire.RegistrationState.REGISTERED:
+            raise RequestError(
+                ErrorKind.REGISTRAR_DOWN,
+                "The phone account is not registered.",
+                retryable=True,
+            )
+        tenant = self._tenants[user.key.tenant]
+        number = self._number(params.to, user.key.tenant)
+        target = sip.Uri.parse(f"sip:{number.dial}@{tenant.domain}")
+        call = self._new_call(
+            desk,
+            params.call_id,
+            CallDirection.OUTBOUND,
+            _peer(number, ""),
+            record=params.record,
+        )
+        account = self._accounts[user.key]
+        try:
+            answer = await call.begin_outgoing(
+                params.offer,
+                lambda offer, on_event: self._telephony.call(
+                    account, target, offer, on_event
+                ),
+            )
+        except RequestError:
+            self._forget(desk, call)
+            raise
+        self._begin(desk, call)
+        return wire.CallAnswerResult(call=call.view(), answer=answer)
+
+    async def _answer(
+        self, desk: _Desk, params: wire.CallAnswer
+    ) -> wire.CallAnswerResult:
+        call = self._call(desk, params.call_id)
+        answer = await call.request(
+            lambda: call.answer(params.offer, params.generation)
+        )
+        return wire.CallAnswerResult(call=call.view(), answer=answer)
+
+    def _choose(self, desk: _Desk, params: wire.CallChooseRecord) -> wire.CallResult:
+        call = desk.calls.get(params.call_id) or desk.ended.get(params.call_id)
+        if call is None:
+            raise RequestError(ErrorKind.CALL_UNKNOWN, "There is no such call.")
+        for record in call.view().match.records:
+            if record.id == params.record_id:
+                self._name(call, record)
+                return wire.CallResult(call=call.view())
+        raise RequestError(
+            ErrorKind.BAD_REQUEST, "That record is no match of the call."
+        )
+
+    def _name(self, call: Call, record: wire.Record) -> None:
+        """The call is about this record, even when it is over and logged."""
+        # The rep said so: as good as an equal number.
+        call.chosen(record.model_copy(update={"certainty": "exact"}))
+        meant = call.record().record
+        if call.is_over and meant is not None:
+            self._services.journal.record_chosen(call.user, call.call_id, meant)
+
+    async def _create_contact(
+        self, desk: _Desk, params: wire.ContactCreate
+    ) -> wire.ContactCreateResult:
+        connector = self._tenants[desk.user.key.tenant].connector
+        if connector is None:
+            raise RequestError(ErrorKind.CRM_REFUSED, "No CRM is configured.")
+        draft = ContactDraft(
+            last_name=params.last_name,
+            first_name=params.first_name,
+            phone=params.phone,
+            company=params.company,
+        )
+        try:
+            async with asyncio.timeout(CRM_TIMEOUT_S):
+                found = await connector.create_contact(_crm_user(desk.user), draft)
+        except CrmDuplicateFound as error:
+            raise RequestError(
+                ErrorKind.CRM_DUPLICATE,
+                str(error),
+                records=tuple(_wire_record(record) for record in error.records),
+            ) from None
+        except (CrmError, TimeoutError) as error:
+            retryable = isinstance(error, TimeoutError) or error.retryable
+            raise RequestError(
+                ErrorKind.CRM_UNAVAILABLE if retryable else ErrorKind.CRM_REFUSED,
+                str(error) or "The CRM did not answer in time.",
+                retryable=retryable,
+            ) from None
+        record = _wire_record(found)
+        if params.call_id is not None:
+            call = desk.calls.get(params.call_id) or desk.ended.get(params.call_id)
+            if call is not None:
+                self._name(call, record)
+        return wire.ContactCreateResult(record=record)
+
+    async def _history(
+        self, desk: _Desk, params: wire.HistoryList
+    ) -> tuple[CallView, ...]:
+        return await self._services.journal.history(
+            desk.user.key,
+            limit=params.limit,
+            before=None if params.before is None else params.before / 1000,
+        )
+
+    # Calls ----------------------------------------------------------------------------
+
+    def on_invite(self, leg: sip.IncomingCall) -> None:
+        """An INVITE for one of our registrations (``UserAgent.on_invite``)."""
+        key = self._users_of.get(leg.account)
+        desk = self._desks.get(key) if key is not None else None
+        if desk is None:
+            self.counters.refused += 1
+            leg.reject(480)
+            return
+        if len(desk.calls) >= self._services.limits.max_per_user:
+            self.counters.refused += 1
+            leg.reject(486)
+            return
+        tenant = self._tenants[desk.user.key.tenant]
+        identity = leg.asserted_identity or leg.remote
+        shown = identity.uri.user or identity.uri.host
+        try:
+            peer = _peer(normalise(shown, tenant.country), identity.display_name or "")
+        except NumberError:
+            peer = Peer(number=shown[:255], display_name=identity.display_name or "")
+        call = self._new_call(desk, str(uuid.uuid4()), CallDirection.INBOUND, peer)
+        leg.on_event = call.sip_event
+        if peer.e164 and tenant.connector is not None:
+            call.begin_search()
+        call.begin_incoming(leg)
+        self._begin(desk, call)
+        if not desk.is_attached:
+            self._services.later(
+                self._services.limits.ring_while_away_s,
+                lambda: self._nobody_came(desk, call),
+            )
+
+    def _nobody_came(self, desk: _Desk, call: Call) -> None:
+        if not desk.is_attached and call.state is wire.CallState.RINGING:
+            self._jobs.put_nowait(self._abandon(call))
+
+    @staticmethod
+    async def _abandon(call: Call) -> None:
+        try:
+            await call.request(call.abandon)
+        except RequestError as error:
+            logger.debug("call %s had ended: %s", call.call_id, error)
+
+    def _new_call(
+        self,
+        desk: _Desk,
+        call_id: str,
+        direction: CallDirection,
+        peer: Peer,
+        *,
+        record: wire.Record | None = None,
+    ) -> Call:
+        call = Call(
+            call_id, desk.user, direction, peer, services=self._services, record=record
+        )
+        desk.calls[call_id] = call
+        self._by_media[call.media_id] = call
+        return call
+
+    def _begin(self, desk: _Desk, call: Call) -> None:
+        self.counters.started += 1
+        self._jobs.put_nowait(self._run(desk, call))
+        tenant = self._tenants[desk.user.key.tenant]
+        view = call.view()
+        if view.match.state is MatchState.FOUND or tenant.connector is None:
+            return
+        if call.peer.e164:
+            self._jobs.put_nowait(self._search(call, tenant.connector))
+
+    async def _run(self, desk: _Desk, call: Call) -> None:
+        await call.run()
+        self._forget(desk, call)
+        reason = call.record().reason
+        if reason is not None:
+            self.counters.ended[reason.value] = (
+                self.counters.ended.get(reason.value, 0) + 1
+            )
+        desk.ended[call.call_id] = call
+        while len(desk.ended) > REMEMBERED_CALLS:
+            desk.ended.popitem(last=False)
+
+    def _forget(self, desk: _Desk, call: Call) -> None:
+        desk.calls.pop(call.call_id, None)
+        self._by_media.pop(call.media_id, None)
+
+    async def _search(self, call: Call, connector: Connector) -> None:
+        """Ask the CRM who it is; never in the way of the call."""
+        try:
+            async with asyncio.timeout(CRM_TIMEOUT_S):
+                records = await connector.find_by_number(
+                    _crm_user(call.user), call.peer.e164
+                )
+        except (CrmError, TimeoutError) as error:
+            logger.warning("call %s: no caller match: %s", call.call_id, error)
+            call.match_found(Match(state=MatchState.FAILED))
+            return
+        call.match_found(
+            Match(
+                state=MatchState.FOUND if records else MatchState.NONE,
+                records=tuple(_wire_record(record) for record in records),
+            )
+        )
+
+    def activity_changed(
+        self, user: UserKey, call_id: str, activity: wire.ActivityView
+    ) -> None:
+        """The activity writer's news, for the widget."""
+        desk = self._desks.get(user)
+        call = desk and (desk.ended.get(call_id) or desk.calls.get(call_id))
+        if call:
+            call.activity_changed(activity)
+
+    def _on_media(self, event: MediaEvent) -> None:
+        call = self._by_media.get(event.call)
+        if call is not None:
+            call.media_event(event)
+
+
+def _peer(number: Number, display_name: str) -> Peer:
+    return Peer(
+        number=number.dial,
+        national=number.national,
+        e164=number.e164,
+        display_name=display_name[:255],
+    )
+
+
+def _crm_user(user: User) -> CrmUser:
+    return CrmUser(
+        tenant=user.key.tenant, id=user.crm_user_id, username=user.crm_username
+    )
+
+
+def _wire_record(record: CrmRecord) -> wire.Record:
+    return wire.Record(
+        id=record.id,
+        kind=record.kind,
+        name=record.name[:255],
+        url=record.url,
+        company=record.company[:255],
+        phone=record.phone[:255],
+        certainty=record.certainty.value,
+    )

@@ -1,0 +1,349 @@
+"""Stand-ins for everything around calls, which record what they were told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import sip
+from gateway.activities.record import CallRecord
+from gateway.calls.ports import CallLimits, Services
+from gateway.calls.service import CallService, TenantLine
+from gateway.crm.connector import (
+    Activity,
+    ContactDraft,
+    CrmError,
+    CrmRecord,
+    CrmUser,
+    WrittenActivity,
+)
+from gateway.identity.users import User, UserKey
+from gateway.media.engine import (
+    Leg,
+    MediaCallId,
+    MediaError,
+    MediaErrorKind,
+    MediaEvent,
+    MediaStatistics,
+    Negotiated,
+)
+from gateway.sessions.wire import (
+    ActivityState,
+    ActivityView,
+    CallView,
+    Event,
+    Registration,
+)
+
+ROBIN = User(UserKey("acme", "robin"), "Robin Reyes", "1000", crm_user_id="005A")
+SAM = User(UserKey("acme", "sam"), "Sam Okafor", "1001")
+ELSE = User(UserKey("globex", "robin"), "Robin Else", "1000")
+
+
+class FakeClock:
+    def __init__(self) -> None:
+        self.time = 1_000.0
+        self._alarms: list[FakeAlarm] = []
+
+    def now(self) -> float:
+        return self.time
+
+    def later(self, delay_s: float, then: Callable[[], None]) -> FakeAlarm:
+        alarm = FakeAlarm(self.time + delay_s, then)
+        self._alarms.append(alarm)
+        return alarm
+
+    def advance(self, seconds: float) -> None:
+        self.time += seconds
+        due = [a for a in self._alarms if a.when <= self.time and not a.cancelled]
+        self._alarms = [a for a in self._alarms if a not in due and not a.cancelled]
+        for alarm in due:
+            alarm.then()
+
+    @property
+    def waiting(self) -> int:
+        return sum(not alarm.cancelled for alarm in self._alarms)
+
+
+@dataclass
+class FakeAlarm:
+    when: float
+    then: Callable[[], None]
+    cancelled: bool = False
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+
+class FakeEngine:
+    def __init__(self) -> None:
+        self.open_calls: set[MediaCallId] = set()
+        self.log: list[tuple[Any, ...]] = []
+        self.refuse: dict[str, MediaErrorKind] = {}
+        self.renegotiate = False
+        self.takes_digits = True
+        self.emit: Callable[[MediaEvent], None] = lambda event: None
+
+    def subscribe(self, on_event: Callable[[MediaEvent], None]) -> None:
+        self.emit = on_event
+
+    def _do(self, what: str, *more: Any) -> None:
+        self.log.append((what, *more))
+        if what in self.refuse:
+            raise MediaError(self.refuse[what], "as the test wants")
+
+    async def open(self, call: MediaCallId) -> None:
+        self._do("open")
+        self.open_calls.add(call)
+
+    async def answer(
+        self, call: MediaCallId, leg: Leg, offer: str, *, generation: int = 1
+    ) -> Negotiated:
+        assert call in self.open_calls
+        self._do(f"answer {leg}", offer, generation)
+        renegotiate = self.renegotiate and leg is Leg.SIP
+        return Negotiated(f"answer to {offer}", "PCMU", renegotiate)
+
+    async def offer(self, call: MediaCallId, leg: Leg) -> str:
+        assert call in self.open_calls
+        self._do(f"offer {leg}")
+        return "our offer"
+
+    async def accept(self, call: MediaCallId, leg: Leg, answer: str) -> Negotiated:
+        assert call in self.open_calls
+        self._do(f"accept {leg}", answer)
+        return Negotiated("", "PCMU", self.renegotiate)
+
+    async def send_digits(self, call: MediaCallId, leg: Leg, digits: str) -> bool:
+        self._do("digits", digits)
+        return self.takes_digits
+
+    async def statistics(self, call: MediaCallId) -> MediaStatistics:
+        return MediaStatistics()
+
+    async def close(self, call: MediaCallId) -> MediaStatistics:
+        self._do("close")
+        self.open_calls.remove(call)
+        return MediaStatistics()
+
+
+class FakeLeg:
+    """A SIP leg; ``did`` lists what it was asked to do."""
+
+    def __init__(
+        self,
+        account: sip.Account | None = None,
+        *,
+        offer: str | None = "sip offer",
+        remote: str = '"Ana" <sip:+16465550175@acme.example>',
+    ) -> None:
+        self.account = account
+        self.remote_offer = offer
+        self.remote = sip.NameAddr.parse(remote)
+        self.asserted_identity: sip.NameAddr | None = None
+        self.on_event: Callable[[sip.CallEvent], None] = lambda event: None
+        self.did: list[tuple[Any, ...]] = []
+
+    def ring(self) -> None:
+        self.did.append(("ring",))
+
+    def answer(self, sdp: str) -> None:
+        self.did.append(("answer", sdp))
+
+    def reject(self, status: int) -> None:
+        self.did.append(("reject", status))
+
+    def hangup(self, reason: sip.Reason | None) -> None:
+        self.did.append(("hangup", reason))
+
+    def reinvite(self, sdp: str) -> None:
+        self.did.append(("reinvite", sdp))
+
+    def accept_offer(self, sdp: str) -> None:
+        self.did.append(("accept_offer", sdp))
+
+    def reject_offer(self, status: int) -> None:
+        self.did.append(("reject_offer", status))
+
+    def info(self, content_type: str, body: bytes) -> None:
+        self.did.append(("info", content_type, body))
+
+
+class FakeRegistration:
+    def __init__(self, changed: Callable[[sip.RegistrationStatus], None]) -> None:
+        self.changed = changed
+        self.did: list[str] = []
+
+    def start(self) -> None:
+        self.did.append("start")
+        self.changed(sip.RegistrationStatus(state=sip.RegistrationState.REGISTERED))
+
+    async def stop(self) -> None:
+        self.did.append("stop")
+
+    def retry(self) -> None:
+        self.did.append("retry")
+
+
+class FakeTelephony:
+    def __init__(self) -> None:
+        self.registrations: list[FakeRegistration] = []
+        self.dialled: list[tuple[str, str]] = []
+        self.legs: list[FakeLeg] = []
+
+    def registration(
+        self, account: sip.Account, on_change: Callable[[Any], None]
+    ) -> FakeRegistration:
+        self.registrations.append(FakeRegistration(on_change))
+        return self.registrations[-1]
+
+    def call(
+        self,
+        account: sip.Account,
+        target: sip.Uri,
+        offer: str,
+        on_event: Callable[[sip.CallEvent], None],
+    ) -> FakeLeg:
+        self.dialled.append((str(target), offer))
+        leg = FakeLeg(account)
+        leg.on_event = on_event
+        self.legs.append(leg)
+        return leg
+
+
+class FakeJournal:
+    def __init__(self) -> None:
+        self.begun: list[CallRecord] = []
+        self.taken: list[tuple[str, float]] = []
+        self.over: list[CallRecord] = []
+        self.unmatched: list[bool] = []
+        self.renamed: list[tuple[str, CrmRecord]] = []
+
+    def started(self, record: CallRecord) -> None:
+        self.begun.append(record)
+
+    def answered(self, user: UserKey, call_id: str, at: float) -> None:
+        self.taken.append((call_id, at))
+
+    def ended(
+        self, user: User, record: CallRecord, *, match_is_open: bool
+    ) -> ActivityView:
+        self.over.append(record)
+        self.unmatched.append(match_is_open)
+        return ActivityView(state=ActivityState.WAITING)
+
+    def record_chosen(self, user: User, call_id: str, record: CrmRecord) -> None:
+        self.renamed.append((call_id, record))
+
+    async def history(
+        self, user: UserKey, *, limit: int, before: float | None
+    ) -> tuple[CallView, ...]:
+        return ()
+
+
+class FakeConnector:
+    """A CRM whose answers wait for the test, or come at once."""
+
+    def __init__(self) -> None:
+        self.records: tuple[CrmRecord, ...] = ()
+        self.error: CrmError | None = None
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
+        self.asked: list[str] = []
+        self.drafts: list[ContactDraft] = []
+
+    async def find_by_number(self, user: CrmUser, e164: str) -> tuple[CrmRecord, ...]:
+        self.asked.append(e164)
+        await self.may_answer.wait()
+        if self.error:
+            raise self.error
+        return self.records
+
+    async def create_contact(self, user: CrmUser, draft: ContactDraft) -> CrmRecord:
+        self.drafts.append(draft)
+        await self.may_answer.wait()
+        if self.error:
+            raise self.error
+        return CrmRecord("003NEW", "Contact", draft.last_name, "https://crm/003NEW")
+
+    async def write_activity(self, activity: Activity) -> WrittenActivity:
+        raise AssertionError("calls never write activities themselves")
+
+    async def close(self) -> None:
+        self.may_answer.set()
+
+
+@dataclass
+class World:
+    """A call service amid fakes; ``events`` what each user's session was told."""
+
+    clock: FakeClock = field(default_factory=FakeClock)
+    engine: FakeEngine = field(default_factory=FakeEngine)
+    telephony: FakeTelephony = field(default_factory=FakeTelephony)
+    journal: FakeJournal = field(default_factory=FakeJournal)
+    connector: FakeConnector = field(default_factory=FakeConnector)
+    events: list[tuple[UserKey, str, dict[str, Any]]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.accounts = {user.key: account(user) for user in (ROBIN, SAM, ELSE)}
+        self.service = CallService(
+            services=Services(
+                engine=self.engine,
+                publisher=self,
+                journal=self.journal,
+                limits=CallLimits(),
+                now=self.clock.now,
+                later=self.clock.later,
+            ),
+            telephony=self.telephony,
+            accounts=self.accounts,
+            tenants={
+                "acme": TenantLine(
+                    "acme.example", "US", "Salesforce", connector=self.connector
+                ),
+                "globex": TenantLine("globex.example", "US"),
+            },
+        )
+
+    def publish(self, user: UserKey, event: type[Event], **fields: Any) -> None:
+        # As a real session does: refuses what the wire types refuse.
+        event(seq=1, at=0, **fields)
+        kind = str(event.model_fields["type"].default)
+        self.events.append((user, kind, fields))
+
+    def kinds(self, user: User = ROBIN) -> list[str]:
+        return [
+            kind
+            for key, kind, _ in self.events
+            if key == user.key and kind != "registration.state"
+        ]
+
+    def call(self, user: User = ROBIN) -> CallView:
+        (view,) = self.service.snapshot(user).calls
+        return view
+
+    def last(self, kind: str) -> dict[str, Any]:
+        return next(f for _, k, f in reversed(self.events) if k == kind)
+
+    @property
+    def registration(self) -> Registration:
+        return self.service.snapshot(ROBIN).registration
+
+
+def account(user: User) -> sip.Account:
+    domain = f"{user.key.tenant}.example"
+    return sip.Account(
+        aor=sip.Uri.parse(f"sip:{user.number}@{domain}"),
+        username=user.number,
+        password=sip.Secret("secret"),
+        registrar=sip.Uri.parse(f"sip:127.0.0.1:5060"),
+        instance_id=str(user.key),
+    )
+
+
+async def settle() -> None:
+    """Let every task that can run now, run."""
+    for _ in range(20):
+        await asyncio.sleep(0)
