@@ -1,0 +1,54 @@
+"""What we believe of Salesforce without having seen it in a live organisation.
+
+No live organisation was reachable while this was written; the simulator shows that
+we do what we mean, not that Salesforce agrees. Whoever first connects a real one
+goes through this list; everything that depends on an item takes it from here.
+"""
+
+from __future__ import annotations
+
+# Spring '26; the version must be 46 or later for upsert to answer 200 with a body.
+DEFAULT_API_VERSION = "66.0"
+
+# A text field on Activity, External ID and Unique. That REST upserts Tasks by it is
+# documented for custom fields in general, and not for Activity in particular.
+DEFAULT_KEY_FIELD = "Ringbridge_Key__c"
+
+# TaskSubtype can be set when a Task is created and is refused in an update with
+# INVALID_FIELD_FOR_INSERT_UPDATE; an upsert that finds the Task is such an update.
+CREATE_ONLY_FIELD = "TaskSubtype"
+
+# A Task of a Lead has no WhatId.
+LEAD_PREFIX = "00Q"
+ACCOUNT_PREFIX = "001"
+
+# Longest values that the fields take (the object reference names 255; 32,000 is
+# folklore).
+MAX_SHORT_TEXT = 255
+MAX_DESCRIPTION = 32_000
+
+# Fields searched for a caller's number. Any of them may be hidden from a user, which
+# fails the whole search with INVALID_FIELD; then only the basic ones are asked for.
+CONTACT_PHONES = ("Phone", "MobilePhone", "HomePhone", "OtherPhone")
+LEAD_PHONES = ("Phone", "MobilePhone")
+ACCOUNT_PHONES = ("Phone",)
+BASIC_PHONES = ("Phone",)
+MAX_ROWS_PER_OBJECT = 25
+
+# The search index lags behind a create; how long is not said anywhere.
+INDEX_LAG_S = 900.0
+
+# A token's life is the organisation's session time-out (at least 15 minutes, 2 hours
+# by default) and not told; one that is refused is renewed in any case.
+ASSERTION_LIFETIME_S = 120.0
+
+# REQUEST_LIMIT_EXCEEDED stands for the daily allowance (a rolling 24 hours) and, with
+# this word in its message, for too many requests at one time.
+CONCURRENCY_WORD = "concurrent"
+LIMIT_PAUSE_S = 900.0
+CONCURRENCY_PAUSE_S = 5.0
+
+# Share of the allowance from which work that can wait does wait.
+USAGE_RESERVE = 0.9
+# A reading of the usage says nothing about a quarter of an hour later.
+USAGE_READING_S = 900.0

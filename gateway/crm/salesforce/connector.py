@@ -1,0 +1,463 @@
+"""The connector: what the gateway asks of Salesforce, in its event loop.
+
+Each request runs in one of a few worker threads (simple-salesforce is blocking), with
+a client that is made for it: direct mode, the user's token, the thread's own session.
+A request's time is bounded in the thread (:mod:`.http`) and again here, so that a
+caller never waits for a thread; when all threads are taken and the queue is full,
+more requests fail at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from simple_salesforce.api import Salesforce, SFType
+from simple_salesforce.exceptions import SalesforceMoreThanOneRecord
+from simple_salesforce.format import format_external_id, format_soql
+
+from gateway.crm.connector import (
+    Activity,
+    ContactDraft,
+    CrmError,
+    CrmRecord,
+    CrmRefused,
+    CrmSignInFailed,
+    CrmUnavailable,
+    CrmUser,
+    WrittenActivity,
+)
+from gateway.crm.numbers import NumberError, normalise
+from gateway.crm.salesforce import search, task
+from gateway.crm.salesforce.assumptions import CREATE_ONLY_FIELD, LEAD_PREFIX
+from gateway.crm.salesforce.cache import FreshContacts, NumberCache
+from gateway.crm.salesforce.config import SalesforceConfig
+from gateway.crm.salesforce.errors import ReplyLost, SessionExpired, unreadable
+from gateway.crm.salesforce.http import SalesforceSession
+from gateway.crm.salesforce.limits import Gate
+from gateway.crm.salesforce.tokens import Token, TokenProvider
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+# Above connect + read + the body's deadline: the thread gives up first.
+REQUEST_TIMEOUT_S = 30.0
+DUPLICATE_VALUE_TRIES = 3
+DUPLICATE_VALUE_PAUSE_S = 0.2
+
+
+class SalesforceConnector:
+    """One tenant's organisation; implements :class:`gateway.crm.connector.Connector`.
+
+    Args:
+        clock: monotonic seconds.
+        rng: for jitter.
+        wall: Unix seconds, for the assertion's expiry.
+    """
+
+    def __init__(
+        self,
+        config: SalesforceConfig,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        rng: random.Random,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        """Check the key; nothing is connected yet.
+
+        Raises:
+            ValueError: the private key is unusable.
+        """
+        self._config = config
+        self._clock = clock
+        self._rng = rng
+        self._pool = ThreadPoolExecutor(
+            config.workers, thread_name_prefix=f"crm-{config.tenant}"
+        )
+        self._of_thread = threading.local()
+        self._sessions: list[SalesforceSession] = []
+        self._sessions_lock = threading.Lock()
+        self._waiting = 0
+        # Work that can wait leaves half of the threads to callers' names.
+        self._background = asyncio.Semaphore(max(1, config.workers // 2))
+        self._tokens = TokenProvider(config, self._post_form, clock=clock, wall=wall)
+        self._gate = Gate(rng)
+        self._numbers = NumberCache(clock)
+        self._fresh = FreshContacts(clock, config.country)
+        # An administrator hides some phone fields: ask for the basic ones only.
+        self._basic_search = False
+        self._closed = False
+
+    def __repr__(self) -> str:
+        return f"SalesforceConnector({self._config.tenant!r})"
+
+    @property
+    def api_usage(self) -> float | None:
+        """Share of the daily API allowance that is used, None if not known lately."""
+        return self._gate.limits.usage(self._clock())
+
+    @property
+    def is_circuit_open(self) -> bool:
+        return self._gate.breaker.is_open
+
+    # Connector -------------------------------------------------------------------
+
+    async def find_by_number(self, user: CrmUser, e164: str) -> tuple[CrmRecord, ...]:
+        """Records whose phone fields hold the number, best first; () if none."""
+        username = self._username(user)
+        try:
+            wanted = normalise(e164, self._config.country)
+        except NumberError:
+            return ()
+        if not wanted.e164:
+            return ()
+        found = self._numbers.get(username, wanted.e164)
+        if found is None:
+            reply = await self._search(username, wanted.e164)
+            found = search.records(reply, wanted, config=self._config, owner_id=user.id)
+            self._numbers.put(username, wanted.e164, found)
+        fresh = self._fresh.matching(username, wanted)
+        known = {record.id for record in found}
+        return (*(record for record in fresh if record.id not in known), *found)
+
+    async def create_contact(self, user: CrmUser, draft: ContactDraft) -> CrmRecord:
+        """Create and return it; found by :meth:`find_by_number` at once afterwards."""
+        username = self._username(user)
+        fields: dict[str, Any] = {"LastName": draft.last_name[:80]}
+        if draft.first_name:
+            fields["FirstName"] = draft.first_name[:40]
+        if draft.phone:
+            fields["Phone"] = draft.phone[:40]
+        if self._config.integration_username and task.is_record_id(user.id):
+            fields["OwnerId"] = user.id
+        if draft.company:
+            fields |= await self._employer(username, draft.company)
+        try:
+            reply = await self._perform(
+                username, lambda client: _object(client, "Contact").create(fields)
+            )
+            record_id = _id_of(reply)
+        except ReplyLost as lost:
+            record_id = await self._created_after_all(username, fields, lost)
+        name = f"{draft.first_name[:40]} {draft.last_name[:80]}".strip()
+        record = CrmRecord(
+            id=record_id,
+            kind="Contact",
+            name=name,
+            url=self._config.record_url("Contact", record_id),
+            company=draft.company,
+            phone=draft.phone,
+        )
+        self._numbers.forget_user(username)
+        self._fresh.add(username, record)
+        return record
+
+    async def write_activity(self, activity: Activity) -> WrittenActivity:
+        """Upsert by ``activity.key``; safe to repeat after any failure.
+
+        A Task that is there already is linked to ``who_id`` and ``what_id``; the rest
+        of it is left as it is, since a person may have edited it.
+        """
+        username = self._username(activity.user)
+        async with self._background:
+            fields = task.fields(activity)
+            try:
+                return await self._upsert(username, activity.key, fields)
+            except CrmRefused as error:
+                if not _is_about(error, CREATE_ONLY_FIELD):
+                    raise
+            found = await self._task_by_key(username, activity.key)
+            if found is None:
+                # Refused although it is new: this organisation has no such field.
+                del fields[CREATE_ONLY_FIELD]
+                return await self._upsert(username, activity.key, fields)
+            links = _new_links(task.links(activity))
+            if links:
+                await self._upsert(username, activity.key, links)
+            return self._written(found, created=False)
+
+    async def close(self) -> None:
+        """Give up threads and connections; what is under way there is abandoned."""
+        self._closed = True
+        await self._tokens.close()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        with self._sessions_lock:
+            sessions, self._sessions = self._sessions, []
+        for session in sessions:
+            session.close()
+        # The threads end with the request they are in, which is bounded in time.
+        await asyncio.get_running_loop().run_in_executor(None, self._join)
+
+    # Searching -------------------------------------------------------------------
+
+    async def _search(self, username: str, e164: str) -> Any:
+        text = search.sosl(e164, basic=self._basic_search)
+        try:
+            return await self._perform(username, lambda client: client.search(text))
+        except CrmRefused as error:
+            if self._basic_search or error.code != "INVALID_FIELD":
+                raise
+            logger.warning(
+                "tenant %s: searching by the field Phone only: %s",
+                self._config.tenant,
+                error,
+            )
+        text = search.sosl(e164, basic=True)
+        reply = await self._perform(username, lambda client: client.search(text))
+        self._basic_search = True
+        return reply
+
+    # Contacts --------------------------------------------------------------------
+
+    async def _employer(self, username: str, company: str) -> dict[str, Any]:
+        """The account of that name if there is one, else its name as a remark."""
+        query = format_soql("SELECT Id FROM Account WHERE Name = {} LIMIT 2", company)
+        reply = await self._perform(username, lambda client: client.query(query))
+        rows = _rows(reply)
+        if len(rows) == 1:
+            return {"AccountId": _id_of(rows[0], key="Id")}
+        return {"Description": f"Company: {company}"}
+
+    async def _created_after_all(
+        self, username: str, fields: Mapping[str, Any], lost: ReplyLost
+    ) -> str:
+        """A create has no key: look for what it would have made, today and by us."""
+        query = format_soql(
+            "SELECT Id FROM Contact WHERE LastName = {} AND FirstName = {} AND"
+            " Phone = {} AND CreatedDate = TODAY ORDER BY CreatedDate DESC LIMIT 1",
+            fields["LastName"],
+            fields.get("FirstName"),
+            fields.get("Phone"),
+        )
+        try:
+            reply = await self._perform(username, lambda client: client.query(query))
+            rows = _rows(reply)
+        except CrmError:
+            rows = []
+        if not rows:
+            raise lost
+        return _id_of(rows[0], key="Id")
+
+    # Tasks -----------------------------------------------------------------------
+
+    async def _upsert(
+        self, username: str, key: str, fields: Mapping[str, Any]
+    ) -> WrittenActivity:
+        address = format_external_id(self._config.key_field, key)
+
+        def upsert(client: Salesforce) -> tuple[int, Any]:
+            try:
+                response = _object(client, "Task").upsert(
+                    address, dict(fields), raw_response=True
+                )
+            except SalesforceMoreThanOneRecord as several:
+                return 300, several.content
+            return response.status_code, _body(response)
+
+        status, reply = await self._retrying_duplicates(username, upsert)
+        if status == 300:
+            logger.warning(
+                "tenant %s: several Tasks have the key %s: the field %s is not unique",
+                self._config.tenant,
+                key,
+                self._config.key_field,
+            )
+            first = min(str(address) for address in reply)
+            return self._written(first.rstrip("/").rpartition("/")[2], created=False)
+        if status == 204:
+            found = await self._task_by_key(username, key)
+            return self._written(found or "", created=False)
+        created = status == 201
+        return self._written(_id_of(reply), created=created)
+
+    async def _retrying_duplicates(
+        self, username: str, work: Callable[[Salesforce], T]
+    ) -> T:
+        """Another create of the same key won the race: the next try finds its Task."""
+        for tries in range(1, DUPLICATE_VALUE_TRIES):
+            try:
+                return await self._perform(username, work, urgent=False)
+            except CrmUnavailable as error:
+                if error.code != "DUPLICATE_VALUE":
+                    raise
+            await asyncio.sleep(
+                DUPLICATE_VALUE_PAUSE_S * tries * self._rng.uniform(0.5, 1.5)
+            )
+        return await self._perform(username, work, urgent=False)
+
+    async def _task_by_key(self, username: str, key: str) -> str | None:
+        address = format_external_id(self._config.key_field, key)
+        try:
+            reply = await self._perform(
+                username, lambda client: _object(client, "Task").get(address)
+            )
+        except CrmRefused as error:
+            if error.code == "NOT_FOUND":
+                return None
+            raise
+        return _id_of(reply, key="Id")
+
+    def _written(self, record_id: str, *, created: bool) -> WrittenActivity:
+        url = self._config.record_url("Task", record_id) if record_id else ""
+        return WrittenActivity(record_id, url, created)
+
+    # Requests --------------------------------------------------------------------
+
+    def _username(self, user: CrmUser) -> str:
+        if user.tenant != self._config.tenant:
+            raise CrmRefused("This user is of another tenant.", code="OTHER_TENANT")
+        username = self._config.integration_username or user.username
+        if not username:
+            raise CrmSignInFailed("This user has no Salesforce username.")
+        return username
+
+    async def _perform(
+        self,
+        username: str,
+        work: Callable[[Salesforce], T],
+        *,
+        urgent: bool = True,
+    ) -> T:
+        """Do one request with the user's token; an expired one is renewed once."""
+        self._gate.check(self._clock(), urgent=urgent, trial_s=REQUEST_TIMEOUT_S)
+        try:
+            result = await self._renewing(username, work)
+        except CrmError as error:
+            self._gate.outcome(self._clock(), error)
+            raise
+        self._gate.outcome(self._clock(), None)
+        return result
+
+    async def _renewing(self, username: str, work: Callable[[Salesforce], T]) -> T:
+        token = await self._tokens.get(username)
+        try:
+            return await self._with_client(token, work)
+        except SessionExpired:
+            self._tokens.refuse(username, token)
+        token = await self._tokens.get(username)
+        try:
+            return await self._with_client(token, work)
+        except SessionExpired as error:
+            self._tokens.refuse(username, token)
+            code = error.code
+        raise CrmSignInFailed(
+            "Salesforce does not accept the token it has just issued", code=code
+        )
+
+    async def _with_client(self, token: Token, work: Callable[[Salesforce], T]) -> T:
+        def run() -> T:
+            client = Salesforce(
+                session_id=token.value,
+                instance_url=self._config.my_domain,
+                version=self._config.api_version,
+                session=self._session(),
+            )
+            try:
+                return work(client)
+            except CrmError:
+                raise
+            except ValueError as error:
+                # Of the JSON decoder; its text quotes the reply, so only its kind.
+                kind = type(error).__name__
+            raise unreadable(kind)
+
+        return await self._in_worker(run)
+
+    async def _post_form(
+        self, url: str, form: dict[str, str]
+    ) -> tuple[int, bytes, Any]:
+        def post() -> tuple[int, bytes, Any]:
+            response = self._session().exchange("POST", url, data=form)
+            return response.status_code, response.content, response.headers
+
+        return await self._in_worker(post)
+
+    async def _in_worker(self, run: Callable[[], T]) -> T:
+        if self._closed:
+            raise CrmUnavailable("The connector is closed", code="CLOSED")
+        if self._waiting >= self._config.max_waiting:
+            raise CrmUnavailable("Too many Salesforce requests wait", code="BUSY")
+        self._waiting += 1
+        future = self._pool.submit(run)
+        loop = asyncio.get_running_loop()
+        # Counted until the thread is free, not until the caller has lost patience.
+        future.add_done_callback(lambda _: _tell(loop, self._done))
+        try:
+            async with asyncio.timeout(REQUEST_TIMEOUT_S):
+                return await asyncio.wrap_future(future)
+        except TimeoutError:
+            raise ReplyLost(
+                "Salesforce does not answer in time", code="TIMEOUT"
+            ) from None
+
+    def _done(self) -> None:
+        self._waiting -= 1
+
+    def _session(self) -> SalesforceSession:
+        session: SalesforceSession | None = getattr(self._of_thread, "session", None)
+        if session is None:
+            session = SalesforceSession(self._config, self._read_usage)
+            self._of_thread.session = session
+            with self._sessions_lock:
+                self._sessions.append(session)
+        return session
+
+    def _read_usage(self, used: int, allowed: int) -> None:
+        self._gate.limits.read_usage(used, allowed, self._clock())
+
+    def _join(self) -> None:
+        self._pool.shutdown(wait=True)
+
+
+def _tell(loop: asyncio.AbstractEventLoop, action: Callable[[], None]) -> None:
+    try:
+        loop.call_soon_threadsafe(action)
+    except RuntimeError:
+        # The loop has been closed meanwhile: nobody counts any more.
+        return
+
+
+def _object(client: Salesforce, name: str) -> SFType:
+    found = getattr(client, name)
+    if not isinstance(found, SFType):
+        raise TypeError(f"{name} is no object")
+    return found
+
+
+def _body(response: Any) -> Any:
+    return response.json() if response.content else None
+
+
+def _rows(reply: Any) -> list[Any]:
+    rows = reply.get("records") if isinstance(reply, Mapping) else None
+    if not isinstance(rows, list):
+        raise unreadable("no list of records")
+    return rows
+
+
+def _id_of(reply: Any, *, key: str = "id") -> str:
+    value = reply.get(key) if isinstance(reply, Mapping) else None
+    if not isinstance(value, str) or not task.is_record_id(value):
+        raise unreadable("no record id")
+    return value
+
+
+def _is_about(error: CrmError, field: str) -> bool:
+    codes = {"INVALID_FIELD_FOR_INSERT_UPDATE", "INVALID_FIELD"}
+    return error.code in codes and field in str(error)
+
+
+def _new_links(links: Mapping[str, str]) -> dict[str, str | None]:
+    """For a Task that has others: what would contradict the new ones is emptied."""
+    if "WhoId" not in links:
+        return {"WhoId": None, **links} if links else {}
+    if links["WhoId"].startswith(LEAD_PREFIX):
+        return {**links, "WhatId": None}
+    return dict(links)
