@@ -301,7 +301,7 @@ class _Section:
         line = ("c", str(connection))
         lines = [item for item in self.lines if item[0] != "c"]
         position = next(
-            (i for i, item in enumerate(lines) if item[0] not in "iuep"), len(lines)
+            (i for i, item in enumerate(lines) if item[0] not in "siuep"), len(lines)
         )
         return self.with_lines((*lines[:position], line, *lines[position:]))
 
@@ -398,7 +398,7 @@ class MediaDescription(_Section):
         for value in self.attribute_values("rtpmap"):
             match = _RTPMAP.fullmatch(value)
             if match is not None and int(match[3]) > 0:
-                channels = int(match[4] or 1)
+                channels = max(1, int(match[4] or 1))
                 described[int(match[1])] = Codec(
                     int(match[1]), match[2], int(match[3]), channels
                 )
@@ -570,11 +570,9 @@ class SessionDescription(_Section):
         """
         stated = media.own_direction or self.own_direction or Direction.SENDRECV
         connection = self.connection(media)
-        if (
-            connection is not None
-            and connection.is_unspecified
-            and not _uses_ice(media)
-        ):
+        # Browsers write 0.0.0.0 while they have no candidates (RFC 8840 4.1.1).
+        uses_ice = media.has_attribute("ice-ufrag") or self.has_attribute("ice-ufrag")
+        if connection is not None and connection.is_unspecified and not uses_ice:
             return stated & Direction.SENDONLY
         return stated
 
@@ -667,8 +665,3 @@ def _parse_rtcp(value: str) -> Rtcp:
     if match[2] is None:
         return Rtcp(int(match[1]))
     return Rtcp(int(match[1]), Connection.parse(" ".join(match.group(2, 3, 4))))
-
-
-def _uses_ice(media: MediaDescription) -> bool:
-    # Browsers write c=IN IP4 0.0.0.0 before they have candidates (RFC 8840 4.1.1).
-    return media.has_attribute("ice-ufrag") or media.has_attribute("candidate")

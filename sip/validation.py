@@ -32,7 +32,7 @@ def validate_request(
     supported_extensions: Collection[str] = (),
     supported_bodies: Collection[str] = ("application/sdp",),
 ) -> Rejection | None:
-    """Judge a request as the user agent it is for, before any method of it is looked at.
+    """Judge a request as the user agent it is for, whatever its method does.
 
     Args:
         request: as the parser gave it; an ACK is never refused, for it is never
