@@ -16,7 +16,7 @@ import asyncio
 import json
 import re
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -222,9 +222,9 @@ class Baresip:
             )
             source, player = f"aufile,{tone}", "aubridge,sink"
         modules = (
-            "g711 g722 opus aufile aubridge sndfile uuid".split(),
-            "account".split(),
-            "menu ctrl_tcp debug_cmd".split(),
+            ("g711", "g722", "opus", "aufile", "aubridge", "sndfile", "uuid"),
+            ("account",),
+            ("menu", "ctrl_tcp", "debug_cmd"),
         )
         lines = [
             "poll_method epoll",
@@ -353,21 +353,6 @@ class Baresip:
         """Wait until the server has taken the registration."""
         await self._require_program().wait_for_line(r"200 OK .*\[\d+ binding")
 
-    async def wait_until(
-        self, holds: Callable[[], bool], what: str, *, timeout_s: float = 10.0
-    ) -> None:
-        """Wait for anything that can be read off the phone.
-
-        Raises:
-            TimeoutError: with ``what`` in its text.
-        """
-        try:
-            async with asyncio.timeout(timeout_s):
-                while not holds():
-                    await asyncio.sleep(0.05)
-        except TimeoutError:
-            raise TimeoutError(f"phone {self.name}: {what} did not happen") from None
-
     async def _read(self, reader: asyncio.StreamReader) -> None:
         while True:
             try:
@@ -452,9 +437,9 @@ def parse_trace(lines: Sequence[str], server_port: int) -> list[TracedMessage]:
     sent = False
     for number, line in enumerate(lines):
         if current is None:
-            if address := re.match(r"(?:UDP|TCP|TLS) \S+ -> \S+:(\d+)$", line):
-                if number and lines[number - 1].endswith("#"):
-                    current, sent = [], int(address[1]) == server_port
+            address = re.match(r"(?:UDP|TCP|TLS) \S+ -> \S+:(\d+)$", line)
+            if address and number and lines[number - 1].endswith("#"):
+                current, sent = [], int(address[1]) == server_port
         elif line.startswith("\x1b[;m"):
             if current:
                 messages.append(TracedMessage(sent=sent, text="\n".join(current)))

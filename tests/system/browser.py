@@ -60,63 +60,7 @@ ARGUMENTS = (
     "--autoplay-policy=no-user-gesture-required",
 )
 
-EARS = """
-(() => {
-  if (globalThis.ringbridgeEars) return;
-  const peers = [];
-  const tracks = [];
-  const Native = globalThis.RTCPeerConnection;
-  if (!Native) return;
-  globalThis.RTCPeerConnection = class RTCPeerConnection extends Native {
-    constructor(...parameters) {
-      super(...parameters);
-      peers.push(this);
-      this.addEventListener('track', (event) => {
-        if (event.track.kind === 'audio') tracks.push({peer: this, track: event.track});
-      });
-    }
-  };
-  let context = null;
-  let tapped = null;
-  function tap(track) {
-    if (tapped?.track === track) return tapped.analyser;
-    context ??= new AudioContext({sampleRate: %(rate)d});
-    const stream = new MediaStream([track]);
-    // Chromium decodes a remote track only while an element plays it.
-    const element = new Audio();
-    element.muted = true;
-    element.srcObject = stream;
-    element.play().catch(() => {});
-    const analyser = context.createAnalyser();
-    analyser.fftSize = %(samples)d;
-    context.createMediaStreamSource(stream).connect(analyser);
-    tapped = {track, analyser, element};
-    return analyser;
-  }
-  globalThis.ringbridgeEars = {
-    peers,
-    listen() {
-      const live = tracks.filter(({peer, track}) =>
-        peer.connectionState !== 'closed' && track.readyState === 'live');
-      if (!live.length) return null;
-      const analyser = tap(live[live.length - 1].track);
-      context.resume();
-      const samples = new Float32Array(analyser.fftSize);
-      analyser.getFloatTimeDomainData(samples);
-      return Array.from(samples, (value) => Math.round(value * 32767));
-    },
-    states: () => peers.map((peer) => peer.connectionState),
-    async statistics() {
-      const rows = [];
-      const open = peers.filter((peer) => peer.connectionState !== 'closed');
-      for (const peer of open) {
-        (await peer.getStats()).forEach((row) => rows.push(row));
-      }
-      return JSON.parse(JSON.stringify(rows));
-    },
-  };
-})();
-""" % {"rate": HEARING_RATE, "samples": HEARING_SAMPLES}
+EARS = Path(__file__).parent / "ears.js"
 
 
 @dataclass  # no slots: Playwright keeps its wrappers on the object
@@ -225,7 +169,7 @@ class Chromium:
         try:
             if has_microphone:
                 await context.grant_permissions(["microphone"])
-            await context.add_init_script(EARS)
+            await context.add_init_script(path=EARS)
             yield Visitor(name, context, self._logs.open(f"page of {name}"))
         finally:
             await context.close()
@@ -233,7 +177,10 @@ class Chromium:
 
 async def hears(frame: Frame | Page) -> Sound:
     """What the page's newest remote audio track sounds like now; empty if none."""
-    samples: list[int] | None = await frame.evaluate("ringbridgeEars.listen()")
+    samples: list[int] | None = await frame.evaluate(
+        "(how) => ringbridgeEars.listen(how)",
+        {"rate": HEARING_RATE, "samples": HEARING_SAMPLES},
+    )
     return Sound(np.array(samples or [], dtype=np.float64) / 32767, HEARING_RATE)
 
 

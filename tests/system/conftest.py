@@ -6,7 +6,7 @@ test has its own users, numbers and browser profile.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator, Generator, Mapping
 from pathlib import Path
 
 import pytest
@@ -19,7 +19,7 @@ from tests.system.program import LogBook
 
 HERE = Path(__file__).parent
 LOGS = pytest.StashKey[LogBook]()
-MARKS = pytest.StashKey[dict[str, int]]()
+MARKS = pytest.StashKey[Mapping[str, int]]()
 
 # What the rep says into the browser's microphone, in hertz.
 BROWSER_SAYS = 1000.0

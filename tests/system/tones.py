@@ -56,9 +56,9 @@ def write_wav(path: Path, sound: Sound) -> None:
 
 
 def read_growing_wav(path: Path) -> Sound:
-    """Read a 16-bit WAV file that may still be written to: its lengths are not believed.
+    """Read a 16-bit WAV file that is perhaps still written to.
 
-    Several channels are mixed to one.
+    Its lengths are not believed. Several channels are mixed to one.
     """
     data = path.read_bytes()
     channels, rate = 1, 8000
@@ -90,8 +90,13 @@ def level(sound: Sound) -> float:
 
 def _spectrum(sound: Sound) -> tuple[Samples, Samples]:
     window = np.hanning(len(sound.samples))
-    power = np.abs(np.fft.rfft(sound.samples * window)) ** 2
-    return np.fft.rfftfreq(len(sound.samples), 1 / sound.rate), power
+    power: Samples = (np.abs(np.fft.rfft(sound.samples * window)) ** 2).astype(
+        np.float64
+    )
+    frequencies: Samples = np.fft.rfftfreq(len(sound.samples), 1 / sound.rate).astype(
+        np.float64
+    )
+    return frequencies, power
 
 
 def dominant_hz(sound: Sound) -> float:

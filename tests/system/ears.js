@@ -1,0 +1,57 @@
+// Put into every frame before its own scripts: see browser.py.
+'use strict';
+(() => {
+  if (globalThis.ringbridgeEars) return;
+  const peers = [];
+  const tracks = [];
+  const Native = globalThis.RTCPeerConnection;
+  if (!Native) return;
+  globalThis.RTCPeerConnection = class RTCPeerConnection extends Native {
+    constructor(...parameters) {
+      super(...parameters);
+      peers.push(this);
+      this.addEventListener('track', (event) => {
+        if (event.track.kind === 'audio') tracks.push({peer: this, track: event.track});
+      });
+    }
+  };
+  let context = null;
+  let tapped = null;
+  function tap(track, rate, samples) {
+    if (tapped?.track === track) return tapped.analyser;
+    context ??= new AudioContext({sampleRate: rate});
+    const stream = new MediaStream([track]);
+    // Chromium decodes a remote track only while an element plays it.
+    const element = new Audio();
+    element.muted = true;
+    element.srcObject = stream;
+    element.play().catch(() => {});
+    const analyser = context.createAnalyser();
+    analyser.fftSize = samples;
+    context.createMediaStreamSource(stream).connect(analyser);
+    tapped = {track, analyser, element};
+    return analyser;
+  }
+  globalThis.ringbridgeEars = {
+    peers,
+    listen({rate, samples}) {
+      const live = tracks.filter(({peer, track}) =>
+        peer.connectionState !== 'closed' && track.readyState === 'live');
+      if (!live.length) return null;
+      const analyser = tap(live[live.length - 1].track, rate, samples);
+      context.resume();
+      const heard = new Float32Array(samples);
+      analyser.getFloatTimeDomainData(heard);
+      return Array.from(heard, (value) => Math.round(value * 32767));
+    },
+    states: () => peers.map((peer) => peer.connectionState),
+    async statistics() {
+      const rows = [];
+      const open = peers.filter((peer) => peer.connectionState !== 'closed');
+      for (const peer of open) {
+        (await peer.getStats()).forEach((row) => rows.push(row));
+      }
+      return JSON.parse(JSON.stringify(rows));
+    },
+  };
+})();
