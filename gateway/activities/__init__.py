@@ -1,0 +1,19 @@
+"""What gets written to the CRM, when, and exactly once."""
+
+from gateway.activities.composer import compose, links
+from gateway.activities.dead_letters import DeadLetter, list_dead_letters, retry
+from gateway.activities.record import CallRecord
+from gateway.activities.recovery import recover
+from gateway.activities.writer import ActivityChange, ActivityWriter
+
+__all__ = [
+    "ActivityChange",
+    "ActivityWriter",
+    "CallRecord",
+    "DeadLetter",
+    "compose",
+    "links",
+    "list_dead_letters",
+    "recover",
+    "retry",
+]

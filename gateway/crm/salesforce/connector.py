@@ -315,7 +315,9 @@ class SalesforceConnector:
             raise CrmRefused("This user is of another tenant.", code="OTHER_TENANT")
         username = self._config.integration_username or user.username
         if not username:
-            raise CrmSignInFailed("This user has no Salesforce username.")
+            raise CrmRefused(
+                "This user has no Salesforce username.", code="NO_USERNAME"
+            )
         return username
 
     async def _perform(

@@ -1,0 +1,207 @@
+"""What is written about a call: one activity for every call and attempt. Pure.
+
+A call that a colleague or the desk phone answered is theirs to log, so it leaves
+none. Everything else does, with the words a rep would use.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import assert_never
+
+from gateway.activities.record import CallRecord
+from gateway.crm.connector import Activity, ActivityDirection, CrmRecord, CrmUser
+from gateway.crm.numbers import to_show
+from gateway.identity.users import User
+from gateway.sessions.wire import CallDirection, EndReason
+
+MAX_SUBJECT = 255
+MAX_NAME = 120
+
+# Records that an activity is *with*; with all others it is *about* them.
+PEOPLE = frozenset({"Contact", "Lead"})
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """``words`` begin the CRM's field; ``note`` is a sentence for the description."""
+
+    words: str
+    note: str = ""
+
+
+_ANSWERED = Outcome("Answered")
+_INTERRUPTED = {
+    EndReason.CLIENT_LOST: "The connection to the rep's browser was lost.",
+    EndReason.MEDIA_FAILED: "The sound connection failed.",
+    EndReason.GATEWAY_RESTARTED: (
+        "The gateway was restarted; the talk time is up to when the call was last seen."
+    ),
+    EndReason.SERVER_UNAVAILABLE: "The telephone server became unavailable.",
+    EndReason.FAILED: "The call broke off.",
+}
+
+
+def compose(call: CallRecord, user: User) -> Activity | None:
+    """The activity of an ended call, None if it is not to be logged.
+
+    Raises:
+        ValueError: the call has not ended.
+    """
+    if call.ended_at is None or call.reason is None:
+        raise ValueError("only an ended call has an activity")
+    outcome = outcome_of(call.reason, call.direction, call.answered_at is not None)
+    if outcome is None:
+        return None
+    talk_s = 0
+    if call.answered_at is not None:
+        talk_s = max(0, round(call.ended_at - call.answered_at))
+    who_id, what_id = ("", "") if call.record is None else links(call.record)
+    return Activity(
+        key=f"call:{call.call_id}",
+        user=CrmUser(
+            tenant=user.key.tenant, id=user.crm_user_id, username=user.crm_username
+        ),
+        direction=_DIRECTIONS[call.direction],
+        subject=_subject(call, user, outcome),
+        outcome=outcome.words,
+        description=_description(call, user, outcome, talk_s),
+        started_at=datetime.fromtimestamp(call.started_at, UTC),
+        duration_s=talk_s,
+        number=call.e164 or call.number,
+        who_id=who_id,
+        what_id=what_id,
+        match_number=call.e164 if call.record is None else "",
+    )
+
+
+def links(record: CrmRecord) -> tuple[str, str]:
+    """(who_id, what_id) of an activity that belongs to this record."""
+    return (record.id, "") if record.kind in PEOPLE else ("", record.id)
+
+
+def outcome_of(
+    reason: EndReason, direction: CallDirection, answered: bool
+) -> Outcome | None:
+    """What became of a call, None if another device took it."""
+    if answered:
+        return _outcome_of_answered(reason)
+    inbound = direction is CallDirection.INBOUND
+    match reason:
+        case EndReason.ANSWERED_ELSEWHERE:
+            return None
+        case EndReason.DECLINED_ELSEWHERE:
+            return Outcome("Declined", "Declined on another device.")
+        case EndReason.DECLINED_HERE:
+            return Outcome("Declined", "Declined by the rep.")
+        case EndReason.DECLINED_THERE:
+            return Outcome("Declined", "Declined by the other party.")
+        case EndReason.MISSED:
+            return Outcome("Missed")
+        case EndReason.BUSY:
+            return Outcome("Busy")
+        case EndReason.NO_ANSWER:
+            return Outcome("Missed") if inbound else Outcome("No answer")
+        case EndReason.CANCELLED_HERE | EndReason.HUNG_UP_HERE:
+            if inbound:
+                return Outcome("Declined", "Declined by the rep.")
+            return Outcome("Cancelled", "Cancelled by the rep before an answer.")
+        case EndReason.HUNG_UP_THERE:
+            return Outcome("Missed") if inbound else Outcome("No answer")
+        case EndReason.UNKNOWN_NUMBER:
+            return Outcome("Unknown number", "The number is not in use.")
+        case EndReason.UNREACHABLE:
+            return Outcome("Unreachable", "The other party cannot be reached now.")
+        case EndReason.NOT_ALLOWED:
+            return Outcome("Not allowed", "The telephone server does not allow it.")
+        case EndReason.NO_COMMON_CODEC:
+            return Outcome("Failed", "The phones have no sound format in common.")
+        case EndReason.SERVER_UNAVAILABLE:
+            return Outcome("Failed", "The telephone server was unavailable.")
+        case EndReason.CLIENT_LOST:
+            note = _INTERRUPTED[reason]
+            return Outcome("Missed" if inbound else "Cancelled", note)
+        case EndReason.MEDIA_FAILED:
+            return Outcome("Failed", _INTERRUPTED[reason])
+        case EndReason.GATEWAY_RESTARTED:
+            return Outcome("Interrupted", "The gateway was restarted.")
+        case EndReason.FAILED:
+            return Outcome("Failed")
+        case _:
+            assert_never(reason)
+
+
+def _outcome_of_answered(reason: EndReason) -> Outcome:
+    note = _INTERRUPTED.get(reason)
+    return _ANSWERED if note is None else Outcome("Interrupted", note)
+
+
+_DIRECTIONS = {
+    CallDirection.INBOUND: ActivityDirection.INBOUND,
+    CallDirection.OUTBOUND: ActivityDirection.OUTBOUND,
+}
+_PREPOSITIONS = {CallDirection.INBOUND: "from", CallDirection.OUTBOUND: "to"}
+
+
+def _subject(call: CallRecord, user: User, outcome: Outcome) -> str:
+    named = "" if call.record is None else call.record.name
+    name = _one_line(named) or _one_line(call.display_name) or _number(call, user)
+    ending = f", {outcome.words.lower()}"
+    start = f"Call {_PREPOSITIONS[call.direction]} {name[:MAX_NAME]}"
+    return start[: MAX_SUBJECT - len(ending)] + ending
+
+
+def _description(call: CallRecord, user: User, outcome: Outcome, talk_s: int) -> str:
+    incoming = call.direction is CallDirection.INBOUND
+    lines = [f"{'Incoming' if incoming else 'Outgoing'} call, {outcome.words.lower()}"]
+    if outcome.note:
+        lines.append(outcome.note)
+    lines.append(f"Number: {_number(call, user)}")
+    shown = _one_line(call.display_name)
+    if shown:
+        lines.append(f"Name shown: {shown}")
+    lines.append(f"Started: {_time(call.started_at)}")
+    ended_at = call.started_at if call.ended_at is None else call.ended_at
+    if call.answered_at is not None:
+        lines.append(f"Answered: {_time(call.answered_at)}")
+    lines.append(f"Ended: {_time(ended_at)}")
+    if call.answered_at is not None:
+        lines.append(f"Talk time: {_duration(talk_s)}")
+    else:
+        ringing_s = max(0, round(ended_at - call.started_at))
+        lines.append(f"Rang for: {_duration(ringing_s)}")
+    line = _one_line(f"{user.name} ({user.number})" if user.number else user.name)
+    lines.append(f"Rep: {line}")
+    if call.sip_code is not None:
+        lines.append(f"SIP response: {call.sip_code}")
+    lines.append(f"Call id: {call.call_id}")
+    return "\n".join(lines)
+
+
+def _number(call: CallRecord, user: User) -> str:
+    shown = _one_line(to_show(call.number, call.e164, user.country))
+    return shown or "an unknown number"
+
+
+def _one_line(text: str) -> str:
+    """What a stranger sent as a name: one line, printable, of bounded length."""
+    printable = "".join(
+        " " if char.isspace() else char
+        for char in text[: 4 * MAX_NAME]
+        if char.isspace() or unicodedata.category(char)[0] != "C"
+    )
+    return " ".join(printable.split())[:MAX_NAME]
+
+
+def _time(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _duration(seconds: int) -> str:
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02} min {rest:02} s"
+    return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
