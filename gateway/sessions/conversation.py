@@ -30,8 +30,8 @@ class Conversation:
     """One socket's dialogue with the sessions.
 
     The shell calls :meth:`receive` for each text frame, one after the other,
-    :meth:`expire` when :attr:`deadline` passes without one, and always
-    :meth:`lost` at the end.
+    :meth:`expire` when :attr:`deadline` passes without one, and :meth:`lost` at the
+    end, always; a second time does nothing.
     """
 
     def __init__(
@@ -52,6 +52,11 @@ class Conversation:
         self._is_over = False
         # When the next frame must have come (the clock's seconds).
         self.deadline = clock() + wire.FIRST_FRAME_TIMEOUT_S
+
+    @property
+    def is_over(self) -> bool:
+        """Nothing more will be acted upon: stop reading."""
+        return self._is_over
 
     @property
     def is_greeted(self) -> bool:

@@ -240,7 +240,7 @@ class SessionDirectory:
             if self._revoke is not None:
                 for grant in session.grants:
                     self._revoke(grant)
-            self._begin_closing(session, signed_out=True, done=done)
+            _ = self._begin_closing(session, signed_out=True, done=done)
 
     async def sweep(self) -> None:
         """End the sessions whose window has passed, and wait for that."""

@@ -1,0 +1,108 @@
+"""Everything that browsers reach of sessions and identity, added to one application."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+from gateway.identity.directory import UserDirectory
+from gateway.identity.tickets import Tickets
+from gateway.identity.tokens import AccessTokens, Assertions, SigningKey
+from gateway.identity.turn import TurnConfig, TurnServer
+from gateway.sessions import http, websocket
+from gateway.sessions.backend import Backend
+from gateway.sessions.directory import SessionDirectory, SessionLimits
+from gateway.sessions.origins import AllowedOrigins
+from gateway.sessions.session import SessionEvents
+
+SESSIONS: web.AppKey[SessionDirectory] = web.AppKey("sessions", SessionDirectory)
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """How browsers come in: who may, under which address, with which keys.
+
+    Attributes:
+        public_url: the gateway's URL as browsers see it, without a final slash;
+            audience and issuer of tokens, and an allowed origin.
+        signing_keys: of access tokens; the first signs.
+        client_address: of a request; behind a trusted proxy not ``request.remote``.
+    """
+
+    users: UserDirectory
+    public_url: str
+    signing_keys: tuple[SigningKey, ...]
+    turn: TurnConfig = field(default_factory=TurnConfig)
+    limits: SessionLimits = field(default_factory=SessionLimits)
+    client_address: Callable[[web.Request], str] = lambda request: request.remote or ""
+    clock: Callable[[], float] = time.monotonic
+    wall_clock: Callable[[], float] = time.time
+    random_bytes: Callable[[int], bytes] = secrets.token_bytes
+
+
+def new_events(door: Door) -> SessionEvents:
+    """The publisher that a backend needs before its sessions can exist."""
+    return SessionEvents(clock=door.clock, wall_clock=door.wall_clock)
+
+
+def add_routes(
+    app: web.Application,
+    backend: Backend,
+    door: Door,
+    *,
+    events: SessionEvents | None = None,
+) -> SessionDirectory:
+    """Serve sign-in, tickets, TURN and the WebSocket; returns the sessions.
+
+    The directory is also ``app[SESSIONS]``. It is closed (clients told, sessions
+    ended) on the application's shutdown.
+    """
+    access_tokens = AccessTokens(
+        door.signing_keys,
+        public_url=door.public_url,
+        clock=door.wall_clock,
+        random_id=lambda: door.random_bytes(16).hex(),
+    )
+    tickets = Tickets(clock=door.clock, random_bytes=door.random_bytes)
+    directory = SessionDirectory(
+        backend,
+        users=door.users,
+        tickets=tickets,
+        events=events,
+        clock=door.clock,
+        wall_clock=door.wall_clock,
+        random_bytes=door.random_bytes,
+        limits=door.limits,
+        revoke=lambda grant: access_tokens.revoke(
+            grant.token_id, expires_at=grant.expires_at
+        ),
+    )
+    origins = AllowedOrigins(door.users, public_url=door.public_url)
+    http.add_routes(
+        app,
+        http.HttpServices(
+            users=door.users,
+            origins=origins,
+            access_tokens=access_tokens,
+            assertions=Assertions(
+                door.users, public_url=door.public_url, clock=door.wall_clock
+            ),
+            tickets=tickets,
+            turn=TurnServer(door.turn, clock=door.wall_clock),
+            clock=door.clock,
+            wall_clock=door.wall_clock,
+            client_address=door.client_address,
+        ),
+    )
+    websocket.add_routes(app, directory, origins, clock=door.clock)
+    app[SESSIONS] = directory
+
+    async def close(_: web.Application) -> None:
+        await directory.close()
+
+    app.on_shutdown.append(close)
+    return directory
