@@ -343,9 +343,9 @@ class NameAddr:
             (param,) = parse_params(format_params([(name, value)]))
         except (ParseError, ValueError):
             raise InvalidValue("malformed header parameter") from None
-        return dataclasses.replace(
-            self, params=replace_param(self.params, name, param[1])
-        )
+        if param != (name, value):
+            raise InvalidValue("white space around a header parameter")
+        return dataclasses.replace(self, params=replace_param(self.params, name, value))
 
     def without_params(self, *names: str) -> Self:
         """A copy without the named parameters."""
