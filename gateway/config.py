@@ -114,19 +114,24 @@ class SipSection(Section):
 
 
 class MediaSection(Section):
-    """Media workers. Worker *n* takes browsers on UDP ``browser_port`` + *n*."""
+    """Media workers. Worker *n* takes browsers on UDP ``browser_port`` + *n*.
+
+    Ports of 0 are ephemeral. A finished call's ports rest ``quiet_s`` seconds.
+    """
 
     bind_host: Host = "127.0.0.1"
     advertised_host: Host | None = None
     workers: Annotated[int, Field(ge=1, le=64)] = 1
     browser_port: BindPort = 8443
-    rtp_port_min: Port = 20000
-    rtp_port_max: Port = 29999
+    rtp_port_min: BindPort = 20000
+    rtp_port_max: BindPort = 29999
     symmetric_rtp: Literal["off", "auto", "on"] = "auto"
     quiet_s: Annotated[float, Field(ge=0, le=600)] = 30.0
 
     @model_validator(mode="after")
     def _ports(self) -> MediaSection:
+        if self.rtp_port_max == self.rtp_port_min == 0:
+            return self
         if self.rtp_port_max - self.rtp_port_min < 3:
             raise ValueError("rtp_port_max must be at least rtp_port_min + 3")
         return self
@@ -162,7 +167,8 @@ class SalesforceSection(Section):
     ``my_domain`` is where REST calls go, ``lightning`` the origin of its pages.
     ``consumer_key`` and ``private_key`` are the JWT bearer app's; CRM calls run as
     the user's ``salesforce.username``, or as ``integration_username`` when given.
-    ``identity_issuer`` and ``identity_key`` verify the page's sign-in assertion.
+    ``identity_issuer`` and ``identity_key`` verify the page's sign-in assertion;
+    ``ca_file`` holds certificates to trust instead of the public ones.
     """
 
     my_domain: HttpUrl
@@ -176,6 +182,7 @@ class SalesforceSection(Section):
         "Ringbridge_Key__c"
     )
     api_version: Annotated[str, Field(pattern=r"^\d{2,3}\.0$")] = "66.0"
+    ca_file: str = ""
     identity_issuer: str = ""
     identity_key: Secret | None = None
 
@@ -271,8 +278,10 @@ class Problem:
 
     def __str__(self) -> str:
         place = f"line {self.line}: " if self.line else ""
-        return f"{place}{self.where}: {self.message}" if self.where else (
-            f"{place}{self.message}"
+        return (
+            f"{place}{self.where}: {self.message}"
+            if self.where
+            else (f"{place}{self.message}")
         )
 
 

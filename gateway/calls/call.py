@@ -491,17 +491,16 @@ class Call:
                     "call %s: re-INVITE refused with %d", self.call_id, event.status
                 )
             case sip.Rejected():
-                self._finish(of_rejection(event.status), sip_code=event.status)
+                if event.local:
+                    self._finish(EndReason.SERVER_UNAVAILABLE)
+                else:
+                    self._finish(of_rejection(event.status), sip_code=event.status)
             case sip.Cancelled():
                 self._finish(of_cancel(event.reasons))
             case sip.RemoteHangup():
                 self._finish(EndReason.HUNG_UP_THERE)
             case sip.Failed():
-                self._finish(
-                    EndReason.SERVER_UNAVAILABLE
-                    if self._machine.answered_at is None
-                    else EndReason.FAILED
-                )
+                self._finish(EndReason.FAILED)
             case sip.InfoReceived():
                 logger.debug("call %s: INFO %s", self.call_id, event.content_type)
             case sip.LocalEnd():
@@ -531,6 +530,8 @@ class Call:
 
     async def _on_answered(self, event: sip.Answered) -> None:
         try:
+            if event.sdp is None:
+                raise MediaError(MediaErrorKind.BAD_SDP, "a 2xx without SDP")
             await self._accept_sip(event.sdp)
         except MediaError as error:
             logger.warning("call %s: answer unusable: %s", self.call_id, error)

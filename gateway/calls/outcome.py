@@ -8,8 +8,10 @@ from gateway.sessions.wire import EndReason
 from sip import Reason
 
 _OF_STATUS = {
+    401: EndReason.NOT_ALLOWED,
     403: EndReason.NOT_ALLOWED,
     404: EndReason.UNKNOWN_NUMBER,
+    407: EndReason.NOT_ALLOWED,
     408: EndReason.NO_ANSWER,
     410: EndReason.UNKNOWN_NUMBER,
     415: EndReason.NO_COMMON_CODEC,

@@ -12,7 +12,7 @@ from gateway.identity.users import User, UserKey
 from gateway.media.engine import MediaEngine
 from gateway.sessions.backend import Publisher
 from gateway.sessions.wire import ActivityView, CallView
-from sip import Account, CallEvent, Reason, Registration, RegistrationStatus, Uri
+from sip import Account, CallEvent, Reason, Registration, RegistrationState, Uri
 
 
 class SipLeg(Protocol):
@@ -38,7 +38,7 @@ class Telephony(Protocol):
     def registration(
         self,
         account: Account,
-        on_change: Callable[[RegistrationStatus], None],
+        on_change: Callable[[RegistrationState], None],
     ) -> Registration:
         """A registration, not yet started."""
 

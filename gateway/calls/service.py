@@ -136,7 +136,7 @@ class CallService:
         """Bring up the user's phone account."""
         account = self._accounts[user.key]
 
-        def changed(state: sip.RegistrationStatus) -> None:
+        def changed(state: sip.RegistrationState) -> None:
             self._registration_changed(user.key, state)
 
         registration = self._telephony.registration(account, changed)
@@ -192,16 +192,16 @@ class CallService:
         )
 
     def _registration_changed(
-        self, key: UserKey, status: sip.RegistrationStatus
+        self, key: UserKey, status: sip.RegistrationState
     ) -> None:
         desk = self._desks.get(key)
         if desk is None:
             return
         desk.state = wire.Registration(
-            state=wire.RegistrationState(status.state.value),
+            state=wire.RegistrationState(status.status),
             problem=None
             if status.problem is None
-            else wire.RegistrationProblem(status.problem.value),
+            else wire.RegistrationProblem(status.problem),
             sip_code=status.sip_code,
             retry_in_s=None if status.retry_in_s is None else round(status.retry_in_s),
         )

@@ -172,13 +172,13 @@ class FakeLeg:
 
 
 class FakeRegistration:
-    def __init__(self, changed: Callable[[sip.RegistrationStatus], None]) -> None:
+    def __init__(self, changed: Callable[[sip.RegistrationState], None]) -> None:
         self.changed = changed
         self.did: list[str] = []
 
     def start(self) -> None:
         self.did.append("start")
-        self.changed(sip.RegistrationStatus(state=sip.RegistrationState.REGISTERED))
+        self.changed(sip.RegistrationState(status="registered"))
 
     async def stop(self) -> None:
         self.did.append("stop")
@@ -338,8 +338,7 @@ def account(user: User) -> sip.Account:
         aor=sip.Uri.parse(f"sip:{user.number}@{domain}"),
         username=user.number,
         password=sip.Secret("secret"),
-        registrar=sip.Uri.parse(f"sip:127.0.0.1:5060"),
-        instance_id=str(user.key),
+        registrar=sip.Uri.parse("sip:127.0.0.1:5060"),
     )
 
 

@@ -81,15 +81,28 @@ async def test_early_media_of_the_first_fork_is_heard(world: World) -> None:
 async def test_not_answered(world: World, status: int, reason: EndReason) -> None:
     leg = await dial(world)
     leg.on_event(
-        sip.Rejected(
-            status=status, reason_phrase="", reasons=(), retry_after=None, local=False
-        )
+        sip.Rejected(status=status)
     )
     await settle()
     (kept,) = world.journal.over
     assert (kept.reason, kept.sip_code) == (reason, status)
     assert kept.answered_at is None
     assert world.engine.open_calls == set()
+
+
+async def test_a_server_that_says_nothing_is_unavailable(world: World) -> None:
+    leg = await dial(world)
+    leg.on_event(sip.Rejected(status=408, local=True))
+    await settle()
+    assert world.journal.over[0].reason is EndReason.SERVER_UNAVAILABLE
+
+
+async def test_an_answer_without_sdp_ends_the_call(world: World) -> None:
+    leg = await dial(world)
+    leg.on_event(sip.Answered(sdp=None))
+    await settle()
+    assert leg.did == [("hangup", None)]
+    assert world.journal.over[0].reason is EndReason.NO_COMMON_CODEC
 
 
 async def test_gives_up_when_nobody_answers(world: World) -> None:
@@ -148,10 +161,8 @@ async def test_media_that_fail_are_no_attempt(world: World) -> None:
 
 async def test_not_registered_is_said_at_once(world: World) -> None:
     world.telephony.registrations[0].changed(
-        sip.RegistrationStatus(
-            state=sip.RegistrationState.FAILED,
-            problem=sip.RegistrationProblem.WRONG_PASSWORD,
-            sip_code=401,
+        sip.RegistrationState(
+            status="failed", problem="wrong_password", sip_code=401
         )
     )
     assert world.registration.problem is wire.RegistrationProblem.WRONG_PASSWORD

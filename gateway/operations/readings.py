@@ -1,0 +1,118 @@
+"""Reads the service's counters where they are kept, for ``/metrics``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from typing import Any, Protocol
+
+from gateway.operations.metrics import Reading
+
+PREFIX = "ringbridge"
+
+
+class Calls(Protocol):
+    """Of ``gateway.calls.service.CallService``."""
+
+    @property
+    def active_calls(self) -> int: ...
+    @property
+    def registrations(self) -> Mapping[Any, int]: ...
+    @property
+    def counters(self) -> Any: ...
+
+
+class Sessions(Protocol):
+    """Of ``gateway.sessions.directory.SessionDirectory``."""
+
+    @property
+    def session_count(self) -> int: ...
+    @property
+    def attached_count(self) -> int: ...
+    @property
+    def counters(self) -> Any: ...
+
+
+class Counted(Protocol):
+    """Whoever keeps its numbers in a dataclass."""
+
+    @property
+    def counters(self) -> Any: ...
+
+
+class Engine(Protocol):
+    """Of ``gateway.media.relay.RelayEngine``."""
+
+    @property
+    def workers_alive(self) -> int: ...
+    @property
+    def calls_open(self) -> int: ...
+    def counters(self) -> Mapping[str, int]: ...
+
+
+class ServiceReadings:
+    """One moment of the whole service."""
+
+    def __init__(
+        self,
+        *,
+        calls: Calls,
+        sessions: Sessions,
+        engine: Engine,
+        agent: Counted,
+        journal: Counted,
+        writer: Counted,
+    ) -> None:
+        self._calls = calls
+        self._sessions = sessions
+        self._engine = engine
+        self._agent = agent
+        self._journal = journal
+        self._writer = writer
+
+    def read(self) -> Iterable[Reading]:
+        """All families."""
+        calls = self._calls.counters
+        yield _gauge("calls_active", "Calls going on.", self._calls.active_calls)
+        yield _counter("calls_started", "Calls begun.", {"": calls.started})
+        yield _counter(
+            "calls_ended", "Calls ended, by reason.", dict(calls.ended), "reason"
+        )
+        yield _counter("calls_refused", "INVITEs refused.", {"": calls.refused})
+        yield Reading(
+            f"{PREFIX}_registrations",
+            "Phone accounts, by state.",
+            {str(state): count for state, count in self._calls.registrations.items()},
+            "state",
+        )
+        sessions = self._sessions
+        yield _gauge("sessions", "Sessions of reps.", sessions.session_count)
+        yield _gauge(
+            "sessions_attached", "Sessions with a socket.", sessions.attached_count
+        )
+        yield _gauge("media_calls", "Calls in media.", self._engine.calls_open)
+        yield _gauge(
+            "media_workers", "Media workers alive.", self._engine.workers_alive
+        )
+        for name, numbers in (
+            ("session_events", _numbers(sessions.counters)),
+            ("media_events", self._engine.counters()),
+            ("sip_events", dict(self._agent.counters)),
+            ("journal_events", _numbers(self._journal.counters)),
+            ("activity_events", _numbers(self._writer.counters)),
+        ):
+            yield _counter(name, f"Counts of {name}.", numbers, "kind")
+
+
+def _gauge(name: str, help_: str, value: float) -> Reading:
+    return Reading(f"{PREFIX}_{name}", help_, {"": value})
+
+
+def _counter(
+    name: str, help_: str, values: Mapping[str, int], label: str = ""
+) -> Reading:
+    return Reading(f"{PREFIX}_{name}", help_, values, label, is_counter=True)
+
+
+def _numbers(counters: Any) -> dict[str, int]:
+    return {field.name: getattr(counters, field.name) for field in fields(counters)}
