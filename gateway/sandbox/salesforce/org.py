@@ -1,0 +1,235 @@
+"""One simulated org: everything it knows, put together, without HTTP."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from gateway.sandbox.salesforce import ids, seed
+from gateway.sandbox.salesforce.composite import answer_composite
+from gateway.sandbox.salesforce.config import ConnectedApp, SimulatorConfig
+from gateway.sandbox.salesforce.errors import RestError
+from gateway.sandbox.salesforce.faults import FaultPlan
+from gateway.sandbox.salesforce.journal import Journal
+from gateway.sandbox.salesforce.oauth import IdentitySigner, TokenService
+from gateway.sandbox.salesforce.rest import RestApi
+from gateway.sandbox.salesforce.schema import build_schema
+from gateway.sandbox.salesforce.sosl import SearchEngine
+from gateway.sandbox.salesforce.store import Record, Store
+
+ORGANIZATION_ID = ids.id_for("00D", 1)
+APP_ID = ids.id_for("06m", 1)
+
+
+class Org:
+    """Records, tokens, faults and journal of one org.
+
+    Args:
+        clock: epoch seconds.
+        rng: source of tokens, and of what probability decides.
+    """
+
+    def __init__(
+        self,
+        config: SimulatorConfig,
+        *,
+        clock: Callable[[], float],
+        rng: random.Random,
+    ) -> None:
+        self.config = config
+        self.clock = clock
+        self.rng = rng
+        self.faults = FaultPlan(rng=rng)
+        self.journal = Journal()
+        self.api_calls = 0
+        self.store = Store(
+            build_schema(config.activity_external_id_fields),
+            clock=clock,
+            duplicate_rules=config.duplicate_rules,
+            duplicate_status=config.duplicate_status,
+        )
+        self.engine = SearchEngine(
+            self.store,
+            clock=clock,
+            lag_s=0.0,
+            phone_indexing=config.phone_indexing,
+        )
+        self.tokens = TokenService(
+            self.store,
+            apps=config.apps,
+            audiences=config.audiences,
+            organization_id=ORGANIZATION_ID,
+            lifetime_s=config.session_lifetime_s,
+            clock=clock,
+            rng=rng,
+        )
+        self.api = RestApi(
+            self.store,
+            self.engine,
+            clock=clock,
+            newest_version=config.api_version,
+            batch_size=config.query_batch_size,
+            limits=self.limits,
+            composites=answer_composite,
+        )
+        saved = self._read_state()
+        self.identity = IdentitySigner(
+            key_pem=config.identity_key_pem or str(saved.get("identity_key_pem", "")),
+            issuer=ORGANIZATION_ID,
+            audience=config.gateway_url,
+            clock=clock,
+            rng=rng,
+        )
+        if saved:
+            self._restore(saved)
+        else:
+            self._seed()
+        # What the org is born with was indexed long ago.
+        self.engine.lag_s = config.index_lag_s
+        self._saved_state: tuple[int, int] | None = None
+
+    def reconfigure(self, **changes: object) -> None:
+        """Change settings that may change while the org is up.
+
+        Raises:
+            TypeError: there is no such setting.
+        """
+        self.config = replace(self.config, **changes)  # type: ignore[arg-type]
+        self.engine.lag_s = self.config.index_lag_s
+        self.engine.phone_indexing = self.config.phone_indexing
+        self.identity.audience = self.config.gateway_url
+
+    def register(self, app: ConnectedApp) -> None:
+        self.config = replace(self.config, apps=(*self.config.apps, app))
+        self.tokens.register(app)
+
+    # -- limits
+
+    def count_call(self) -> None:
+        """Count one API call.
+
+        Raises:
+            RestError: 403 REQUEST_LIMIT_EXCEEDED once they are used up.
+        """
+        if self.api_calls >= self.config.daily_api_limit:
+            raise limit_exceeded()
+        self.api_calls += 1
+
+    @property
+    def limit_info(self) -> str:
+        return f"api-usage={self.api_calls}/{self.config.daily_api_limit}"
+
+    def limits(self) -> Mapping[str, object]:
+        most = self.config.daily_api_limit
+        return {
+            "DailyApiRequests": {"Max": most, "Remaining": most - self.api_calls},
+            "DailyAsyncApexExecutions": {"Max": 250_000, "Remaining": 250_000},
+            "DataStorageMB": {"Max": 5, "Remaining": 5},
+        }
+
+    # -- users
+
+    def user(self, reference: str) -> Record | None:
+        """A user by id, username, or the name before the @."""
+        found = self.store.find(reference)
+        if found is not None and found.object.name == "User":
+            return found
+        for user in self.store.records("User"):
+            username = str(user.values.get("Username"))
+            if reference.lower() in (username.lower(), username.partition("@")[0]):
+                return user
+            first = str(user.values.get("FirstName"))
+            if reference.lower() == first.lower():
+                return user
+        return None
+
+    def default_user(self) -> Record:
+        found = self.user(self.config.signed_in_username)
+        return found or next(self.store.records("User"))
+
+    def userinfo(self, user: Record, *, own_url: str) -> dict[str, object]:
+        values = user.values
+        return {
+            "sub": f"{own_url}/id/{ORGANIZATION_ID}/{user.id}",
+            "user_id": user.id,
+            "organization_id": ORGANIZATION_ID,
+            "preferred_username": values.get("Username"),
+            "username": values.get("Username"),
+            "nickname": values.get("Alias"),
+            "name": user.display_name,
+            "display_name": user.display_name,
+            "given_name": values.get("FirstName"),
+            "family_name": values.get("LastName"),
+            "email": values.get("Email"),
+            "email_verified": True,
+            "zoneinfo": values.get("TimeZoneSidKey"),
+            "locale": values.get("LocaleSidKey"),
+            "active": values.get("IsActive"),
+            "user_type": "STANDARD",
+            "urls": {
+                "rest": f"{own_url}/services/data/v{{version}}/",
+                "sobjects": f"{own_url}/services/data/v{{version}}/sobjects/",
+                "query": f"{own_url}/services/data/v{{version}}/query/",
+            },
+        }
+
+    # -- keeping
+
+    def save_if_changed(self) -> None:
+        """Write the state file if there is one and anything is new."""
+        state = (self.store.version, self.tokens.issued)
+        path = self.config.state_file
+        if path is None or state == self._saved_state:
+            return
+        content = {
+            "store": self.store.dump(),
+            "sessions": self.tokens.dump(),
+            "identity_key_pem": self.identity.private_key_pem,
+            "api_calls": self.api_calls,
+        }
+        _replace_file(path, json.dumps(content, ensure_ascii=False))
+        self._saved_state = state
+
+    def _read_state(self) -> dict[str, object]:
+        path = self.config.state_file
+        if path is None or not path.exists():
+            return {}
+        saved = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(saved, dict):
+            raise ValueError(f"{path.name} is not the state of an org")
+        return saved
+
+    def _restore(self, saved: Mapping[str, object]) -> None:
+        store, sessions = saved.get("store"), saved.get("sessions")
+        if not isinstance(store, dict) or not isinstance(sessions, list):
+            raise ValueError("not the state of an org")
+        self.store.load(store)
+        self.tokens.load(sessions)
+        self.api_calls = int(str(saved.get("api_calls", 0)))
+
+    def _seed(self) -> None:
+        robin, _ = seed.seed_users(self.store)
+        if self.config.seed_demo_data:
+            seed.seed_demo(self.store, owner=robin, now=self.clock())
+        for kind in self.store.schema.values():
+            for record in self.store.records(kind.name):
+                record.changed_at = 0.0
+
+
+def limit_exceeded() -> RestError:
+    return RestError(403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
+
+
+def _replace_file(path: Path, text: str) -> None:
+    """All of the new text or all of the old, whenever the process dies."""
+    fresh = path.with_name(path.name + ".new")
+    fresh.touch(mode=0o600)
+    with fresh.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(fresh, path)
