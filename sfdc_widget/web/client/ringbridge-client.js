@@ -52,6 +52,7 @@ const RENEWAL_WAIT_CAP_MS = 8_000;
  * @property {boolean} isMuted
  * @property {boolean} isConnected audio flows
  * @property {boolean} hasEarlyMedia
+ * @property {boolean} isRestored its media was built anew
  * @property {boolean} preOffered an offer of this page was answered
  * @property {Promise<unknown>} turn negotiation steps of a call run one by one
  * @property {number} renewals without success, in a row
@@ -99,6 +100,8 @@ export class RingbridgeClient extends EventTarget {
   #iceServers = Promise.resolve([]);
   /** @type {Map<string, LocalCall>} */
   #local = new Map();
+  /** Dialled here, not yet known to the gateway; `sent` once it may know. */
+  #drafts = /** @type {Map<string, {isSent: boolean}>} */ (new Map());
   #speakerId = '';
   #isLoaded = false;
   /** @type {ClientState} */
@@ -321,7 +324,12 @@ export class RingbridgeClient extends EventTarget {
 
   /** @param {Snapshot} snapshot */
   #applySnapshot(snapshot) {
-    const calls = snapshot.calls.filter(({ state }) => state !== 'ended');
+    const live = snapshot.calls.filter(({ state }) => state !== 'ended');
+    const known = new Set(live.map(({ call_id }) => call_id));
+    const drafts = this.#state.calls.filter(
+      ({ call_id }) => this.#drafts.has(call_id) && !known.has(call_id),
+    );
+    const calls = [...live, ...drafts];
     const alive = new Set(calls.map(({ call_id }) => call_id));
     const gone = this.#state.calls.filter(({ call_id }) => !alive.has(call_id));
     for (const callId of [...this.#local.keys()]) if (!alive.has(callId)) this.#endLocal(callId);
@@ -338,7 +346,7 @@ export class RingbridgeClient extends EventTarget {
       if (ended) this.#ended(ended);
     }
     if (gone.length > 0) this.#isLoaded = false;
-    for (const call of calls) {
+    for (const call of live) {
       if (call.state === 'ringing') {
         void this.#preOffer(call);
         this.#emit('incoming', call);
@@ -368,6 +376,7 @@ export class RingbridgeClient extends EventTarget {
       case 'call.ringing':
       case 'call.answered':
         this.#replaceCall(event.call);
+        if (!this.#local.has(event.call.call_id)) this.#restoreMedia(event.call);
         break;
       case 'call.updated':
         if (event.call.state === 'ended') this.#replaceRecent(event.call);
@@ -441,26 +450,37 @@ export class RingbridgeClient extends EventTarget {
    */
   async dial(to, { record = null } = {}) {
     const callId = uuid7();
-    const local = await this.#createLocal(callId);
+    const draft = { isSent: false };
+    this.#drafts.set(callId, draft);
+    this.#replaceCall(draftCall(callId, to, record, Date.now() + this.#state.clockOffsetMs));
     try {
+      const local = await this.#createLocal(callId);
       await this.#openMicrophone(local);
       const offer = await local.media.offer(1);
+      if (!this.#drafts.has(callId)) throw new DialCancelled();
+      draft.isSent = true;
       const result = await this.#ask(
         'call.create',
         { call_id: callId, to, offer, ...(record ? { record } : {}) },
         DIAL_TIMEOUT_MS,
       );
+      this.#drafts.delete(callId);
       if (!this.#local.has(callId)) return result.call;
-      if (!this.#find(callId) && result.call.state !== 'ended') this.#replaceCall(result.call);
+      if (this.#find(callId)?.state === 'calling') this.#replaceCall(result.call);
       if (result.answer) await local.media.accept(1, result.answer);
-      local.preOffered = true;
       return result.call;
     } catch (error) {
-      this.#endLocal(callId);
-      const call = this.#find(callId);
-      if (call) this.#update({ calls: this.#state.calls.filter((each) => each !== call) });
-      throw error;
+      const wasCancelled = !this.#drafts.delete(callId);
+      this.#forget(callId);
+      throw wasCancelled && !draft.isSent ? new DialCancelled() : error;
     }
+  }
+
+  /** @param {string} callId */
+  #forget(callId) {
+    this.#endLocal(callId);
+    this.#update({ calls: this.#state.calls.filter(({ call_id }) => call_id !== callId) });
+    this.#callsChanged();
   }
 
   /**
@@ -496,6 +516,11 @@ export class RingbridgeClient extends EventTarget {
 
   /** Ends a call in any state. @param {string} callId */
   async hangup(callId) {
+    if (this.#drafts.get(callId)?.isSent === false) {
+      this.#drafts.delete(callId);
+      this.#forget(callId);
+      return;
+    }
     await this.#ask('call.hangup', { call_id: callId }, END_TIMEOUT_MS);
   }
 
@@ -550,6 +575,7 @@ export class RingbridgeClient extends EventTarget {
       isMuted: local?.isMuted ?? false,
       isConnected: local?.isConnected ?? false,
       hasEarlyMedia: local?.hasEarlyMedia ?? false,
+      isRestored: local?.isRestored ?? false,
       isMicrophoneOpen: Boolean(local?.media.track),
     };
   }
@@ -698,6 +724,7 @@ export class RingbridgeClient extends EventTarget {
       isMuted: false,
       isConnected: false,
       hasEarlyMedia: false,
+      isRestored: false,
       preOffered: false,
       turn: Promise.resolve(),
       renewals: 0,
@@ -757,8 +784,9 @@ export class RingbridgeClient extends EventTarget {
    */
   #restoreMedia(call) {
     const local = this.#local.get(call.call_id);
+    if (this.#drafts.has(call.call_id)) return;
     if (!local) {
-      this.#renew(call.call_id, 'reload');
+      void this.#renew(call.call_id, 'reload');
     } else if (!local.isConnected || (call.media_generation ?? 0) !== local.media.generation) {
       this.#needsRenewal(call.call_id, 'network');
     }
@@ -828,6 +856,7 @@ export class RingbridgeClient extends EventTarget {
   async #renew(callId, reason) {
     try {
       const local = await this.#createLocal(callId);
+      local.isRestored = true;
       // The rep may be asked for the microphone: listening goes on meanwhile.
       const opened = this.#openMicrophone(local).catch(() => undefined);
       if (await this.#microphone.isReady()) await opened;
@@ -857,6 +886,41 @@ export class RingbridgeClient extends EventTarget {
     const result = await this.#ask('call.media', { call_id: callId, offer, generation, reason });
     await local.media.accept(result.generation, result.answer);
   }
+}
+
+/** Hung up before the gateway was asked. */
+export class DialCancelled extends Error {
+  kind = 'cancelled';
+
+  constructor() {
+    super('the call was cancelled before it was placed');
+    this.name = 'DialCancelled';
+  }
+}
+
+/**
+ * What there is to show of a call before the gateway has answered.
+ *
+ * @param {string} callId
+ * @param {string} to
+ * @param {Partial<CrmRecord>|null} record
+ * @param {number} now
+ * @returns {CallView}
+ */
+function draftCall(callId, to, record, now) {
+  const blank = { id: '', kind: '', name: '', url: '', company: '', phone: '' };
+  return {
+    call_id: callId,
+    direction: 'outbound',
+    state: 'calling',
+    peer: { number: to, national: to, e164: '', display_name: '' },
+    match: record?.name
+      ? { state: 'found', records: [{ ...blank, certainty: 'exact', ...record }] }
+      : { state: 'searching', records: [] },
+    started_at: now,
+    media_generation: 0,
+    activity: { state: 'none', record_id: '', url: '', problem: '' },
+  };
 }
 
 /** @param {unknown} error @returns {SignInFailure} */

@@ -446,7 +446,7 @@ export interface SignInByPassword {
   password: string;
 }
 
-/** `access_token`: send as `Authorization: Bearer`; `expires_in` in seconds. */
+/** `access_token` goes into `Authorization: Bearer`; lasts `expires_in` s. */
 export interface SignInResult {
   access_token: string;
   expires_in: number;

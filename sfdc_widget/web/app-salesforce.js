@@ -1,0 +1,24 @@
+import { RingbridgeClient } from './client/index.js';
+import { loadConfig } from './hosts/adapter.js';
+import { openCtiHost } from './hosts/open-cti.js';
+import { standaloneHost } from './hosts/standalone.js';
+import { Softphone } from './softphone/softphone.js';
+import { words } from './softphone/strings.js';
+
+const config = await loadConfig('salesforce');
+const softphone = new Softphone();
+try {
+  softphone.host = await openCtiHost(config);
+} catch (error) {
+  // Still a phone: without pop and click-to-dial, and with the sign-in form.
+  console.error('Open CTI is not available:', error);
+  softphone.host = standaloneHost();
+}
+softphone.client = new RingbridgeClient({
+  name: 'ringbridge-salesforce',
+  assertion: () => softphone.host.identityAssertion().catch(() => null),
+});
+softphone.tenant = config.tenant ?? '';
+softphone.signInNote = words.signInByHost;
+document.body.append(softphone);
+await softphone.client.start();

@@ -1,0 +1,320 @@
+/**
+ * One call from its first ring to the moment after: the same places all the time.
+ * Below, two halves: at the start what carries the call on (Answer, then the tools,
+ * then Call again), at the end what ends it (Decline, End, Done).
+ */
+import { h, number, setAttribute, setText, show } from './dom.js';
+import { company, duration, elapsed, initials, peerNumber, person } from './format.js';
+import { icon } from './icons.js';
+import { Keypad } from './keypad.js';
+import { MatchPanel } from './match-panel.js';
+import { ProblemCard } from './problem-card.js';
+import { words } from './strings.js';
+
+/** @import {CallView as Call} from '../client/wire.d.ts' */
+/** @import {Problem} from './problem-card.js' */
+/** @import {IconName} from './icons.js' */
+
+/** A second click meant for the button that was here must not hit the one that is. */
+const GUARD_MS = 400;
+/** Shorter gaps in the audio are not worth a word. */
+const AUDIO_NOTICE_MS = 1_200;
+
+/**
+ * @typedef {object} CallModel
+ * @property {Call} call
+ * @property {boolean} isMuted
+ * @property {boolean} isConnected
+ * @property {boolean} isRestored the audio is being brought back, not begun
+ * @property {string} crm
+ * @property {Problem|null} problem
+ * @property {boolean} isOnline
+ */
+
+export class CallScreen extends HTMLElement {
+  /** What a press means; set by the softphone. */
+  actions = {
+    answer: () => {},
+    decline: () => {},
+    end: () => {},
+    mute: () => {},
+    again: () => {},
+    done: () => {},
+    digit: (/** @type {string} */ _digit) => {},
+    openActivity: () => {},
+  };
+
+  match = new MatchPanel();
+  #problem = new ProblemCard();
+  #keypad = new Keypad();
+  #tones = h('output', { class: 'rb-tones', dir: 'ltr', 'aria-label': words.call.tones });
+  #keypadPanel = h('div', { class: 'rb-keypad-panel', hidden: true }, this.#tones, this.#keypad);
+  #avatar = h('div', { class: 'rb-avatar', 'aria-hidden': 'true' });
+  #name = h('h1', { class: 'rb-name', dir: 'auto', tabindex: -1 });
+  #company = h('p', { class: 'rb-company', dir: 'auto' });
+  #number = h('p', { class: 'rb-peer' });
+  #audio = h('p', { class: 'rb-audio-note', hidden: true });
+  #outcomeTitle = h('h2', { class: 'rb-card-title' });
+  #outcomeText = h('p', { class: 'rb-card-text' });
+  #code = h('p', { class: 'rb-card-code' });
+  #outcome = h('div', { class: 'rb-outcome', hidden: true }, this.#outcomeTitle, this.#outcomeText, this.#code);
+  #activityText = h('span', {});
+  #activityIcon = h('span', { class: 'rb-activity-icon' });
+  #activity = h(
+    'button',
+    {
+      type: 'button',
+      class: 'rb-activity',
+      hidden: true,
+      on: { click: () => this.actions.openActivity() },
+    },
+    this.#activityIcon,
+    this.#activityText,
+  );
+
+  #answer = this.#big('phone', 'answer', 'rb-answer', () => this.actions.answer());
+  #again = this.#big('phone', 'again', 'rb-neutral', () => this.actions.again());
+  #decline = this.#big('phone', 'decline', 'rb-end', () => this.actions.decline());
+  #end = this.#big('phone', 'end', 'rb-end', () => this.actions.end());
+  #done = this.#big('check', 'done', 'rb-neutral', () => this.actions.done());
+  #mute = this.#tool('mic', words.call.mute, () => this.actions.mute());
+  #keys = this.#tool('grip', words.call.keypad, () => this.#toggleKeypad());
+  #tools = h('div', { class: 'rb-tools' }, this.#mute, this.#keys);
+  #shapeSince = 0;
+  #shape = '';
+  /** @type {ReturnType<typeof setTimeout>|undefined} */
+  #audioTimer;
+  #callId = '';
+
+  connectedCallback() {
+    if (this.firstChild) return;
+    this.classList.add('rb-view', 'rb-call');
+    this.#keys.setAttribute('aria-expanded', 'false');
+    this.#keypad.addEventListener('key', (event) =>
+      this.#pressed(/** @type {CustomEvent<string>} */ (event).detail),
+    );
+    this.#keypadPanel.addEventListener('keydown', (event) => {
+      if (event.key === 'Escape') {
+        event.stopPropagation();
+        this.#toggleKeypad();
+        this.#keys.focus();
+      }
+    });
+    this.addEventListener('keydown', (event) => {
+      const isField = event.target instanceof HTMLInputElement;
+      if (!this.#keypadPanel.hidden && !isField && !event.ctrlKey && !event.metaKey && !event.altKey && /^[0-9*#]$/.test(event.key)) {
+        this.#pressed(event.key);
+      }
+    });
+    this.append(
+      h(
+        'header',
+        { class: 'rb-person' },
+        this.#avatar,
+        h('div', { class: 'rb-person-text' }, this.#name, this.#company, this.#number),
+      ),
+      h(
+        'div',
+        { class: 'rb-scroll' },
+        this.#audio,
+        this.#outcome,
+        this.#activity,
+        this.#problem,
+        this.#keypadPanel,
+        this.match,
+      ),
+      h(
+        'div',
+        { class: 'rb-bar' },
+        h('div', { class: 'rb-slot' }, this.#answer, this.#tools, this.#again),
+        h('div', { class: 'rb-slot' }, this.#decline, this.#end, this.#done),
+      ),
+    );
+  }
+
+  /** @param {CallModel} model */
+  update({ call, isMuted, isConnected, isRestored, crm, problem, isOnline }) {
+    const isNew = call.call_id !== this.#callId;
+    if (isNew) {
+      this.#callId = call.call_id;
+      this.#tones.textContent = '';
+      if (!this.#keypadPanel.hidden) this.#toggleKeypad();
+    }
+    this.dataset['state'] = call.state;
+    this.#drawPerson(call);
+    this.match.crm = crm;
+    this.match.update(call);
+    show(this.match, crm !== '' && call.end_reason !== 'answered_elsewhere');
+    this.#drawButtons(call, isMuted, isOnline);
+    this.#drawAudio(call, isConnected, isRestored);
+    this.#drawOutcome(call, crm);
+    this.#problem.update(problem);
+  }
+
+  /** The one obvious next act. */
+  get primary() {
+    return [this.#answer, this.#end, this.#again].find((button) => !button.hidden) ?? this.#name;
+  }
+
+  get heading() {
+    return this.#name;
+  }
+
+  /** @param {Call} call */
+  #drawPerson(call) {
+    const name = person(call);
+    const shown = peerNumber(call.peer);
+    const isWithheld = shown === '' || /anonymous/iu.test(shown);
+    const letters = initials(name);
+    if (this.#avatar.textContent !== letters || !this.#avatar.firstChild) {
+      this.#avatar.replaceChildren(letters === '' ? icon('user-round') : letters);
+    }
+    const title = name || (isWithheld ? words.call.unknown : shown);
+    if (this.#name.textContent !== title) {
+      this.#name.replaceChildren(name || isWithheld ? title : number(title));
+    }
+    const [record] = call.match.records;
+    const detail = [company(call), call.match.records.length === 1 ? record?.kind : ''].filter(Boolean).join(' · ');
+    setText(this.#company, detail);
+    show(this.#company, detail !== '');
+    const line = isWithheld ? words.call.hidden : name ? shown : '';
+    if (this.#number.textContent !== line) {
+      this.#number.replaceChildren(isWithheld ? line : number(line));
+    }
+    show(this.#number, line !== '');
+  }
+
+  /** @param {Call} call @param {boolean} isMuted @param {boolean} isOnline */
+  #drawButtons(call, isMuted, isOnline) {
+    const shape =
+      call.state === 'ringing' ? 'ringing' : call.state === 'ended' ? 'ended' : 'up';
+    if (shape !== this.#shape) {
+      this.#shape = shape;
+      this.#shapeSince = performance.now();
+    }
+    show(this.#answer, shape === 'ringing');
+    show(this.#decline, shape === 'ringing');
+    show(this.#tools, shape === 'up');
+    show(this.#end, shape === 'up');
+    const canCall = shape === 'ended' && call.peer.number !== '' && call.end_reason !== 'answered_elsewhere';
+    show(this.#again, canCall);
+    setText(
+      /** @type {Element} */ (this.#again.lastElementChild),
+      call.direction === 'inbound' ? words.call.callBack : words.call.again,
+    );
+    show(this.#done, shape === 'ended');
+    this.#answer.disabled = !isOnline;
+    if (shape !== 'up' && !this.#keypadPanel.hidden) this.#toggleKeypad();
+
+    const label = isMuted ? words.call.unmute : words.call.mute;
+    setAttribute(this.#mute, 'aria-pressed', isMuted);
+    setText(/** @type {Element} */ (this.#mute.lastElementChild), label);
+    const wanted = isMuted ? 'mic-off' : 'mic';
+    if (!this.#mute.querySelector(`.rb-icon-${wanted}`)) {
+      this.#mute.querySelector('svg')?.replaceWith(icon(wanted));
+    }
+  }
+
+  /** @param {Call} call @param {boolean} isConnected @param {boolean} isRestored */
+  #drawAudio(call, isConnected, isRestored) {
+    const isMissing = call.state === 'active' && !isConnected;
+    if (!isMissing) {
+      clearTimeout(this.#audioTimer);
+      this.#audioTimer = undefined;
+      show(this.#audio, false);
+      return;
+    }
+    setText(this.#audio, isRestored ? words.call.restoringAudio : words.call.connectingAudio);
+    this.#audioTimer ??= setTimeout(() => show(this.#audio, true), AUDIO_NOTICE_MS);
+  }
+
+  /** @param {Call} call @param {string} crm */
+  #drawOutcome(call, crm) {
+    const isEnded = call.state === 'ended';
+    show(this.#outcome, isEnded);
+    if (isEnded) {
+      const reason = call.end_reason ?? 'failed';
+      const advice = words.endReason[reason] ?? words.endReason.failed;
+      setText(this.#outcomeTitle, advice.title);
+      const talked = call.answered_at ? words.call.duration(duration(elapsed(call, Date.now()))) : '';
+      const text = advice.text || (reason === 'answered_elsewhere' ? '' : talked);
+      setText(this.#outcomeText, text);
+      show(this.#outcomeText, text !== '');
+      const isFailure = FAILURES.has(reason);
+      const code = isFailure ? [reason, call.sip_code ? `SIP ${call.sip_code}` : ''].filter(Boolean).join(', ') : '';
+      setText(this.#code, code ? `${words.problem.code} ${code}` : '');
+      show(this.#code, code !== '');
+      this.#outcome.classList.toggle('rb-failure', isFailure);
+    }
+    const state = isEnded ? call.activity?.state ?? 'none' : 'none';
+    show(this.#activity, state !== 'none' && crm !== '');
+    if (state === 'none') return;
+    this.#activity.dataset['state'] = state;
+    setText(this.#activityText, words.activity[state](crm));
+    this.#activity.title = call.activity.problem || (call.activity.record_id ? words.activity.open : '');
+    this.#activity.disabled = !call.activity.record_id;
+    /** @type {IconName} */
+    const name = state === 'written' ? 'check' : state === 'failed' ? 'triangle-alert' : 'clock';
+    if (!this.#activityIcon.querySelector(`.rb-icon-${name}`)) this.#activityIcon.replaceChildren(icon(name));
+  }
+
+  #toggleKeypad() {
+    const isShown = Boolean(this.#keypadPanel.hidden);
+    show(this.#keypadPanel, isShown);
+    this.classList.toggle('rb-keypad-open', isShown);
+    this.#keys.setAttribute('aria-expanded', String(isShown));
+    if (isShown) this.#keypad.querySelector('button')?.focus({ preventScroll: true });
+  }
+
+  /** @param {string} digit */
+  #pressed(digit) {
+    this.#tones.textContent = ((this.#tones.textContent ?? '') + digit).slice(-24);
+    this.actions.digit(digit);
+  }
+
+  /**
+   * @param {IconName} image
+   * @param {'answer'|'again'|'decline'|'end'|'done'} label
+   * @param {string} kind
+   * @param {() => void} onPress
+   */
+  #big(image, label, kind, onPress) {
+    return h(
+      'button',
+      { type: 'button', class: `rb-button rb-big ${kind}`, 'data-action': label, hidden: true, on: { click: this.#guarded(onPress) } },
+      icon(image),
+      h('span', {}, words.call[label]),
+    );
+  }
+
+  /** @param {IconName} image @param {string} label @param {() => void} onPress */
+  #tool(image, label, onPress) {
+    return h(
+      'button',
+      { type: 'button', class: 'rb-tool', on: { click: this.#guarded(onPress) } },
+      icon(image),
+      h('span', {}, label),
+    );
+  }
+
+  /** @param {() => void} onPress */
+  #guarded(onPress) {
+    return () => {
+      if (performance.now() - this.#shapeSince >= GUARD_MS) onPress();
+    };
+  }
+}
+customElements.define('ringbridge-call', CallScreen);
+
+/** Ends that somebody has to look into; they show a code. @type {ReadonlySet<string>} */
+const FAILURES = new Set([
+  'unknown_number',
+  'unreachable',
+  'not_allowed',
+  'no_common_codec',
+  'server_unavailable',
+  'client_lost',
+  'media_failed',
+  'gateway_restarted',
+  'failed',
+]);

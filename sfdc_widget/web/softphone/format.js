@@ -1,0 +1,79 @@
+/** @import {CallView, Peer} from '../client/wire.d.ts' */
+import { words } from './strings.js';
+
+/** Seconds as `0:07`, `12:31`, `1:02:31`. @param {number} seconds */
+export function duration(seconds) {
+  const whole = Math.max(0, Math.floor(seconds));
+  const [h, m, s] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+  const tail = `${h > 0 ? String(m).padStart(2, '0') : m}:${String(s).padStart(2, '0')}`;
+  return h > 0 ? `${h}:${tail}` : tail;
+}
+
+/** How long a call has lasted, in seconds. @param {CallView} call @param {number} nowMs server time */
+export function elapsed(call, nowMs) {
+  const from = call.answered_at ?? call.started_at;
+  const to = call.ended_at ?? nowMs;
+  return (to - from) / 1000;
+}
+
+/** The time of day today, else the weekday, else the date. @param {number} atMs @param {number} nowMs */
+export function moment(atMs, nowMs) {
+  const [at, now] = [new Date(atMs), new Date(nowMs)];
+  if (at.toDateString() === now.toDateString()) {
+    return at.toLocaleTimeString(undefined, { hour: 'numeric', minute: '2-digit' });
+  }
+  if (nowMs - atMs < 6 * 86_400_000) return at.toLocaleDateString(undefined, { weekday: 'short' });
+  return at.toLocaleDateString(undefined, { day: 'numeric', month: 'short' });
+}
+
+/** @param {Peer} peer */
+export function peerNumber(peer) {
+  return peer.national || peer.number;
+}
+
+/** Who it is, in the best words there are. @param {CallView} call */
+export function who(call) {
+  return person(call) || peerNumber(call.peer) || words.call.unknown;
+}
+
+/** A name from the CRM, else from the phone system, else ''. @param {CallView} call */
+export function person(call) {
+  const { records, state } = call.match;
+  const [only] = records;
+  if (state === 'found' && records.length === 1 && only) return only.name;
+  const name = call.peer.display_name?.trim() ?? '';
+  return /[^\d\s+()./-]/u.test(name) ? name : '';
+}
+
+/** @param {CallView} call */
+export function company(call) {
+  const [only] = call.match.records;
+  return call.match.records.length === 1 ? only?.company ?? '' : '';
+}
+
+/** Up to two initials, '' for a number. @param {string} name */
+export function initials(name) {
+  const parts = name.split(/\s+/u).filter((part) => /^\p{L}/u.test(part));
+  const picked = parts.length > 1 ? [parts[0], parts.at(-1)] : parts;
+  return picked.map((part) => [...String(part)][0]?.toLocaleUpperCase() ?? '').join('');
+}
+
+/** "Ana María Ruiz" as first and last name. @param {string} name */
+export function splitName(name) {
+  const parts = name.trim().split(/\s+/u);
+  if (parts.length < 2) return { first_name: '', last_name: parts[0] ?? '' };
+  return { first_name: parts.slice(0, -1).join(' ').slice(0, 40), last_name: String(parts.at(-1)).slice(0, 80) };
+}
+
+/**
+ * What was typed, as something to dial, or null. The gateway decides in the end;
+ * this only spares the rep a round trip for what cannot be a number.
+ *
+ * @param {string} typed
+ */
+export function dialable(typed) {
+  const text = typed.trim();
+  if (/^(sip|sips|tel):\S+$/iu.test(text)) return text;
+  const digits = text.normalize('NFKC').replace(/[\s().\/\u00a0\u2010-\u2015-]/gu, '');
+  return /^\+?[\d*#]{1,32}$/u.test(digits) && /[\d*#]/u.test(digits) ? digits : null;
+}

@@ -1,0 +1,357 @@
+/** Between calls: one field to search or dial, and the last calls. */
+import { h, number, setAttribute, setText, show } from './dom.js';
+import { company, dialable, duration, elapsed, moment, peerNumber, person, who } from './format.js';
+import { icon } from './icons.js';
+import { Keypad } from './keypad.js';
+import { ProblemCard } from './problem-card.js';
+import { words } from './strings.js';
+
+/** @import {CallView} from '../client/wire.d.ts' */
+/** @import {Problem} from './problem-card.js' */
+/** @import {IconName} from './icons.js' */
+
+const SKELETON_AFTER_MS = 300;
+
+/**
+ * @typedef {object} IdleModel
+ * @property {readonly CallView[]|null} recent
+ * @property {Problem|null} problem
+ * @property {string} crm
+ * @property {boolean} canDial
+ * @property {number} now server time in ms
+ */
+
+export class IdleScreen extends HTMLElement {
+  actions = {
+    dial: (/** @type {string} */ _number, /** @type {CallView|null} */ _from) => {},
+    open: (/** @type {CallView} */ _call) => {},
+    openActivity: (/** @type {CallView} */ _call) => {},
+  };
+
+  #problem = new ProblemCard();
+  #field = h('input', {
+    class: 'rb-dial-field',
+    type: 'text',
+    inputmode: 'tel',
+    enterkeyhint: 'go',
+    autocomplete: 'off',
+    spellcheck: 'false',
+    'aria-label': words.idle.field,
+    'aria-describedby': 'rb-dial-error',
+    placeholder: words.idle.field,
+    maxlength: 255,
+    dir: 'auto',
+  });
+  #erase = this.#fieldButton('delete', words.idle.backspace, () => this.#eraseLast());
+  #toggle = this.#fieldButton('grip', words.idle.showKeypad, () => this.#toggleKeypad());
+  #callButton = h(
+    'button',
+    { type: 'submit', class: 'rb-button rb-brand rb-dial', 'aria-label': words.idle.call, title: words.idle.call },
+    icon('phone'),
+  );
+  #error = h('p', { class: 'rb-error', id: 'rb-dial-error', role: 'alert', hidden: true });
+  #keypad = new Keypad();
+  #keypadPanel = h('div', { class: 'rb-keypad-panel', hidden: true }, this.#keypad);
+  #heading = h('h1', { class: 'rb-section', tabindex: -1 }, words.idle.recents);
+  #list = h('ul', { class: 'rb-recents' });
+  #empty = h(
+    'div',
+    { class: 'rb-empty', hidden: true },
+    h('p', { class: 'rb-empty-title' }, words.idle.empty),
+    h('p', {}, words.idle.emptyText),
+  );
+  #none = h('p', { class: 'rb-empty', hidden: true }, words.idle.noneFound);
+  #skeleton = h(
+    'div',
+    { class: 'rb-skeleton', hidden: true, 'aria-hidden': 'true' },
+    ...[0, 1, 2, 3].map(() => h('div', { class: 'rb-skeleton-row' })),
+  );
+  /** @type {ReturnType<typeof setTimeout>|undefined} */
+  #skeletonTimer;
+  #drawn = '';
+  /** @type {IdleModel|null} */
+  #model = null;
+
+  connectedCallback() {
+    if (this.firstChild) return;
+    this.classList.add('rb-view', 'rb-idle');
+    this.#toggle.setAttribute('aria-expanded', 'false');
+    this.#field.addEventListener('input', () => this.#typed());
+    this.#field.addEventListener('keydown', (event) => {
+      if (event.key === 'ArrowDown') {
+        this.#list.querySelector('button')?.focus();
+        event.preventDefault();
+      } else if (event.key === 'Escape' && this.#field.value !== '') {
+        this.setNumber('');
+        event.stopPropagation();
+      }
+    });
+    this.#list.addEventListener('keydown', (event) => this.#moveInList(event));
+    this.#keypad.addEventListener('key', (event) => {
+      this.#field.value += /** @type {CustomEvent<string>} */ (event).detail;
+      this.#typed();
+    });
+    const form = h(
+      'form',
+      {
+        class: 'rb-dial-form',
+        novalidate: true,
+        on: {
+          submit: (/** @type {Event} */ event) => {
+            event.preventDefault();
+            this.#submit();
+          },
+        },
+      },
+      h('div', { class: 'rb-field' }, this.#field, this.#erase, this.#toggle),
+      this.#callButton,
+    );
+    this.append(
+      form,
+      this.#error,
+      h(
+        'div',
+        { class: 'rb-scroll' },
+        this.#keypadPanel,
+        this.#problem,
+        this.#heading,
+        this.#list,
+        this.#skeleton,
+        this.#empty,
+        this.#none,
+      ),
+    );
+    show(this.#erase, false);
+  }
+
+  /** @param {IdleModel} model */
+  update(model) {
+    this.#model = model;
+    this.#problem.update(model.problem);
+    this.#draw();
+  }
+
+  /** Puts a number in the field, ready to be called. @param {string} text */
+  setNumber(text) {
+    this.#field.value = text;
+    this.#typed();
+  }
+
+  /** @param {string} text '' for none */
+  showError(text) {
+    setText(this.#error, text);
+    show(this.#error, text !== '');
+    setAttribute(this.#field, 'aria-invalid', text !== '' ? 'true' : null);
+  }
+
+  get primary() {
+    return this.#field;
+  }
+
+  get heading() {
+    return this.#heading;
+  }
+
+  #typed() {
+    this.showError('');
+    show(this.#erase, this.#field.value !== '');
+    this.#draw();
+  }
+
+  #eraseLast() {
+    this.#field.value = [...this.#field.value].slice(0, -1).join('');
+    this.#typed();
+    this.#field.focus();
+  }
+
+  #toggleKeypad() {
+    const isShown = Boolean(this.#keypadPanel.hidden);
+    show(this.#keypadPanel, isShown);
+    this.#toggle.setAttribute('aria-expanded', String(isShown));
+    const label = isShown ? words.idle.hideKeypad : words.idle.showKeypad;
+    this.#toggle.setAttribute('aria-label', label);
+    this.#toggle.title = label;
+  }
+
+  #submit() {
+    const typed = this.#field.value.trim();
+    if (typed === '') {
+      this.#field.focus();
+      return;
+    }
+    const target = dialable(typed);
+    const found = this.#found();
+    const [only] = found;
+    if (target !== null) {
+      this.actions.dial(target, null);
+    } else if (only && new Set(found.map(({ peer }) => peer.number)).size === 1) {
+      this.actions.dial(only.peer.e164 || only.peer.number, only);
+    } else {
+      this.showError(words.idle.invalid);
+      this.#field.focus();
+    }
+  }
+
+  /** The recent calls that what is typed points at. */
+  #found() {
+    const recent = this.#model?.recent ?? [];
+    const typed = this.#field.value.trim().toLocaleLowerCase();
+    if (typed === '') return recent;
+    const digits = typed.replace(/\D/gu, '');
+    return recent.filter((call) => {
+      const names = `${person(call)} ${company(call)}`.toLocaleLowerCase();
+      const numbers = `${call.peer.number} ${call.peer.e164 ?? ''} ${call.peer.national ?? ''}`.replace(/[^\d ]/gu, '');
+      return names.includes(typed) || (digits !== '' && !/\p{L}/u.test(typed) && numbers.includes(digits));
+    });
+  }
+
+  #draw() {
+    const model = this.#model;
+    if (!model) return;
+    const isLoading = model.recent === null;
+    if (!isLoading) {
+      clearTimeout(this.#skeletonTimer);
+      this.#skeletonTimer = undefined;
+      show(this.#skeleton, false);
+    } else {
+      this.#skeletonTimer ??= setTimeout(() => show(this.#skeleton, true), SKELETON_AFTER_MS);
+    }
+    const found = this.#found();
+    const isEmpty = model.recent?.length === 0;
+    show(this.#empty, isEmpty && this.#field.value === '');
+    show(this.#none, !isLoading && !isEmpty && found.length === 0 && dialable(this.#field.value) === null);
+    show(this.#heading, found.length > 0);
+    this.#callButton.disabled = !model.canDial;
+
+    const today = new Date(model.now).toDateString();
+    const key = JSON.stringify([found, model.crm, model.canDial, today]);
+    if (key === this.#drawn) return;
+    this.#drawn = key;
+    const focused = /** @type {HTMLElement|null} */ (
+      this.#list.contains(document.activeElement) ? document.activeElement : null
+    );
+    const [focusedRow, focusedRole] = [focused?.closest('li')?.dataset['call'], focused?.dataset['role']];
+    this.#list.replaceChildren(...found.map((call) => this.#row(call, model)));
+    if (focusedRow) {
+      const row = [...this.#list.children].find((each) => /** @type {HTMLElement} */ (each).dataset['call'] === focusedRow);
+      /** @type {HTMLElement|null|undefined} */ (row?.querySelector(`[data-role="${focusedRole}"]`))?.focus();
+    }
+  }
+
+  /** @param {CallView} call @param {IdleModel} model */
+  #row(call, { crm, canDial, now }) {
+    const kind = direction(call);
+    const name = who(call);
+    const isPerson = person(call) !== '';
+    const [record] = call.match.records;
+    const hasRecord = call.match.state === 'found' && call.match.records.length === 1 && record;
+    const talked = call.answered_at && call.end_reason !== 'answered_elsewhere' ? duration(elapsed(call, now)) : kind.label;
+    const time = moment(call.started_at, now);
+    const second = [company(call) || (isPerson ? peerNumber(call.peer) : ''), talked].filter(Boolean);
+    const activity = call.activity?.state ?? 'none';
+    return h(
+      'li',
+      { class: 'rb-recent', 'data-call': call.call_id, 'data-kind': kind.name },
+      h(
+        'button',
+        {
+          type: 'button',
+          class: 'rb-recent-main',
+          'data-role': 'main',
+          'aria-label': [
+            hasRecord ? words.idle.open(name) : words.idle.useNumber(name),
+            kind.label,
+            company(call),
+            time,
+            activity !== 'none' && crm ? words.activity[activity](crm) : '',
+          ]
+            .filter(Boolean)
+            .join(', '),
+          on: {
+            click: () => {
+              if (hasRecord) this.actions.open(call);
+              else {
+                this.setNumber(call.peer.e164 || call.peer.number);
+                this.#field.focus();
+              }
+            },
+          },
+        },
+        h('span', { class: 'rb-recent-icon', title: kind.label }, icon(kind.icon)),
+        h(
+          'span',
+          { class: 'rb-recent-text' },
+          h('span', { class: 'rb-recent-name', dir: 'auto', title: name }, isPerson ? name : number(name)),
+          h('span', { class: 'rb-recent-detail' }, ...second.flatMap((part, index) => [index > 0 ? ' · ' : null, h('bdi', {}, part)])),
+        ),
+        h(
+          'span',
+          { class: 'rb-recent-meta' },
+          h('time', { datetime: new Date(call.started_at).toISOString() }, time),
+          activity === 'none' || crm === ''
+            ? null
+            : h(
+                'span',
+                { class: 'rb-log', 'data-state': activity, title: call.activity?.problem || words.activity[activity](crm) },
+                icon(activity === 'written' ? 'check' : activity === 'failed' ? 'triangle-alert' : 'clock'),
+              ),
+        ),
+      ),
+      h(
+        'button',
+        {
+          type: 'button',
+          class: 'rb-icon-button',
+          'data-role': 'call',
+          'aria-label': words.idle.callBack(name),
+          title: words.idle.callBack(name),
+          disabled: !canDial || call.peer.number === '',
+          on: { click: () => this.actions.dial(call.peer.e164 || call.peer.number, call) },
+        },
+        icon('phone'),
+      ),
+    );
+  }
+
+  /** @param {KeyboardEvent} event */
+  #moveInList(event) {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (step === undefined) return;
+    event.preventDefault();
+    const role = /** @type {HTMLElement} */ (event.target).dataset['role'] ?? 'main';
+    const buttons = [.../** @type {NodeListOf<HTMLElement>} */ (this.#list.querySelectorAll(`[data-role="${role}"]`))];
+    const index = buttons.indexOf(/** @type {HTMLElement} */ (event.target)) + step;
+    if (index < 0) this.#field.focus();
+    else buttons[index]?.focus();
+  }
+
+  /** @param {IconName} image @param {string} label @param {() => void} onPress */
+  #fieldButton(image, label, onPress) {
+    return h(
+      'button',
+      { type: 'button', class: 'rb-icon-button', 'aria-label': label, title: label, on: { click: onPress } },
+      icon(image),
+    );
+  }
+}
+customElements.define('ringbridge-idle', IdleScreen);
+
+/** @param {CallView} call @returns {{name: string, icon: IconName, label: string}} */
+function direction(call) {
+  if (call.direction === 'outbound') {
+    return call.answered_at
+      ? { name: 'outbound', icon: 'phone-outgoing', label: words.history.outbound }
+      : { name: 'unanswered', icon: 'phone-outgoing', label: words.history.unanswered };
+  }
+  switch (call.end_reason) {
+    case 'answered_elsewhere':
+      return { name: 'elsewhere', icon: 'monitor-smartphone', label: words.history.elsewhere };
+    case 'declined_here':
+    case 'declined_elsewhere':
+      return { name: 'declined', icon: 'phone-off', label: words.history.declined };
+    default:
+      return call.answered_at
+        ? { name: 'inbound', icon: 'phone-incoming', label: words.history.inbound }
+        : { name: 'missed', icon: 'phone-missed', label: words.history.missed };
+  }
+}

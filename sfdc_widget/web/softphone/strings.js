@@ -1,0 +1,318 @@
+/**
+ * Every word the softphone says. Another language is another object of this shape,
+ * handed to `useStrings` before the softphone is made.
+ */
+
+/** @import {EndReason, ErrorKind, RegistrationProblem} from '../client/wire.d.ts' */
+/** @import {MicrophoneProblem, SignInFailure} from '../client/errors.js' */
+
+/**
+ * @typedef {object} Advice What happened; what it means and what to do.
+ * @property {string} title
+ * @property {string} text
+ */
+
+const english = {
+  productName: 'Ringbridge',
+  softphone: 'Softphone',
+  status: {
+    ready: 'Ready',
+    connecting: 'Connecting…',
+    reconnecting: 'Reconnecting…',
+    signedOut: 'Signed out',
+    elsewhere: 'Open in another tab',
+    phoneConnecting: 'Connecting your phone…',
+    phoneOff: 'Phone not connected',
+    incoming: 'Incoming call',
+    answering: 'Connecting…',
+    calling: 'Calling…',
+    alerting: 'Ringing…',
+    active: 'On call',
+    activeMuted: 'On call, muted',
+    ended: 'Call ended',
+  },
+  label: {
+    idle: 'Phone',
+    ringing: (/** @type {string} */ who) => `Ringing: ${who}`,
+    outgoing: (/** @type {string} */ who) => `Calling ${who}`,
+    active: (/** @type {string} */ who) => `On call: ${who}`,
+    off: 'Phone (not connected)',
+  },
+  announce: {
+    incoming: (/** @type {string} */ who) => `Incoming call from ${who}`,
+    calling: (/** @type {string} */ who) => `Calling ${who}`,
+    muted: 'Microphone muted',
+    unmuted: 'Microphone on',
+    reconnected: 'Connected again',
+    copied: 'Copied',
+  },
+  idle: {
+    field: 'Name or number',
+    call: 'Call',
+    showKeypad: 'Show keypad',
+    hideKeypad: 'Hide keypad',
+    backspace: 'Delete last digit',
+    recents: 'Recent calls',
+    empty: 'No calls yet',
+    emptyText: 'Calls you make and take will be listed here.',
+    noneFound: 'No recent call matches. Enter a number to dial it.',
+    invalid: 'That is not a phone number. Enter digits, or start with + and the country code.',
+    finishFirst: 'Finish the current call first.',
+    notConnected: 'Your phone is not connected yet. The number is in the field: call it when the phone is ready.',
+    callBack: (/** @type {string} */ who) => `Call ${who}`,
+    open: (/** @type {string} */ who) => `Open ${who}`,
+    useNumber: (/** @type {string} */ who) => `Put the number of ${who} in the field`,
+  },
+  history: {
+    inbound: 'Incoming',
+    outbound: 'Outgoing',
+    missed: 'Missed',
+    declined: 'Declined',
+    elsewhere: 'Answered on another device',
+    unanswered: 'Not answered',
+  },
+  activity: {
+    waiting: (/** @type {string} */ crm) => `Waiting to be saved to ${crm}`,
+    written: (/** @type {string} */ crm) => `Saved to ${crm}`,
+    failed: (/** @type {string} */ crm) => `Not saved to ${crm}`,
+    open: 'Open the activity',
+  },
+  call: {
+    answer: 'Answer',
+    decline: 'Decline',
+    end: 'End',
+    mute: 'Mute',
+    unmute: 'Unmute',
+    keypad: 'Keypad',
+    again: 'Call again',
+    callBack: 'Call back',
+    done: 'Done',
+    unknown: 'Unknown caller',
+    hidden: 'Number withheld',
+    connectingAudio: 'Connecting the audio…',
+    restoringAudio: 'Bringing the audio back. Stay on the line.',
+    second: (/** @type {string} */ who) => `${who} is calling too`,
+    endAndAnswer: 'End and answer',
+    tones: 'Tones sent',
+    duration: (/** @type {string} */ time) => `Talked for ${time}`,
+  },
+  match: {
+    searching: (/** @type {string} */ crm) => `Searching ${crm}…`,
+    failed: (/** @type {string} */ crm) => `${crm} could not be searched. The call is not affected.`,
+    several: (/** @type {number} */ count) => `${count} records have this number. Who is it?`,
+    possible: 'Possible match',
+    add: 'Add contact',
+    addNamed: (/** @type {string} */ name) => `Add ${name} as a contact`,
+    otherName: 'Use another name',
+    firstName: 'First name',
+    lastName: 'Last name',
+    company: 'Company',
+    save: 'Save contact',
+    cancel: 'Cancel',
+    lastNameNeeded: 'Enter a last name.',
+    saving: 'Saving…',
+    added: 'Contact added',
+    duplicates: 'This contact may exist already. Use one of these?',
+    openForm: (/** @type {string} */ crm) => `Open the form in ${crm}`,
+    open: (/** @type {string} */ name) => `Open ${name}`,
+  },
+  menu: {
+    open: 'Menu',
+    close: 'Close menu',
+    you: 'Signed in as',
+    microphone: 'Microphone',
+    speaker: 'Speaker',
+    systemDefault: 'System default',
+    ringtone: 'Ringtone',
+    notifications: 'Desktop notifications',
+    signOut: 'Sign out',
+    signOutInCall: 'End the call and sign out?',
+  },
+  signIn: {
+    title: 'Sign in to your phone',
+    tenant: 'Company',
+    username: 'User name',
+    password: 'Password',
+    submit: 'Sign in',
+    busy: 'Signing in…',
+    required: 'Fill in every field.',
+  },
+  superseded: {
+    title: 'Open in another tab',
+    text: 'Your phone is in use in another tab or window. Calls ring there.',
+    takeOver: 'Use it here',
+  },
+  reconnecting: {
+    idle: 'Reconnecting. Calls cannot reach you here until then.',
+    inCall: 'Reconnecting. The call goes on; stay on the line.',
+  },
+  problem: {
+    retry: 'Try again',
+    allow: 'Allow microphone',
+    code: 'Code',
+    copy: 'Copy the code',
+    retryIn: (/** @type {number} */ seconds) => `Next try in ${seconds} s.`,
+    playback: 'The browser holds back the sound until you press a button.',
+    hear: 'Hear the call',
+    askTitle: 'Allow the microphone',
+    askText: 'The browser asks once. Do it now, so that the first call is not delayed.',
+  },
+
+  /** @type {Record<EndReason, Advice>} */
+  endReason: {
+    hung_up_here: { title: 'You ended the call', text: '' },
+    hung_up_there: { title: 'They hung up', text: '' },
+    cancelled_here: { title: 'You cancelled the call', text: '' },
+    missed: { title: 'Missed call', text: 'Nobody answered before the caller gave up.' },
+    declined_here: { title: 'You declined the call', text: '' },
+    answered_elsewhere: {
+      title: 'Answered on another device',
+      text: 'The call goes on there.',
+    },
+    declined_elsewhere: { title: 'Declined on another device', text: '' },
+    busy: { title: 'The line is busy', text: 'They are on another call. Try again in a few minutes.' },
+    declined_there: { title: 'They declined the call', text: '' },
+    no_answer: { title: 'No answer', text: 'It rang, and nobody picked up.' },
+    unknown_number: {
+      title: 'This number does not exist',
+      text: 'Check the digits and the country code.',
+    },
+    unreachable: {
+      title: 'Their phone cannot be reached',
+      text: 'It may be switched off or out of coverage. Try again later or another number.',
+    },
+    not_allowed: {
+      title: 'You may not call this number',
+      text: 'Your company does not allow calls to it. Ask your administrator if you need it.',
+    },
+    no_common_codec: {
+      title: 'The phones share no audio format',
+      text: 'Send the code to your administrator.',
+    },
+    server_unavailable: {
+      title: 'The phone system does not answer',
+      text: 'Try again in a minute. If it lasts, tell your administrator.',
+    },
+    client_lost: {
+      title: 'The connection to this page was lost',
+      text: 'The call was ended because the page did not come back in time.',
+    },
+    media_failed: {
+      title: 'The audio could not be connected',
+      text: 'A firewall or VPN may block it. Try again, or from another network.',
+    },
+    gateway_restarted: {
+      title: 'The phone service restarted',
+      text: 'The call was cut off. Call again.',
+    },
+    failed: { title: 'The call failed', text: 'Try again. If it lasts, send the code to your administrator.' },
+  },
+
+  /** @type {Record<RegistrationProblem, Advice>} */
+  registrationProblem: {
+    wrong_password: {
+      title: 'Your phone password is not accepted',
+      text: 'Calls cannot reach you here. Ask your administrator to correct the phone password, then try again. It is not tried by itself, so that your account is not locked.',
+    },
+    refused: {
+      title: 'The phone system refuses your account',
+      text: 'Calls cannot reach you here. Ask your administrator to check that your phone account is active.',
+    },
+    unreachable: {
+      title: 'The phone system cannot be reached',
+      text: 'Calls cannot reach you here. It is tried again by itself; your other phones may work.',
+    },
+    unavailable: {
+      title: 'The phone system is not available',
+      text: 'Calls cannot reach you here for the moment. It is tried again by itself.',
+    },
+  },
+
+  /** @type {Record<ErrorKind|'connection', Advice>} */
+  error: {
+    'auth.expired': { title: 'Your sign-in has expired', text: 'Sign in again.' },
+    'auth.denied': { title: 'Sign-in was refused', text: 'Ask your administrator for access.' },
+    'session.unknown': { title: 'The session has ended', text: 'Reload the page.' },
+    'session.superseded': { title: 'Open in another tab', text: 'Take the phone over, or use the other tab.' },
+    'call.unknown': { title: 'This call has ended', text: '' },
+    'call.wrong_state': { title: 'Not possible now', text: 'The call has moved on meanwhile.' },
+    'call.limit': { title: 'Too many calls at once', text: 'End a call first.' },
+    'number.invalid': {
+      title: 'That is not a phone number',
+      text: 'Enter digits, or start with + and the country code.',
+    },
+    'codec.none': { title: 'No shared audio format', text: 'Use a current version of your browser.' },
+    'media.bad_sdp': { title: 'The audio could not be set up', text: 'Reload the page and try again.' },
+    'media.unavailable': {
+      title: 'The phone service has no audio line free',
+      text: 'Try again in a minute. If it lasts, tell your administrator.',
+    },
+    'registrar.down': {
+      title: 'The phone system cannot be reached',
+      text: 'Try again in a minute, or use another phone.',
+    },
+    'crm.unavailable': { title: 'The CRM does not answer', text: 'Your calls are not affected. Try again in a minute.' },
+    'crm.refused': { title: 'The CRM did not accept this', text: 'Check the fields, or use the form in the CRM.' },
+    'crm.duplicate': { title: 'This contact may exist already', text: 'Use one of the records below.' },
+    'policy.denied': { title: 'This is not allowed', text: 'Ask your administrator if you need it.' },
+    'op.conflict': { title: 'This was sent twice', text: 'Try again.' },
+    'rate.limited': { title: 'Too many requests', text: 'Wait a moment, then try again.' },
+    drain: { title: 'The phone service is about to restart', text: 'Try again in a few seconds.' },
+    bad_request: { title: 'The phone service did not understand', text: 'Reload the page and try again.' },
+    'method.unknown': { title: 'The phone service is older than this page', text: 'Tell your administrator.' },
+    internal: {
+      title: 'Something went wrong in the phone service',
+      text: 'Try again. If it lasts, send the code to your administrator.',
+    },
+    connection: { title: 'No connection', text: 'Nothing was sent. Try again when the phone is connected.' },
+  },
+
+  /** @type {Record<MicrophoneProblem, Advice>} */
+  microphone: {
+    insecure: {
+      title: 'The microphone needs a secure page',
+      text: 'Open this page with https://.',
+    },
+    unsupported: {
+      title: 'This browser cannot make calls',
+      text: 'Use a current Chrome, Edge, Firefox or Safari.',
+    },
+    blocked_by_policy: {
+      title: 'The page around the phone blocks the microphone',
+      text: 'Your administrator can allow it: in Salesforce Setup, Session Settings, Browser Feature Permissions, set Microphone to allow this site as a trusted URL.',
+    },
+    denied: {
+      title: 'The microphone is blocked in your browser',
+      text: 'Open the site settings at the left of the address bar, set Microphone to Allow, then try again.',
+    },
+    no_device: {
+      title: 'No microphone found',
+      text: 'Connect a headset or microphone, then try again.',
+    },
+    device_busy: {
+      title: 'The microphone does not start',
+      text: 'Another program may be using it. Close it, or unplug the headset and plug it in again.',
+    },
+  },
+
+  /** @type {Record<SignInFailure, string>} */
+  signInProblem: {
+    denied: 'The user name or password is not right.',
+    expired: 'Your sign-in has expired. Sign in again.',
+    rate_limited: 'Too many tries. Wait a minute, then try again.',
+    unreachable: 'The phone service cannot be reached. Check your network, then try again.',
+    failed: 'Sign-in did not work. Try again, or ask your administrator.',
+  },
+  signInByHost:
+    'Salesforce did not confirm who you are, so sign in here. Your administrator can set up automatic sign-in.',
+};
+
+/** @typedef {typeof english} Strings */
+
+/** The words in use. */
+export let words = english;
+
+/** @param {Strings} strings */
+export function useStrings(strings) {
+  words = strings;
+}
