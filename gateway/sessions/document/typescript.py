@@ -132,21 +132,26 @@ def _interface(model: type[BaseModel], *, from_server: bool) -> str:
         may_be_none = type(None) in typing.get_args(field.annotation)
         optional = may_be_none if from_server else not field.is_required()
         mark = "?" if optional else ""
-        rows.append(f"  {name}{mark}: {_type(field.annotation)};\n")
+        rows.append(f"  {name}{mark}: {type_name(field.annotation)};\n")
     return f"{_comment(model)}export interface {model.__name__} {{\n{''.join(rows)}}}\n"
 
 
-def _type(annotation: object) -> str:
+def type_name(annotation: object) -> str:
+    """A field's type in TypeScript, without saying whether it may be absent.
+
+    Raises:
+        TypeError: a kind of type that the wire has not used before.
+    """
     origin = typing.get_origin(annotation)
     arguments = typing.get_args(annotation)
     if origin is typing.Annotated:
-        return _type(arguments[0])
+        return type_name(arguments[0])
     if origin is typing.Literal:
         return " | ".join(f'"{value}"' for value in arguments)
     if origin in (typing.Union, types.UnionType):
-        return " | ".join(_type(a) for a in arguments if a is not type(None))
+        return " | ".join(type_name(a) for a in arguments if a is not type(None))
     if origin is tuple:
-        return f"readonly {_type(arguments[0])}[]"
+        return f"readonly {type_name(arguments[0])}[]"
     if annotation is str:
         return "string"
     if annotation is bool:

@@ -51,6 +51,13 @@ class Clock:
         self.now += seconds
 
 
+async def eventually(is_so: Callable[[], bool]) -> None:
+    """Let the loop run until something is so; five seconds are a failure."""
+    async with asyncio.timeout(5):
+        while not is_so():  # noqa: ASYNC110
+            await asyncio.sleep(0)
+
+
 def counting_bytes() -> Callable[[int], bytes]:
     """Different bytes each time, the same in every run."""
     numbers = itertools.count(1)

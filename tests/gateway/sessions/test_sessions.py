@@ -11,7 +11,7 @@ from gateway.sessions import wire
 from gateway.sessions.backend import RequestError
 from gateway.sessions.directory import SessionLimits
 from gateway.sessions.wire import ErrorKind
-from tests.gateway.sessions.fakes import ANA, BEN, EVE, World
+from tests.gateway.sessions.fakes import ANA, BEN, EVE, World, eventually
 
 
 def seqs(events: list[dict[str, Any]]) -> list[int]:
@@ -46,8 +46,7 @@ async def test_what_the_backend_publishes_while_opening_is_in_the_snapshot(
     world.backend.open_gate = asyncio.Event()
     page = world.page()
     hello = asyncio.ensure_future(page.hello())
-    while ("opened", "acme/ana") not in world.backend.log:
-        await asyncio.sleep(0)
+    await eventually(lambda: ("opened", "acme/ana") in world.backend.log)
     world.backend.ring(ANA, "early")
     world.backend.open_gate.set()
     result = await hello
@@ -73,8 +72,7 @@ async def test_a_client_that_leaves_while_opening_does_not_undo_it(
 ) -> None:
     world.backend.open_gate = asyncio.Event()
     hello = asyncio.ensure_future(world.page().hello())
-    while ("opened", "acme/ana") not in world.backend.log:
-        await asyncio.sleep(0)
+    await eventually(lambda: ("opened", "acme/ana") in world.backend.log)
     hello.cancel()
     await asyncio.wait((hello,))
     world.backend.open_gate.set()
@@ -87,14 +85,10 @@ async def test_an_unattached_session_of_a_client_that_left_expires(
 ) -> None:
     world.backend.open_gate = asyncio.Event()
     hello = asyncio.ensure_future(world.page().hello())
-    while ("opened", "acme/ana") not in world.backend.log:
-        await asyncio.sleep(0)
+    await eventually(lambda: ("opened", "acme/ana") in world.backend.log)
     hello.cancel()
     world.backend.open_gate.set()
-    while ("attached", "acme/ana") not in world.backend.log and not hello.done():
-        await asyncio.sleep(0)
-    while world.directory.counters.sessions_opened == 0:
-        await asyncio.sleep(0)
+    await eventually(lambda: world.directory.counters.sessions_opened == 1)
     world.clock.advance(121)
     await world.directory.sweep()
     assert world.backend.log[-1] == ("closed", "acme/ana")
@@ -353,16 +347,10 @@ async def test_coming_back_stops_the_window(world: World) -> None:
 
 async def test_the_window_ends_by_itself() -> None:
     world = World(limits=SessionLimits(resume_window_s=0.0))
-    closed = asyncio.Event()
     page = world.page()
     await page.hello()
-    world.backend.close_gate = asyncio.Event()
-    world.backend.close_gate.set()
     page.conversation.lost()
-    async with asyncio.timeout(5):
-        while world.directory.session_count:
-            await asyncio.sleep(0.001)
-    closed.set()
+    await eventually(lambda: world.directory.session_count == 0)
     assert world.backend.log[-1] == ("closed", "acme/ana")
     await world.directory.close()
 
@@ -374,8 +362,7 @@ async def test_hello_while_the_session_closes_opens_another(world: World) -> Non
     world.backend.close_gate = asyncio.Event()
     world.clock.advance(121)
     sweep = asyncio.ensure_future(world.directory.sweep())
-    while world.backend.log[-1][0] != "closed":
-        await asyncio.sleep(0)
+    await eventually(lambda: world.backend.log[-1][0] == "closed")
     fresh = world.page("fresh")
     hello = asyncio.ensure_future(fresh.hello())
     await asyncio.sleep(0)
