@@ -138,7 +138,7 @@ class MediaEngine(Protocol):
     """Owner of all packets. Every method raises :class:`MediaError`."""
 
     def subscribe(self, on_event: Callable[[MediaEvent], None]) -> None:
-        """Hand every event to ``on_event``, in order, in the loop; it must not block."""
+        """Hand events to ``on_event``, in order, in the loop; it must not block."""
 
     async def open(self, call: MediaCallId) -> None:
         """Reserve a worker and a port pair for a new call."""

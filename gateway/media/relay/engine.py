@@ -1,0 +1,290 @@
+"""The embedded media engine: calls spread over worker processes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Self
+
+from gateway.media.engine import (
+    EngineLost,
+    Leg,
+    MediaCallId,
+    MediaError,
+    MediaErrorKind,
+    MediaEvent,
+    MediaStatistics,
+    Negotiated,
+)
+from gateway.media.relay.config import RelayConfig
+from gateway.media.relay.wire import (
+    Accept,
+    Answer,
+    Close,
+    Done,
+    Offer,
+    Open,
+    ReadCounters,
+    Request,
+    SendDigits,
+    Statistics,
+    WorkerEvent,
+)
+from gateway.media.relay.worker_process import WorkerProcess, WorkerStartError
+
+logger = logging.getLogger(__name__)
+
+# Calls of dead workers that nobody has closed yet.
+MAX_LOST = 10_000
+
+
+class RelayEngine:
+    """A :class:`~gateway.media.engine.MediaEngine` of worker processes.
+
+    Use it as ``async with RelayEngine(config) as engine`` or call :meth:`start` and
+    :meth:`stop`. Each call lives in one worker; a worker that dies takes only its
+    own calls along, each of which yields one :class:`EngineLost`, and is replaced.
+    """
+
+    def __init__(self, config: RelayConfig) -> None:
+        self._config = config
+        self._subscribers: list[Callable[[MediaEvent], None]] = []
+        self._workers: list[WorkerProcess | None] = [None] * config.workers
+        self._supervisors: list[asyncio.Task[None]] = []
+        self._placement: dict[MediaCallId, int] = {}
+        self._lost: dict[MediaCallId, None] = {}
+        self._load = [0] * config.workers
+        self._respawns = 0
+        self._calls_lost = 0
+        self._stray_events = 0
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Start all workers; raises :class:`WorkerStartError` if one does not come."""
+        workers = [self._new_worker(index) for index in range(self._config.workers)]
+        try:
+            async with asyncio.TaskGroup() as group:
+                for worker in workers:
+                    group.create_task(worker.start())
+        except BaseExceptionGroup as group_error:
+            for worker in workers:
+                await worker.close()
+            failure = group_error.subgroup(WorkerStartError)
+            if failure is not None:
+                raise WorkerStartError("a media worker did not start") from group_error
+            raise
+        for worker in workers:
+            self._workers[worker.index] = worker
+            self._supervisors.append(
+                asyncio.create_task(
+                    self._supervise(worker), name=f"media worker {worker.index}"
+                )
+            )
+
+    async def stop(self) -> None:
+        """End all workers and with them all calls; no events any more."""
+        self._subscribers.clear()
+        for task in self._supervisors:
+            task.cancel()
+        if self._supervisors:
+            await asyncio.wait(self._supervisors)
+        self._supervisors.clear()
+        for index, worker in enumerate(self._workers):
+            if worker is not None:
+                await worker.close()
+            self._workers[index] = None
+        self._placement.clear()
+        self._lost.clear()
+        self._load = [0] * self._config.workers
+
+    def subscribe(self, on_event: Callable[[MediaEvent], None]) -> None:
+        """See :class:`~gateway.media.engine.MediaEngine`."""
+        self._subscribers.append(on_event)
+
+    def counters(self) -> dict[str, int]:
+        """Totals over all workers (as of their last heartbeat) and of the engine."""
+        totals = {
+            "workers": self._config.workers,
+            "workers_alive": sum(
+                worker is not None and worker.is_alive for worker in self._workers
+            ),
+            "open_calls": len(self._placement),
+            "respawns": self._respawns,
+            "calls_lost": self._calls_lost,
+            "stray_events": self._stray_events,
+        }
+        for worker in self._workers:
+            if worker is None:
+                continue
+            for name, value in worker.counters.items():
+                if name not in ("pid", "browser_port"):
+                    totals[name] = totals.get(name, 0) + value
+        return totals
+
+    def worker_pids(self) -> tuple[int, ...]:
+        """Process ids of the live workers, by index."""
+        return tuple(
+            worker.pid
+            for worker in self._workers
+            if worker is not None and worker.is_alive
+        )
+
+    async def worker_counters(self) -> list[dict[str, int]]:
+        """Fresh counters of each live worker."""
+        fresh: list[dict[str, int]] = []
+        for worker in self._workers:
+            if worker is not None and worker.is_alive:
+                done = await worker.request(lambda id_: ReadCounters(id=id_))
+                worker.counters = done.counters or {}
+                fresh.append(worker.counters)
+        return fresh
+
+    # Operations of the contract
+
+    async def open(self, call: MediaCallId) -> None:
+        """See :class:`~gateway.media.engine.MediaEngine`."""
+        if call in self._placement:
+            raise MediaError(MediaErrorKind.WRONG_STATE, "call is open already")
+        worker = self._emptiest()
+        self._lost.pop(call, None)
+        self._placement[call] = worker.index
+        self._load[worker.index] += 1
+        try:
+            await worker.request(lambda id_: Open(id=id_, call=call))
+        except BaseException:
+            self._forget(call)
+            raise
+
+    async def answer(
+        self, call: MediaCallId, leg: Leg, offer: str, *, generation: int = 1
+    ) -> Negotiated:
+        """See :class:`~gateway.media.engine.MediaEngine`."""
+        done = await self._request(
+            call,
+            lambda id_: Answer(
+                id=id_, call=call, leg=leg, offer=offer, generation=generation
+            ),
+        )
+        return Negotiated(done.sdp, done.codec, done.renegotiate_browser)
+
+    async def offer(self, call: MediaCallId, leg: Leg) -> str:
+        """See :class:`~gateway.media.engine.MediaEngine`."""
+        done = await self._request(call, lambda id_: Offer(id=id_, call=call, leg=leg))
+        return done.sdp
+
+    async def accept(self, call: MediaCallId, leg: Leg, answer: str) -> Negotiated:
+        """See :class:`~gateway.media.engine.MediaEngine`."""
+        done = await self._request(
+            call, lambda id_: Accept(id=id_, call=call, leg=leg, answer=answer)
+        )
+        return Negotiated(done.sdp, done.codec, done.renegotiate_browser)
+
+    async def send_digits(self, call: MediaCallId, leg: Leg, digits: str) -> bool:
+        """See :class:`~gateway.media.engine.MediaEngine`."""
+        done = await self._request(
+            call, lambda id_: SendDigits(id=id_, call=call, leg=leg, digits=digits)
+        )
+        return done.sent
+
+    async def statistics(self, call: MediaCallId) -> MediaStatistics:
+        """See :class:`~gateway.media.engine.MediaEngine`."""
+        done = await self._request(call, lambda id_: Statistics(id=id_, call=call))
+        return done.statistics or MediaStatistics()
+
+    async def close(self, call: MediaCallId) -> MediaStatistics:
+        """See :class:`~gateway.media.engine.MediaEngine`."""
+        if call in self._lost:
+            del self._lost[call]
+            return MediaStatistics()
+        try:
+            done = await self._request(call, lambda id_: Close(id=id_, call=call))
+        finally:
+            self._forget(call)
+        return done.statistics or MediaStatistics()
+
+    async def _request(self, call: MediaCallId, make: Callable[[int], Request]) -> Done:
+        if call in self._lost:
+            raise MediaError(MediaErrorKind.ENGINE_LOST, "the call's worker died")
+        index = self._placement.get(call)
+        worker = None if index is None else self._workers[index]
+        if worker is None:
+            raise MediaError(MediaErrorKind.UNKNOWN_CALL, "no such call")
+        return await worker.request(make)
+
+    # Placement
+
+    def _emptiest(self) -> WorkerProcess:
+        """The live worker with the fewest calls."""
+        candidates = [
+            worker
+            for worker in self._workers
+            if worker is not None
+            and worker.is_alive
+            and self._load[worker.index] < self._config.max_calls_per_worker
+        ]
+        if not candidates:
+            raise MediaError(MediaErrorKind.NO_CAPACITY, "no worker has room")
+        return min(candidates, key=lambda worker: self._load[worker.index])
+
+    def _forget(self, call: MediaCallId) -> None:
+        index = self._placement.pop(call, None)
+        if index is not None:
+            self._load[index] -= 1
+
+    # Supervision
+
+    def _new_worker(self, index: int) -> WorkerProcess:
+        return WorkerProcess(index, self._config, self._take_event)
+
+    async def _supervise(self, worker: WorkerProcess) -> None:
+        """Run a worker; when it dies report its calls and start another."""
+        delay = self._config.respawn_delay_s
+        while True:
+            started = asyncio.get_running_loop().time()
+            await worker.run()
+            await worker.close()
+            self._report_lost(worker.index)
+            if asyncio.get_running_loop().time() - started > 60.0:
+                delay = self._config.respawn_delay_s
+            while True:
+                await asyncio.sleep(delay)
+                delay = min(2 * delay, self._config.respawn_delay_max_s)
+                worker = self._new_worker(worker.index)
+                try:
+                    await worker.start()
+                except (WorkerStartError, OSError) as error:
+                    logger.error("media worker %d: %s", worker.index, error)
+                    await worker.close()
+                    continue
+                break
+            self._respawns += 1
+            self._workers[worker.index] = worker
+
+    def _report_lost(self, index: int) -> None:
+        calls = [call for call, place in self._placement.items() if place == index]
+        logger.error("media worker %d died with %d calls", index, len(calls))
+        for call in calls:
+            self._forget(call)
+            while len(self._lost) >= MAX_LOST:
+                del self._lost[next(iter(self._lost))]
+            self._lost[call] = None
+            self._calls_lost += 1
+            self._publish(EngineLost(call))
+
+    def _take_event(self, event: WorkerEvent) -> None:
+        if event.call not in self._placement:
+            # The call was closed while the event was on its way.
+            self._stray_events += 1
+            return
+        self._publish(event)
+
+    def _publish(self, event: MediaEvent) -> None:
+        for on_event in self._subscribers:
+            on_event(event)

@@ -1,0 +1,456 @@
+"""Offer and answer of both legs of one call (RFC 3264). Pure: text in, text out.
+
+The browser is answered before the SIP side has said anything, with every codec both
+it and we know, in the order in which the SIP side will be offered them. When the SIP
+side then takes another codec than the browser's first, the browser is asked for a new
+offer and answered with exactly that codec. Nothing is ever transcoded, so what counts
+is which codecs both legs hold at once; :meth:`Negotiation.routes` turns that into
+payload tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from gateway.media.engine import MediaError, MediaErrorKind
+from gateway.media.relay.codecs import (
+    CODECS,
+    EVENT_PAYLOAD_TYPES,
+    TELEPHONE_EVENT,
+    Codec,
+)
+from gateway.media.relay.description import RemoteDescription, RemoteMedia
+from gateway.media.relay.ice_lite import IceCredentials
+from gateway.media.relay.stream import AudioRoute, EventRoute
+from sip.sdp import Direction
+
+BROWSER_PROTOCOLS = ("UDP/TLS/RTP/SAVPF", "UDP/TLS/RTP/SAVP")
+SIP_PROTOCOLS = ("RTP/AVP", "RTP/AVPF")
+
+# RFC 8445 section 5.1.2.1: host candidate, component 1.
+_CANDIDATE_PRIORITY = 2130706431
+
+
+@dataclass(frozen=True, slots=True)
+class LocalBrowserSide:
+    """What our answers to the browser tell about us."""
+
+    host: str
+    port: int
+    credentials: IceCredentials
+    fingerprint: str
+    is_dtls_server: bool
+    ssrc: int
+    cname: str
+
+
+@dataclass(frozen=True, slots=True)
+class Routes:
+    """Payload tables of both directions, for the streams."""
+
+    codec: Codec
+    up_audio: Mapping[int, AudioRoute]
+    up_events: Mapping[int, EventRoute]
+    down_audio: Mapping[int, AudioRoute]
+    down_events: Mapping[int, EventRoute]
+
+
+@dataclass(frozen=True, slots=True)
+class EventTarget:
+    """How telephone-events are sent to a leg."""
+
+    payload_type: int
+    clock_rate: int
+
+
+@dataclass(slots=True)
+class _Leg:
+    """One side's agreed formats: ``incoming`` as our SDP numbers them, ``outgoing``
+    as the remote's does; events by clock rate."""
+
+    codecs: list[Codec]
+    incoming: dict[Codec, int]
+    outgoing: dict[Codec, int]
+    incoming_events: dict[int, int]
+    outgoing_events: dict[int, int]
+    direction: Direction
+
+
+def _identity_leg(
+    media: RemoteMedia, codecs: Sequence[Codec], direction: Direction
+) -> _Leg:
+    """A leg whose answer keeps the offer's payload types."""
+    types = {codec: media.codecs[codec].payload_type for codec in codecs}
+    rates = {codec.clock_rate for codec in codecs}
+    events = {rate: pt for rate, pt in media.events.items() if rate in rates}
+    if not events:
+        events = dict(list(media.events.items())[:1])
+    return _Leg(list(codecs), types, dict(types), events, dict(events), direction)
+
+
+class Negotiation:
+    """Offer/answer state of one call; see the module's docstring.
+
+    Args:
+        codecs: encoding names in our order of preference.
+        host: our address on the SIP side.
+        sip_port: our RTP port on the SIP side.
+        session_ids: origin session identifiers, browser side and SIP side.
+    """
+
+    def __init__(
+        self,
+        *,
+        codecs: Sequence[str],
+        host: str,
+        sip_port: int,
+        session_ids: tuple[int, int],
+    ) -> None:
+        self._preference = [CODECS[name.lower()] for name in codecs]
+        self._host = host
+        self._sip_port = sip_port
+        self._browser_session, self._sip_session = session_ids
+        self._browser_version = 0
+        self._sip_version = 0
+        self._browser_body = ""
+        self._sip_body = ""
+        self._capability: dict[Codec, int] = {}
+        self._browser: _Leg | None = None
+        self._sip: _Leg | None = None
+        self._offered: _Leg | None = None
+        self.codec: Codec | None = None
+
+    # Browser leg
+
+    @staticmethod
+    def browser_media(description: RemoteDescription) -> RemoteMedia:
+        """The m-line of an offer that will be accepted; raises BAD_SDP."""
+        for media in description.media:
+            if media.kind != "audio" or media.protocol not in BROWSER_PROTOCOLS:
+                continue
+            if media.is_rejected:
+                continue
+            if media.ice is None or not media.fingerprints:
+                raise MediaError(
+                    MediaErrorKind.BAD_SDP, "offer lacks ICE or a known fingerprint"
+                )
+            if not media.has_rtcp_mux:
+                raise MediaError(MediaErrorKind.BAD_SDP, "offer lacks rtcp-mux")
+            return media
+        raise MediaError(MediaErrorKind.BAD_SDP, "offer has no WebRTC audio")
+
+    def answer_browser(
+        self, description: RemoteDescription, media: RemoteMedia, ours: LocalBrowserSide
+    ) -> str:
+        """Our answer; raises NO_COMMON_CODEC and then changes nothing."""
+        common = [codec for codec in self._preference if codec in media.codecs]
+        allowed = common
+        if self._sip is not None and self.codec is not None:
+            allowed = [self.codec] if self.codec in common else []
+        if not allowed:
+            raise MediaError(
+                MediaErrorKind.NO_COMMON_CODEC, "browser offers no codec we can use"
+            )
+        direction = media.direction.mirrored
+        self._capability = {codec: media.codecs[codec].payload_type for codec in common}
+        self._browser = leg = _identity_leg(media, allowed, direction)
+        if self.codec is None:
+            self.codec = allowed[0]
+        lines: list[str] = ["t=0 0", "a=ice-lite"]
+        if media.mid is not None and media.mid in description.bundle:
+            lines.append(f"a=group:BUNDLE {media.mid}")
+        for each in description.media:
+            if each is media:
+                lines += self._browser_lines(media, leg, ours)
+            else:
+                lines += _rejected_lines(each, self._host)
+        body = "\r\n".join(lines) + "\r\n"
+        if body != self._browser_body:
+            self._browser_body = body
+            self._browser_version += 1
+        return self._with_origin(
+            body, ours.host, self._browser_session, self._browser_version
+        )
+
+    def _browser_lines(
+        self, media: RemoteMedia, leg: _Leg, ours: LocalBrowserSide
+    ) -> list[str]:
+        family = _family(ours.host)
+        formats = _format_lines(leg.codecs, leg.incoming, leg.incoming_events, media)
+        lines = [
+            f"m=audio {ours.port} {media.protocol} {_format_list(leg)}",
+            f"c=IN {family} {ours.host}",
+            "a=rtcp-mux",
+            f"a={leg.direction}",
+            f"a=ice-ufrag:{ours.credentials.ufrag}",
+            f"a=ice-pwd:{ours.credentials.password}",
+            f"a=fingerprint:sha-256 {ours.fingerprint}",
+            f"a=setup:{'passive' if ours.is_dtls_server else 'active'}",
+            *formats,
+            f"a=msid:{ours.cname} audio",
+            f"a=ssrc:{ours.ssrc} cname:{ours.cname}",
+            f"a=candidate:1 1 udp {_CANDIDATE_PRIORITY} {ours.host} {ours.port} "
+            "typ host",
+            "a=end-of-candidates",
+        ]
+        if media.mid is not None:
+            lines.insert(2, f"a=mid:{media.mid}")
+        return lines
+
+    # SIP leg
+
+    def offer_sip(self) -> str:
+        """Our offer: what the browser has been answered, in that order."""
+        browser = self._require_browser()
+        direction = browser.direction.mirrored
+        known = self._sip
+        incoming: dict[Codec, int] = {}
+        for codec in browser.codecs:
+            agreed = known.incoming.get(codec) if known is not None else None
+            incoming[codec] = codec.payload_type if agreed is None else agreed
+        rates = dict.fromkeys(codec.clock_rate for codec in browser.codecs)
+        taken = set(incoming.values())
+        events = {
+            rate: EVENT_PAYLOAD_TYPES[rate]
+            for rate in rates
+            if EVENT_PAYLOAD_TYPES[rate] not in taken
+        }
+        if known is not None and known.incoming_events:
+            events = dict(known.incoming_events)
+        self._offered = leg = _Leg(
+            list(browser.codecs), incoming, {}, events, {}, direction
+        )
+        return self._sip_text(
+            [
+                f"m=audio {self._sip_port} RTP/AVP {_format_list(leg)}",
+                *_format_lines(leg.codecs, leg.incoming, leg.incoming_events, None),
+                "a=ptime:20",
+                f"a={direction}",
+            ]
+        )
+
+    def accept_sip(self, description: RemoteDescription) -> RemoteMedia:
+        """Take the answer to our offer; may be called again for another fork."""
+        if self._offered is None:
+            raise MediaError(MediaErrorKind.WRONG_STATE, "nothing was offered")
+        media = self._usable_sip_media(description)
+        offered = self._offered
+        agreed = [codec for codec in media.codecs if codec in offered.incoming]
+        if not agreed:
+            raise MediaError(
+                MediaErrorKind.NO_COMMON_CODEC, "answer holds no offered codec"
+            )
+        events = {
+            rate: pt
+            for rate, pt in media.events.items()
+            if rate in offered.incoming_events
+        }
+        self._sip = _Leg(
+            agreed,
+            {codec: offered.incoming[codec] for codec in agreed},
+            {codec: media.codecs[codec].payload_type for codec in agreed},
+            {rate: offered.incoming_events[rate] for rate in events},
+            events,
+            media.direction.mirrored & offered.direction,
+        )
+        self._choose()
+        return media
+
+    def answer_sip(self, description: RemoteDescription) -> tuple[str, RemoteMedia]:
+        """Answer an INVITE's or re-INVITE's offer."""
+        media = self._usable_sip_media(description)
+        browser = self._browser
+        if browser is None:
+            usable = self._preference
+            ours = Direction.SENDRECV
+        else:
+            ours = browser.direction.mirrored
+            usable = [codec for codec in browser.codecs if codec in media.codecs]
+            usable = usable or list(self._capability)
+        agreed = [codec for codec in media.codecs if codec in usable]
+        if not agreed:
+            raise MediaError(
+                MediaErrorKind.NO_COMMON_CODEC, "offer holds no codec of the browser"
+            )
+        direction = media.direction.mirrored & ours
+        self._sip = leg = _identity_leg(media, agreed, direction)
+        self._choose()
+        lines: list[str] = []
+        for each in description.media:
+            if each is not media:
+                lines += _rejected_lines(each, None)
+                continue
+            lines += [
+                f"m=audio {self._sip_port} {media.protocol} {_format_list(leg)}",
+                *_format_lines(leg.codecs, leg.incoming, leg.incoming_events, media),
+                "a=ptime:20",
+                f"a={direction}",
+            ]
+        return self._sip_text(lines), media
+
+    @staticmethod
+    def _usable_sip_media(description: RemoteDescription) -> RemoteMedia:
+        has_audio = False
+        for media in description.media:
+            if media.kind != "audio":
+                continue
+            has_audio = True
+            if media.protocol in SIP_PROTOCOLS and not media.is_rejected:
+                return media
+        if has_audio:
+            raise MediaError(
+                MediaErrorKind.NO_COMMON_CODEC, "no audio over plain RTP is accepted"
+            )
+        raise MediaError(MediaErrorKind.BAD_SDP, "no audio media")
+
+    def _choose(self) -> None:
+        """The codec that flows: the browser's present one if the SIP side has it."""
+        assert self._sip is not None
+        if self._browser is not None and self._browser.codecs[0] in self._sip.codecs:
+            self.codec = self._browser.codecs[0]
+        else:
+            self.codec = self._sip.codecs[0]
+
+    # Results
+
+    @property
+    def needs_browser_offer(self) -> bool:
+        """The browser sends another codec than the one that flows."""
+        return self._browser is not None and self._browser.codecs[0] is not self.codec
+
+    @property
+    def has_sip(self) -> bool:
+        """Whether the SIP side has agreed on anything."""
+        return self._sip is not None
+
+    @property
+    def may_send_to_sip(self) -> bool:
+        """Direction algebra: whether the peer takes packets from us now."""
+        return self._sip is not None and self._sip.direction.sends
+
+    @property
+    def may_send_to_browser(self) -> bool:
+        """Whether the browser takes packets from us now."""
+        leg = self._browser
+        return leg is not None and leg.direction.sends
+
+    @property
+    def sip_payload_type(self) -> int | None:
+        """Outgoing payload type of the flowing codec on the SIP side."""
+        if self._sip is None or self.codec is None:
+            return None
+        return self._sip.outgoing.get(self.codec)
+
+    def sip_events(self) -> EventTarget | None:
+        """How digits go to the peer; None: not negotiated."""
+        return self._events_of(self._sip)
+
+    def browser_events(self) -> EventTarget | None:
+        """How digits go to the browser; None: not negotiated."""
+        return self._events_of(self._browser)
+
+    def _events_of(self, leg: _Leg | None) -> EventTarget | None:
+        if leg is None or self.codec is None or not leg.outgoing_events:
+            return None
+        rate = self.codec.clock_rate
+        if rate not in leg.outgoing_events:
+            rate = next(iter(leg.outgoing_events))
+        return EventTarget(leg.outgoing_events[rate], rate)
+
+    def routes(self) -> Routes | None:
+        """Payload tables, None until both legs have agreed."""
+        browser, sip, codec = self._browser, self._sip, self.codec
+        if browser is None or sip is None or codec is None:
+            return None
+        shared = [each for each in browser.codecs if each in sip.codecs]
+        up_events, down_events = self.sip_events(), self.browser_events()
+        return Routes(
+            codec=codec,
+            up_audio=_audio_routes(shared, browser.incoming, sip.outgoing),
+            up_events=_event_routes(browser.incoming_events, up_events),
+            down_audio=_audio_routes(shared, sip.incoming, browser.outgoing),
+            down_events=_event_routes(sip.incoming_events, down_events),
+        )
+
+    # Text
+
+    def _require_browser(self) -> _Leg:
+        if self._browser is None:
+            raise MediaError(
+                MediaErrorKind.WRONG_STATE, "the browser has not offered yet"
+            )
+        return self._browser
+
+    def _sip_text(self, media_lines: list[str]) -> str:
+        connection = f"c=IN {_family(self._host)} {self._host}"
+        body = "\r\n".join([connection, "t=0 0", *media_lines]) + "\r\n"
+        if body != self._sip_body:
+            self._sip_body = body
+            self._sip_version += 1
+        return self._with_origin(body, self._host, self._sip_session, self._sip_version)
+
+    @staticmethod
+    def _with_origin(body: str, host: str, session: int, version: int) -> str:
+        origin = f"o=- {session} {version} IN {_family(host)} {host}"
+        return f"v=0\r\n{origin}\r\ns=-\r\n{body}"
+
+
+def _audio_routes(
+    codecs: Sequence[Codec],
+    incoming: Mapping[Codec, int],
+    outgoing: Mapping[Codec, int],
+) -> dict[int, AudioRoute]:
+    return {
+        incoming[codec]: AudioRoute(outgoing[codec], codec.clock_rate)
+        for codec in codecs
+    }
+
+
+def _event_routes(
+    incoming: Mapping[int, int], target: EventTarget | None
+) -> dict[int, EventRoute]:
+    return {
+        payload_type: EventRoute(
+            payload_type=target.payload_type if target else None,
+            incoming_rate=rate,
+            outgoing_rate=target.clock_rate if target else rate,
+        )
+        for rate, payload_type in incoming.items()
+    }
+
+
+def _format_list(leg: _Leg) -> str:
+    types = [leg.incoming[codec] for codec in leg.codecs]
+    return " ".join(str(pt) for pt in [*types, *leg.incoming_events.values()])
+
+
+def _format_lines(
+    codecs: Sequence[Codec],
+    types: Mapping[Codec, int],
+    events: Mapping[int, int],
+    remote: RemoteMedia | None,
+) -> list[str]:
+    lines: list[str] = []
+    for codec in codecs:
+        lines.append(f"a=rtpmap:{types[codec]} {codec.rtpmap}")
+        fmtp = codec.fmtp if remote is None else remote.codecs[codec].fmtp
+        if fmtp:
+            lines.append(f"a=fmtp:{types[codec]} {fmtp}")
+    for rate, payload_type in events.items():
+        lines.append(f"a=rtpmap:{payload_type} {TELEPHONE_EVENT}/{rate}")
+        lines.append(f"a=fmtp:{payload_type} 0-15")
+    return lines
+
+
+def _rejected_lines(media: RemoteMedia, host: str | None) -> list[str]:
+    lines = [f"m={media.kind} 0 {media.protocol} {' '.join(media.formats)}"]
+    if host is not None:
+        lines.append(f"c=IN {_family(host)} {host}")
+    if media.mid is not None:
+        lines.append(f"a=mid:{media.mid}")
+    return [*lines, "a=inactive"]
+
+
+def _family(host: str) -> str:
+    return "IP6" if ":" in host else "IP4"

@@ -1,0 +1,200 @@
+"""The SIP side of one call: plain RTP and RTCP on a port pair."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.media.relay.aiortc_internals import new_length, srtp_protect
+from gateway.media.relay.browser_transport import BrowserTransport
+from gateway.media.relay.datagrams import MAX_DATAGRAM, Sender
+from gateway.media.relay.port_pairs import PortPair
+from gateway.media.relay.readiness import ReadinessGroup
+from gateway.media.relay.rtcp import FIRST_TYPE, LAST_TYPE
+from gateway.media.relay.source_filter import Address, SourceFilter
+from gateway.media.relay.stream import HEADER_BYTES, RelayedStream
+
+
+class SipPortOwner(Protocol):
+    """The call behind a SIP port."""
+
+    def sip_media_started(self) -> None:
+        """First accepted RTP packet."""
+
+    def sip_reports(self, data: bytes, now: float) -> None:
+        """RTCP from the peer."""
+
+
+@dataclass(slots=True)
+class SipPortCounters:
+    """Datagrams that were dropped, by reason."""
+
+    foreign: int = 0
+    malformed: int = 0
+    errors: int = 0
+
+
+class SipPort:
+    """Receives from the peer, sends to it.
+
+    Args:
+        pair: the two sockets; the caller gives them back after :meth:`close`.
+        downlink: stream towards the browser that incoming packets feed.
+        sender: the worker's batch towards browsers.
+
+    Attributes:
+        transport: live browser transport, None while there is none.
+    """
+
+    __slots__ = (
+        "_accepted",
+        "_downlink",
+        "_filter",
+        "_group",
+        "_has_started",
+        "_length",
+        "_owner",
+        "_pair",
+        "_rtcp_destination",
+        "_send_to",
+        "_sender",
+        "counters",
+        "destination",
+        "transport",
+    )
+
+    def __init__(
+        self,
+        owner: SipPortOwner,
+        *,
+        pair: PortPair,
+        source_filter: SourceFilter,
+        downlink: RelayedStream,
+        sender: Sender,
+        group: ReadinessGroup,
+    ) -> None:
+        self._owner = owner
+        self._pair = pair
+        self._filter = source_filter
+        self._downlink = downlink
+        self._sender = sender
+        self._group = group
+        self._length = new_length()
+        self._accepted: tuple[object, ...] = ()
+        self._has_started = False
+        self._rtcp_destination: Address | None = None
+        self._send_to: Callable[[memoryview | bytes, Address], int] = pair.rtp.sendto
+        self.destination: Address | None = None
+        self.transport: BrowserTransport | None = None
+        self.counters = SipPortCounters()
+        group.add(pair.rtp.fileno(), self._receive_rtp)
+        group.add(pair.rtcp.fileno(), self._receive_rtcp)
+
+    @property
+    def port(self) -> int:
+        """The RTP port that our SDP tells; RTCP is the next one."""
+        return self._pair.port
+
+    def expect(self, rtp: Address, rtcp: Address, now: float) -> None:
+        """The peer's SDP named these addresses."""
+        self._filter.expect(rtp, now)
+        self._accepted = ()
+        self._rtcp_destination = rtcp
+        self.destination = self._filter.destination
+
+    def close(self) -> PortPair:
+        """Stop receiving; the sockets stay open and are the caller's."""
+        self._group.remove(self._pair.rtp.fileno())
+        self._group.remove(self._pair.rtcp.fileno())
+        self.transport = None
+        self.destination = None
+        return self._pair
+
+    # Towards the peer
+
+    def send(self, packet: memoryview | bytes) -> None:
+        """Send one RTP packet to the peer."""
+        destination = self.destination
+        if destination is None:
+            return
+        try:
+            self._send_to(packet, destination)
+        except OSError:
+            # ICMP errors of earlier packets and full buffers: media goes on.
+            self.counters.errors += 1
+
+    def send_reports(self, data: bytes) -> None:
+        """Send RTCP to the peer."""
+        if self._rtcp_destination is None:
+            return
+        try:
+            self._pair.rtcp.sendto(data, self._rtcp_destination)
+        except OSError:
+            self.counters.errors += 1
+
+    # From the peer
+
+    def _receive_rtp(self, now: float) -> None:
+        sender = self._sender
+        slot = sender.count
+        view = sender.views[slot]
+        try:
+            length, source = self._pair.rtp.recvfrom_into(view, MAX_DATAGRAM)
+        except OSError:
+            self.counters.errors += 1
+            return
+        if source != self._accepted and not self._admit(source, now):
+            self.counters.foreign += 1
+            return
+        if not HEADER_BYTES <= length < MAX_DATAGRAM or not 128 <= view[0] < 192:
+            self.counters.malformed += 1
+            return
+        if FIRST_TYPE <= view[1] <= LAST_TYPE:
+            self._owner.sip_reports(bytes(view[:length]), now)
+            return
+        if not self._has_started:
+            self._has_started = True
+            self._owner.sip_media_started()
+        start = self._downlink.rewrite(view, length, now)
+        if start < 0:
+            return
+        transport = self.transport
+        if transport is None:
+            return
+        pointer = sender.pointers[slot]
+        size = self._length
+        size[0] = length - start
+        if srtp_protect(transport.send_context, pointer + start, size):
+            self.counters.errors += 1
+            return
+        sender.commit(start, size[0], transport.destination)
+
+    def _admit(self, source: tuple[object, ...], now: float) -> bool:
+        host, port = source[0], source[1]
+        assert isinstance(host, str)
+        assert isinstance(port, int)
+        if not self._filter.admits((host, port), now):
+            return False
+        self._accepted = source
+        self.destination = self._filter.destination
+        return True
+
+    def _receive_rtcp(self, now: float) -> None:
+        scratch = self._sender.views[self._sender.count]
+        try:
+            length, source = self._pair.rtcp.recvfrom_into(scratch, MAX_DATAGRAM)
+        except OSError:
+            self.counters.errors += 1
+            return
+        if not self._is_reporter((source[0], source[1])):
+            self.counters.foreign += 1
+            return
+        self._owner.sip_reports(bytes(scratch[:length]), now)
+
+    def _is_reporter(self, source: Address) -> bool:
+        """RTCP must come from the SDP's address or from the host that sends RTP."""
+        if source == self._rtcp_destination:
+            return True
+        learned = self._accepted
+        return bool(learned) and source[0] == learned[0]

@@ -1,0 +1,546 @@
+"""One direction of a call: packets of changing sources out as one RTP stream.
+
+Whatever the sending side does (a new SSRC after a page reload or a re-INVITE, a
+restarted sequence, a clock that jumps), the receiving side sees one SSRC, a sequence
+number that goes up by one, and a timestamp that never goes back. Digits and hold
+tones enter the same stream by :meth:`RelayedStream.inject`.
+
+:meth:`RelayedStream.rewrite` runs once per packet and is written for speed: the usual
+packet (next in sequence, known source, usual payload type) takes one straight path;
+everything else leaves it for a method of its own. The payload table decides with one
+look-up; muting swaps the table, so that an unmuted stream pays nothing for it.
+
+Sequence numbers are unwrapped: plain integers that grow past 65535. The outgoing
+number is always ``highest + sequence_offset``, so whatever is withheld lowers the
+offset and whatever is injected raises it. Reception statistics follow RFC 3550
+appendix A.1 (sequence) and A.8 (jitter).
+"""
+
+from __future__ import annotations
+
+import enum
+import random
+import struct
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from gateway.media.relay.telephone_event import (
+    PAYLOAD,
+    PAYLOAD_BYTES,
+    EventReceiver,
+    scale_duration,
+)
+
+HEADER = struct.Struct("!BBHII")
+HEADER_BYTES = HEADER.size
+
+# RFC 3550 appendix A.1.
+MAX_DROPOUT = 3000
+MAX_MISORDER = 100
+
+# Gaps that a late packet may still fill; older ones are dropped as duplicates.
+MAX_MISSING = 64
+
+# A transit time that moves by more than this is no jitter.
+JUMP_S = 1.0
+
+# The one negative result of rewrite().
+DROPPED = -1
+
+# Payload table entries below zero.
+_UNKNOWN = -1
+_EVENT = -2
+_OTHER_CLOCK = -3
+_HELD = -4
+
+_MARKER = 0x80
+_MASK16 = 0xFFFF
+_MASK32 = 0xFFFFFFFF
+_HALF32 = 0x80000000
+
+_unpack = HEADER.unpack_from
+_pack = HEADER.pack_into
+
+
+class Mute(enum.Enum):
+    """Why a stream does not relay at the moment; several may hold at once."""
+
+    NO_RECEIVER = enum.auto()
+    HOLD = enum.auto()
+    INJECTING = enum.auto()
+
+
+@dataclass(frozen=True, slots=True)
+class AudioRoute:
+    """Where an incoming audio payload type goes."""
+
+    payload_type: int
+    clock_rate: int
+
+
+@dataclass(frozen=True, slots=True)
+class EventRoute:
+    """Where an incoming telephone-event type goes; payload type None: heard only."""
+
+    payload_type: int | None
+    incoming_rate: int
+    outgoing_rate: int
+
+
+def stripped_bytes(packet: memoryview, length: int) -> int:
+    """Bytes of CSRC list and header extension of an RTP packet; -1 if it lies.
+
+    Also refuses padding that is longer than the payload (RFC 3550 section 5.1).
+    """
+    first = packet[0]
+    extra = 4 * (first & 0x0F)
+    if first & 0x10:
+        if length < HEADER_BYTES + extra + 4:
+            return -1
+        at = HEADER_BYTES + extra + 2
+        extra += 4 + 4 * ((packet[at] << 8) | packet[at + 1])
+    payload = length - HEADER_BYTES - extra
+    if payload < 0:
+        return -1
+    if first & 0x20 and not 1 <= packet[length - 1] <= payload:
+        return -1
+    return extra
+
+
+class RelayedStream:
+    """Rewrites the packets of one direction; see the module's docstring.
+
+    Args:
+        ssrc: outgoing synchronisation source, for the life of the call.
+        rng: source of the first sequence number and timestamp.
+        on_digit: called once per finished telephone-event of the source.
+    """
+
+    __slots__ = (
+        "_audio",
+        "_awaited_sequence",
+        "_base_table",
+        "_digits",
+        "_events",
+        "_expected_before",
+        "_heard_ssrc",
+        "_missing",
+        "_mutes",
+        "_on_digit",
+        "_received_before",
+        "_table",
+        "clock_rate",
+        "first_sequence",
+        "frame_ticks",
+        "highest",
+        "injected",
+        "jitter",
+        "jump_ticks",
+        "last_arrival",
+        "last_timestamp",
+        "late",
+        "malformed",
+        "octets",
+        "received",
+        "sequence_offset",
+        "source_ssrc",
+        "ssrc",
+        "started",
+        "timestamp_offset",
+        "transit",
+        "unknown_payload",
+        "withheld",
+    )
+
+    def __init__(
+        self, *, ssrc: int, rng: random.Random, on_digit: Callable[[str], None]
+    ) -> None:
+        self.ssrc = ssrc
+        self._on_digit = on_digit
+        self._digits = EventReceiver()
+        self.clock_rate = 8000
+        self.frame_ticks = 160
+        self.jump_ticks = 8000 * JUMP_S
+        # None sends the next packet through _adopt(), which rebases.
+        self.source_ssrc: int | None = None
+        self._heard_ssrc: int | None = None
+        self.highest = -1
+        self.first_sequence = 0
+        self.received = 0
+        self.jitter = 0.0
+        self.transit = 0.0
+        self.started = False
+        self.last_arrival = 0.0
+        self.last_timestamp = rng.getrandbits(32)
+        # 15 bits keep the first roll-over far away (RFC 3711 section 3.3.1).
+        self.sequence_offset = rng.getrandbits(15)
+        self.timestamp_offset = 0
+        self.octets = 0
+        self.injected = 0
+        self.withheld = 0
+        self.late = 0
+        self.malformed = 0
+        self.unknown_payload = 0
+        self._awaited_sequence = -1
+        self._missing: dict[int, None] = {}
+        self._expected_before = 0
+        self._received_before = 0
+        self._mutes: set[Mute] = set()
+        self._audio: Mapping[int, AudioRoute] = {}
+        self._events: Mapping[int, EventRoute] = {}
+        self._base_table = [_UNKNOWN] * 256
+        self._table = self._base_table
+
+    # What the stream carries
+
+    def set_payloads(
+        self,
+        audio: Mapping[int, AudioRoute],
+        events: Mapping[int, EventRoute],
+        *,
+        clock_rate: int,
+    ) -> None:
+        """Replace the payload table; ``clock_rate`` is the expected codec's, in Hz."""
+        table = [_UNKNOWN] * 256
+        for incoming, route in audio.items():
+            same = route.clock_rate == clock_rate
+            table[incoming] = route.payload_type if same else _OTHER_CLOCK
+            table[incoming | _MARKER] = (
+                route.payload_type | _MARKER if same else _OTHER_CLOCK
+            )
+        for incoming in events:
+            table[incoming] = table[incoming | _MARKER] = _EVENT
+        self._audio, self._events = audio, events
+        self._base_table = table
+        if clock_rate != self.clock_rate:
+            self.clock_rate = clock_rate
+            self.frame_ticks = clock_rate // 50
+            self.jump_ticks = clock_rate * JUMP_S
+            self.jitter = 0.0
+            self.source_ssrc = None
+        self._choose_table()
+
+    def mute(self, reason: Mute) -> None:
+        """Stop relaying: packets are counted and digits heard, nothing goes out."""
+        self._mutes.add(reason)
+        self._missing.clear()
+        self._choose_table()
+
+    def unmute(self, reason: Mute) -> None:
+        """Take one reason back; the next packet continues timeline and sequence."""
+        if reason in self._mutes:
+            self._mutes.remove(reason)
+            self.source_ssrc = None
+            self._choose_table()
+
+    def is_muted(self, *, besides: Mute | None = None) -> bool:
+        """Whether anything (``besides`` one reason) keeps packets from going out."""
+        return bool(self._mutes - {besides})
+
+    def new_source(self) -> None:
+        """The next packet comes from another sender, even if its SSRC is the same."""
+        self.source_ssrc = None
+        self._heard_ssrc = None
+
+    def _choose_table(self) -> None:
+        if not self._mutes:
+            self._table = self._base_table
+            return
+        self._table = [
+            _HELD if entry >= 0 or entry == _OTHER_CLOCK else entry
+            for entry in self._base_table
+        ]
+
+    # The packet path
+
+    def rewrite(self, packet: memoryview, length: int, now: float) -> int:
+        """Rewrite one incoming RTP packet in place.
+
+        Args:
+            packet: buffer that begins with the packet; version 2 checked before.
+            length: of the packet in bytes, at least :data:`HEADER_BYTES`.
+            now: arrival, monotonic seconds.
+
+        Returns:
+            Where in ``packet`` the outgoing packet begins (it ends at ``length``), or
+            :data:`DROPPED`.
+        """
+        first, second, sequence, timestamp, ssrc = _unpack(packet)
+        shift = 0
+        if first != 0x80:
+            shift = stripped_bytes(packet, length)
+            if shift < 0:
+                self.malformed += 1
+                return DROPPED
+        outgoing = self._table[second]
+        if outgoing < 0:
+            return self._exceptional(packet, length, shift, outgoing, now)
+        if ssrc != self.source_ssrc:
+            self._adopt(ssrc, sequence, timestamp, now)
+            outgoing |= _MARKER
+        delta = (sequence - self.highest) & _MASK16
+        if delta != 1 and not self._advance(delta, sequence, timestamp, now):
+            return self._fill_gap(packet, length, shift, outgoing, delta)
+        self.highest += delta
+        transit = now * self.clock_rate - timestamp
+        deviation = transit - self.transit
+        if deviation < 0.0:
+            deviation = -deviation
+        if deviation < self.jump_ticks:
+            self.jitter += (deviation - self.jitter) * 0.0625
+        else:
+            self._timestamp_jump(timestamp, now)
+        self.transit = transit
+        self.received += 1
+        self.octets += length - shift
+        self.last_arrival = now
+        self.last_timestamp = (timestamp + self.timestamp_offset) & _MASK32
+        _pack(
+            packet,
+            shift,
+            first & 0xA0,
+            outgoing,
+            (self.highest + self.sequence_offset) & _MASK16,
+            self.last_timestamp,
+            self.ssrc,
+        )
+        return shift
+
+    def _adopt(self, ssrc: int, sequence: int, timestamp: int, now: float) -> None:
+        """Continue the outgoing stream with this source."""
+        if ssrc != self._heard_ssrc:
+            if self._heard_ssrc is not None:
+                self._expected_before += self._expected_of_source()
+                self._received_before += self.received
+            outgoing = self.highest + self.sequence_offset
+            self._heard_ssrc = ssrc
+            self.first_sequence = sequence
+            self.highest = sequence - 1
+            self.sequence_offset = outgoing - self.highest
+            self.received = 0
+            self.jitter = 0.0
+        self.source_ssrc = ssrc
+        self._awaited_sequence = -1
+        self._missing.clear()
+        self._rebase_timestamp(timestamp, now)
+
+    def _rebase_timestamp(self, timestamp: int, now: float) -> None:
+        step = self.frame_ticks
+        if self.started:
+            step = max(step, round((now - self.last_arrival) * self.clock_rate))
+        self.started = True
+        self.timestamp_offset = self.last_timestamp + step - timestamp
+        self.transit = now * self.clock_rate - timestamp
+
+    def _advance(self, delta: int, sequence: int, timestamp: int, now: float) -> bool:
+        """Whether a packet out of sequence moves the stream forward."""
+        if 0 < delta < MAX_DROPOUT:
+            start = max(self.highest + 1, self.highest + delta - MAX_MISSING)
+            for missing in range(start, self.highest + delta):
+                self._missing[missing] = None
+            while len(self._missing) > MAX_MISSING:
+                del self._missing[next(iter(self._missing))]
+            return True
+        if delta == 0 or delta > _MASK16 + 1 - MAX_MISORDER:
+            return False
+        # A far jump is a restart only if the next packet follows it (A.1).
+        if sequence != self._awaited_sequence:
+            self._awaited_sequence = (sequence + 1) & _MASK16
+            return False
+        self._awaited_sequence = -1
+        self._missing.clear()
+        self._expected_before += self._expected_of_source()
+        self._received_before += self.received
+        self.received = 0
+        outgoing = self.highest + self.sequence_offset
+        self.first_sequence = self.highest + delta
+        self.sequence_offset = outgoing + 1 - self.first_sequence
+        self._rebase_timestamp(timestamp, now)
+        return True
+
+    def _fill_gap(
+        self, packet: memoryview, length: int, shift: int, outgoing: int, delta: int
+    ) -> int:
+        """Relay a late packet once; duplicates and strays are dropped.
+
+        One outgoing number never carries two different payloads: under AES counter
+        mode that would show both (RFC 3711 section 9.1).
+        """
+        sequence = self.highest + delta - (_MASK16 + 1)
+        if delta == 0 or sequence not in self._missing:
+            self.late += 1
+            return DROPPED
+        del self._missing[sequence]
+        self.received += 1
+        self.octets += length - shift
+        first, _, _, timestamp, _ = _unpack(packet)
+        _pack(
+            packet,
+            shift,
+            first & 0xA0,
+            outgoing,
+            (sequence + self.sequence_offset) & _MASK16,
+            (timestamp + self.timestamp_offset) & _MASK32,
+            self.ssrc,
+        )
+        return shift
+
+    def _timestamp_jump(self, timestamp: int, now: float) -> None:
+        """Tell a wrapped or late clock (go on) from a restarted one (rebase)."""
+        previous = (self.last_timestamp - self.timestamp_offset) & _MASK32
+        advance = (timestamp - previous) & _MASK32
+        limit = (now - self.last_arrival) * self.clock_rate + self.jump_ticks
+        if advance >= _HALF32 or advance > limit:
+            self._rebase_timestamp(timestamp, now)
+
+    def _exceptional(
+        self, packet: memoryview, length: int, shift: int, entry: int, now: float
+    ) -> int:
+        _, second, sequence, timestamp, ssrc = _unpack(packet)
+        payload_type = second & 0x7F
+        if entry == _UNKNOWN:
+            self.unknown_payload += 1
+            if ssrc != self.source_ssrc:
+                return DROPPED
+        if entry == _OTHER_CLOCK:
+            rate = self._audio[payload_type].clock_rate
+            self.set_payloads(self._audio, self._events, clock_rate=rate)
+            return self.rewrite(packet, length, now)
+        if ssrc != self.source_ssrc:
+            self._adopt(ssrc, sequence, timestamp, now)
+        delta = (sequence - self.highest) & _MASK16
+        if delta != 1 and not self._advance(delta, sequence, timestamp, now):
+            self.late += 1
+            return DROPPED
+        self.highest += delta
+        self.received += 1
+        relayed = DROPPED
+        if entry == _EVENT:
+            relayed = self._relay_event(packet, length, shift, now)
+        elif self._mutes:
+            self.transit = now * self.clock_rate - timestamp
+        if relayed == DROPPED:
+            # Numbers below are taken now; a late packet must not take them again.
+            self._missing.clear()
+            self.sequence_offset -= delta
+            self.withheld += 1
+        return relayed
+
+    def _relay_event(
+        self, packet: memoryview, length: int, shift: int, now: float
+    ) -> int:
+        first, second, _, timestamp, ssrc = _unpack(packet)
+        at = HEADER_BYTES + shift
+        payload = bytes(packet[at : at + PAYLOAD_BYTES])
+        if length - at < PAYLOAD_BYTES:
+            self.malformed += 1
+            return DROPPED
+        for digit in self._digits.receive(
+            payload, ssrc=ssrc, timestamp=timestamp, now=now
+        ):
+            self._on_digit(digit)
+        route = self._events[second & 0x7F]
+        if self._mutes or route.payload_type is None:
+            return DROPPED
+        if route.incoming_rate != route.outgoing_rate:
+            code, flags, duration = PAYLOAD.unpack(payload)
+            duration = scale_duration(
+                duration, route.incoming_rate, route.outgoing_rate
+            )
+            PAYLOAD.pack_into(packet, at, code, flags, duration)
+        self.octets += length - shift
+        _pack(
+            packet,
+            shift,
+            first & 0xA0,
+            (second & _MARKER) | route.payload_type,
+            (self.highest + self.sequence_offset) & _MASK16,
+            (timestamp + self.timestamp_offset) & _MASK32,
+            self.ssrc,
+        )
+        return shift
+
+    # Packets of our own
+
+    def timestamp_at(self, now: float) -> int:
+        """The outgoing timestamp that belongs to ``now`` (for events and RTCP)."""
+        if not self.started:
+            return self.last_timestamp
+        elapsed = round((now - self.last_arrival) * self.clock_rate)
+        return (self.last_timestamp + max(elapsed, 0)) & _MASK32
+
+    def inject(
+        self,
+        payload_type: int,
+        payload: bytes,
+        *,
+        timestamp: int,
+        marker: bool,
+        now: float,
+    ) -> bytes:
+        """The next outgoing packet, made by us; relaying must be muted meanwhile.
+
+        ``timestamp`` and ``now`` anchor the timeline on which the source continues.
+        """
+        self.sequence_offset += 1
+        self.injected += 1
+        self.octets += HEADER_BYTES + len(payload)
+        self.started = True
+        self.last_timestamp = timestamp & _MASK32
+        self.last_arrival = now
+        header = HEADER.pack(
+            0x80,
+            payload_type | (_MARKER if marker else 0),
+            (self.highest + self.sequence_offset) & _MASK16,
+            self.last_timestamp,
+            self.ssrc,
+        )
+        return header + payload
+
+    def expire_digit(self, now: float) -> None:
+        """Report a digit whose end packets were all lost."""
+        for digit in self._digits.expire(now):
+            self._on_digit(digit)
+
+    # Statistics
+
+    def _expected_of_source(self) -> int:
+        return self.highest - self.first_sequence + 1
+
+    @property
+    def heard_ssrc(self) -> int | None:
+        """Source of the packets received last, for report blocks."""
+        return self._heard_ssrc
+
+    @property
+    def source_lost(self) -> int:
+        """Cumulative packets lost of the present source (may be negative)."""
+        if self._heard_ssrc is None:
+            return 0
+        return self._expected_of_source() - self.received
+
+    @property
+    def total_received(self) -> int:
+        """Packets received over all sources."""
+        return self._received_before + self.received
+
+    @property
+    def total_lost(self) -> int:
+        """Packets lost over all sources, never negative."""
+        lost_before = self._expected_before - self._received_before
+        return max(0, lost_before + self.source_lost)
+
+    @property
+    def total_sent(self) -> int:
+        """Packets that went out: relayed and injected."""
+        return self.total_received - self.withheld + self.injected
+
+    @property
+    def sent_payload_octets(self) -> int:
+        """Payload octets that went out (RFC 3550 section 6.4.1)."""
+        return max(0, self.octets - HEADER_BYTES * self.total_sent)
+
+    @property
+    def jitter_ms(self) -> float:
+        """Interarrival jitter in milliseconds."""
+        return 1000.0 * self.jitter / self.clock_rate

@@ -1,0 +1,308 @@
+"""A media worker process: ``python -m gateway.media.relay.worker FD``.
+
+The descriptor is its end of a stream socket to the control process; when that closes,
+the worker ends. One loop does packets, timers and requests; nothing in it waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime
+import gc
+import logging
+import os
+import random
+import resource
+import secrets
+import signal
+import socket
+import sys
+import time
+
+from gateway.media.engine import (
+    Leg,
+    MediaCallId,
+    MediaError,
+    MediaErrorKind,
+)
+from gateway.media.relay.aiortc_internals import Certificate
+from gateway.media.relay.browser_port import RECEIVE_BUFFER_BYTES, BrowserPort
+from gateway.media.relay.browser_transport import BrowserTransport
+from gateway.media.relay.call import CallServices, RelayCall
+from gateway.media.relay.codecs import CODECS
+from gateway.media.relay.config import RelayConfig
+from gateway.media.relay.datagrams import open_udp_socket
+from gateway.media.relay.port_pairs import NoPortsError, PortPairs
+from gateway.media.relay.readiness import open_group
+from gateway.media.relay.tones import encode_tones
+from gateway.media.relay.wire import (
+    Accept,
+    Answer,
+    BrokenPeerError,
+    Close,
+    Configure,
+    Done,
+    Failed,
+    Offer,
+    Open,
+    ReadCounters,
+    Reply,
+    Request,
+    SendDigits,
+    Statistics,
+    WorkerEvent,
+    encode_reply,
+    event_frame,
+    read_request,
+)
+
+logger = logging.getLogger(__name__)
+
+TICK_S = 0.2
+
+# Events wait in the socket's buffer; a control process this far behind loses them.
+MAX_QUEUED_EVENT_BYTES = 1 << 20
+
+# Packets allocate and free at once; rare, large collections would only add latency.
+_GC_THRESHOLD = (20_000, 50, 1000)
+
+
+class Worker:
+    """Calls of one process; see the module's docstring."""
+
+    def __init__(
+        self, index: int, config: RelayConfig, writer: asyncio.StreamWriter
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        clock = time.monotonic
+        offset = time.time() - clock()
+        rng = secrets.SystemRandom()
+        self._config = config
+        self._writer = writer
+        self._loop = loop
+        self._clock = clock
+        self._calls: dict[MediaCallId, RelayCall] = {}
+        self._certificate = Certificate.generateCertificate()
+        self._closing: set[asyncio.Task[None]] = set()
+        self._browser_port = BrowserPort(
+            open_udp_socket(
+                config.bind_host,
+                config.browser_port + index if config.browser_port else 0,
+                receive_buffer=RECEIVE_BUFFER_BYTES,
+            ),
+            clock=clock,
+            consent_timeout_s=config.consent_timeout_s,
+        )
+        self._group = open_group(
+            loop, clock=clock, after_batch=self._browser_port.sender.flush
+        )
+        first, last = config.port_range(index)
+        self._ports = PortPairs(
+            host=config.bind_host,
+            first=first,
+            last=last,
+            quarantine_s=config.port_quarantine_s,
+            rng=rng,
+        )
+        self._services = CallServices(
+            config=config,
+            clock=clock,
+            wall=lambda: clock() + offset,
+            random_bytes=secrets.token_bytes,
+            rng=rng,
+            certificate=self._current_certificate,
+            browser_port=self._browser_port,
+            group=self._group,
+            tones={
+                name: encode_tones(CODECS[name.lower()], random.Random(index))
+                for name in (CODECS[each.lower()].name for each in config.codecs)
+            },
+            emit=self._emit,
+            spawn=self._close_transport,
+        )
+        self._events_dropped = 0
+        self._ticker: asyncio.TimerHandle = loop.call_later(TICK_S, self._tick)
+        loop.add_reader(self._browser_port.fileno(), self._browser_port.receive)
+
+    def _current_certificate(self) -> Certificate:
+        if self._certificate.is_stale(datetime.datetime.now(tz=datetime.UTC)):
+            self._certificate = Certificate.generateCertificate()
+        return self._certificate
+
+    def _emit(self, event: WorkerEvent) -> None:
+        if self._writer.transport.get_write_buffer_size() > MAX_QUEUED_EVENT_BYTES:
+            self._events_dropped += 1
+            return
+        self._writer.write(encode_reply(event_frame(event)))
+
+    def _close_transport(self, transport: BrowserTransport) -> None:
+        task = self._loop.create_task(transport.close())
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+    def _tick(self) -> None:
+        now = self._clock()
+        for call in list(self._calls.values()):
+            call.tick(now)
+        self._ports.sweep(now)
+        self._ticker = self._loop.call_later(TICK_S, self._tick)
+
+    # Requests
+
+    def handle(self, request: Request) -> Reply:
+        """Carry out one request."""
+        try:
+            return self._dispatch(request)
+        except MediaError as error:
+            return Failed(id=request.id, kind=error.kind, detail=error.detail)
+
+    def _dispatch(self, request: Request) -> Reply:
+        match request:
+            case Open():
+                self._open(MediaCallId(request.call))
+                return Done(id=request.id)
+            case Answer():
+                call = self._find(request.call)
+                if request.leg is Leg.BROWSER:
+                    agreed = call.answer_browser(request.offer, request.generation)
+                else:
+                    agreed = call.answer_sip(request.offer)
+                return Done(
+                    id=request.id,
+                    sdp=agreed.sdp,
+                    codec=agreed.codec,
+                    renegotiate_browser=agreed.renegotiate_browser,
+                )
+            case Offer():
+                call = self._find(request.call)
+                self._require_sip(request.leg)
+                return Done(id=request.id, sdp=call.offer_sip())
+            case Accept():
+                call = self._find(request.call)
+                self._require_sip(request.leg)
+                agreed = call.accept_sip(request.answer)
+                return Done(
+                    id=request.id,
+                    codec=agreed.codec,
+                    renegotiate_browser=agreed.renegotiate_browser,
+                )
+            case SendDigits():
+                call = self._find(request.call)
+                sent = call.send_digits(request.leg, request.digits)
+                return Done(id=request.id, sent=sent)
+            case Statistics():
+                call = self._find(request.call)
+                return Done(id=request.id, statistics=call.statistics())
+            case Close():
+                call = self._find(request.call)
+                del self._calls[MediaCallId(request.call)]
+                statistics, pair = call.close()
+                self._ports.release(pair, self._clock())
+                return Done(id=request.id, statistics=statistics)
+            case ReadCounters():
+                return Done(id=request.id, counters=self.counters())
+            case Configure():
+                raise BrokenPeerError("configured twice")
+
+    def _open(self, call: MediaCallId) -> None:
+        if call in self._calls:
+            raise MediaError(MediaErrorKind.WRONG_STATE, "call is open already")
+        if len(self._calls) >= self._config.max_calls_per_worker:
+            raise MediaError(MediaErrorKind.NO_CAPACITY, "worker is full")
+        try:
+            pair = self._ports.acquire()
+        except (NoPortsError, OSError) as error:
+            raise MediaError(MediaErrorKind.NO_CAPACITY, "no free ports") from error
+        self._calls[call] = RelayCall(call, self._services, pair)
+
+    def _find(self, call: str) -> RelayCall:
+        try:
+            return self._calls[MediaCallId(call)]
+        except KeyError:
+            raise MediaError(MediaErrorKind.UNKNOWN_CALL, "no such call") from None
+
+    @staticmethod
+    def _require_sip(leg: Leg) -> None:
+        if leg is not Leg.SIP:
+            raise MediaError(
+                MediaErrorKind.WRONG_STATE, "the browser is always the offerer"
+            )
+
+    def counters(self) -> dict[str, int]:
+        """Gauges and totals of the process; names are stable, for metrics."""
+        dropped = self._browser_port.counters
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        return {
+            "calls": len(self._calls),
+            "port_pairs_in_use": self._ports.in_use,
+            "port_pairs_in_quarantine": self._ports.in_quarantine,
+            "late_packets": self._ports.late_packets,
+            "bound_paths": self._browser_port.bound_paths,
+            "unbound_datagrams": dropped.unbound,
+            "malformed_datagrams": dropped.malformed,
+            "rejected_checks": dropped.stun_rejected,
+            "path_conflicts": dropped.path_conflicts,
+            "rejected_srtp": dropped.srtp_rejected,
+            "early_packets": dropped.not_ready,
+            "send_failures": dropped.send_failed + self._browser_port.sender.failed,
+            "events_dropped": self._events_dropped,
+            "tasks": len(asyncio.all_tasks()),
+            "file_descriptors": len(os.listdir("/dev/fd")),
+            "browser_port": self._browser_port.port,
+            "cpu_ms": round(1000 * (usage.ru_utime + usage.ru_stime)),
+            "pid": os.getpid(),
+        }
+
+    async def close(self) -> None:
+        """End all calls and free everything."""
+        self._ticker.cancel()
+        for call in self._calls.values():
+            _, pair = call.close()
+            pair.close()
+        self._calls.clear()
+        if self._closing:
+            await asyncio.wait(self._closing)
+        self._ports.close()
+        self._loop.remove_reader(self._browser_port.fileno())
+        self._group.close()
+        self._browser_port.close()
+
+
+async def serve(sock: socket.socket) -> None:
+    """Serve the control process until it goes away."""
+    reader, writer = await asyncio.open_connection(sock=sock)
+    first = await read_request(reader)
+    if not isinstance(first, Configure):
+        raise BrokenPeerError("expected to be configured first")
+    worker = Worker(first.index, first.config, writer)
+    writer.write(encode_reply(Done(id=first.id, counters=worker.counters())))
+    gc.collect()
+    gc.freeze()
+    try:
+        while (request := await read_request(reader)) is not None:
+            writer.write(encode_reply(worker.handle(request)))
+    finally:
+        await worker.close()
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+def main() -> None:
+    """Entry point; the only argument is the descriptor of the control socket."""
+    logging.basicConfig(level=logging.WARNING, format="media worker: %(message)s")
+    # Ctrl-C reaches the whole process group; the control process decides.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.set_threshold(*_GC_THRESHOLD)
+    sock = socket.socket(fileno=int(sys.argv[1]))
+    try:
+        import uvloop
+    except ImportError:
+        asyncio.run(serve(sock))
+    else:
+        uvloop.run(serve(sock))
+
+
+if __name__ == "__main__":
+    main()
