@@ -226,7 +226,7 @@ class JournalWriter:
                     await self._write_spool()
                 await self._wait(wait_s, through=failures > 0)
         finally:
-            await asyncio.shield(self._leave())
+            await asyncio.shield(self.close())
 
     async def _wait(self, seconds: float, *, through: bool) -> None:
         """Until there is something new; ``through``: spool the new and wait on."""
@@ -244,7 +244,9 @@ class JournalWriter:
             except TimeoutError:
                 return
 
-    async def _leave(self) -> None:
+    async def close(self) -> None:
+        """Write what is left, to the spool if need be. After :meth:`run` has ended
+        (which does it too, if it ever began); twice is harmless."""
         try:
             async with asyncio.timeout(5.0):
                 while self._queue:

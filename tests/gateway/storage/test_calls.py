@@ -1,0 +1,188 @@
+"""The call journal: one row, one activity, whatever is repeated."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from gateway.crm.connector import MatchCertainty
+from gateway.identity.users import UserKey
+from gateway.sessions.wire import ActivityState, EndReason
+from gateway.storage import CallJournal, Database, Outbox, OutboxState, StorageError
+from tests.gateway.storage.samples import ALEX, ANA, BEN, T0, ended, started
+
+
+async def waiting(outbox: Outbox) -> list[str]:
+    entries = await outbox.listing(state=OutboxState.WAITING)
+    return [entry.activity.key for entry in entries]
+
+
+async def test_end_and_activity_are_kept_together_and_once(
+    journal: CallJournal, outbox: Outbox
+) -> None:
+    call, activity = ended()
+    await journal.started(started())
+    await journal.answered(ALEX.key, "call-1", T0 + 5.0)
+    assert await journal.ended(call, activity)
+    assert not await journal.ended(call, activity)
+    later = replace(call, ended_at=T0 + 900.0, reason=EndReason.GATEWAY_RESTARTED)
+    assert not await journal.ended(later, activity)
+    await journal.started(started())
+    await journal.answered(ALEX.key, "call-1", T0 + 999.0)
+
+    (entry,) = await journal.history(ALEX.key)
+    assert entry.call == call
+    assert entry.activity.state is ActivityState.WAITING
+    assert await waiting(outbox) == ["call:call-1"]
+    (row,) = await outbox.listing(state=OutboxState.WAITING)
+    assert row.activity == activity
+    assert await journal.open_calls() == ()
+
+
+async def test_an_end_without_its_start_is_kept_whole(
+    journal: CallJournal, outbox: Outbox
+) -> None:
+    call, activity = ended()
+    assert await journal.ended(call, activity)
+    (entry,) = await journal.history(ALEX.key)
+    assert entry.call == call
+    assert await waiting(outbox) == ["call:call-1"]
+
+
+async def test_an_unlogged_end_has_no_activity(
+    journal: CallJournal, outbox: Outbox
+) -> None:
+    call, _ = ended()
+    call = replace(call, answered_at=None, reason=EndReason.ANSWERED_ELSEWHERE)
+    await journal.ended(call, None)
+    (entry,) = await journal.history(ALEX.key)
+    assert entry.activity.state is ActivityState.NONE
+    assert await waiting(outbox) == []
+
+
+async def test_the_end_is_not_kept_when_its_activity_cannot_be(
+    journal: CallJournal, outbox: Outbox
+) -> None:
+    call, activity = ended()
+    await journal.started(started())
+    broken = replace(activity, key="call:" + "x" * 500, who_id="\x00")
+    broken = replace(broken, duration_s=object())  # type: ignore[arg-type]
+    with pytest.raises((StorageError, TypeError)):
+        await journal.ended(call, broken)
+    assert len(await journal.open_calls()) == 1
+    assert await waiting(outbox) == []
+
+
+async def test_open_calls_are_this_nodes(database: Database) -> None:
+    one, other = CallJournal(database, node="a"), CallJournal(database, node="b")
+    await one.started(started("first", at=T0))
+    await one.started(started("second", at=T0 + 1))
+    await other.started(started("theirs"))
+    await one.answered(ALEX.key, "second", T0 + 7)
+    await one.seen(T0 + 30)
+    found = await one.open_calls()
+    assert [entry.call.call_id for entry in found] == ["first", "second"]
+    assert [entry.seen_at for entry in found] == [T0 + 30, T0 + 30]
+    assert found[1].call.answered_at == T0 + 7
+    (theirs,) = await other.open_calls()
+    assert theirs.seen_at == T0
+
+
+async def test_history_is_newest_first_and_pages(journal: CallJournal) -> None:
+    for number in range(5):
+        await journal.ended(*ended(f"call-{number}", at=T0 + 100 * number))
+    await journal.started(started("open", at=T0 + 1000))
+    first = await journal.history(ALEX.key, limit=2)
+    assert [entry.call.call_id for entry in first] == ["call-4", "call-3"]
+    second = await journal.history(ALEX.key, limit=9, before=first[-1].call.started_at)
+    assert [entry.call.call_id for entry in second] == ["call-2", "call-1", "call-0"]
+
+
+async def test_the_same_call_id_of_another_tenant_is_another_call(
+    journal: CallJournal, outbox: Outbox
+) -> None:
+    mallory = replace(ALEX, key=UserKey("other", "alex"))
+    colleague = replace(ALEX, key=UserKey("acme", "sam"))
+    await journal.started(started())
+    for user in (mallory, colleague):
+        await journal.answered(user.key, "call-1", T0 + 1)
+        await journal.record_chosen(
+            user.key, "call-1", BEN, who_id=BEN.id, what_id="", now=T0
+        )
+        assert await journal.history(user.key) == ()
+    (mine,) = await journal.open_calls()
+    assert mine.call == started()
+    await journal.ended(*ended(user=mallory))
+    (mine,) = await journal.open_calls()
+    assert mine.call == started()
+    await journal.ended(*ended())
+    assert await waiting(outbox) == ["call:call-1", "call:call-1"]
+    assert await outbox.retry("nobody", now=T0, call_id="call-1") == 0
+
+
+async def test_choosing_a_record_moves_the_activity(
+    journal: CallJournal, outbox: Outbox
+) -> None:
+    call, activity = ended()
+    await journal.ended(call, replace(activity, who_id="", match_number=call.e164))
+    for _ in range(2):
+        await journal.record_chosen(
+            ALEX.key, "call-1", BEN, who_id=BEN.id, what_id="", now=T0 + 99
+        )
+    (row,) = await outbox.listing(state=OutboxState.WAITING)
+    assert (row.activity.who_id, row.activity.match_number) == (BEN.id, "")
+    assert row.revision == 2
+    (entry,) = await journal.history(ALEX.key)
+    assert entry.call.record == BEN
+
+
+async def test_choosing_after_the_write_has_it_written_again(
+    journal: CallJournal, outbox: Outbox
+) -> None:
+    await journal.ended(*ended())
+    (claimed,) = await outbox.claim("acme", now=T0 + 70, limit=1, lease_s=60)
+    assert await outbox.mark_written(claimed, record_id="00T1", url="https://x/00T1")
+    await journal.record_chosen(
+        ALEX.key, "call-1", BEN, who_id=BEN.id, what_id="", now=T0 + 99
+    )
+    (again,) = await outbox.claim("acme", now=T0 + 99, limit=1, lease_s=60)
+    assert again.activity.who_id == BEN.id
+    # Chosen once more while this one is being written: it settles nothing.
+    await journal.record_chosen(
+        ALEX.key, "call-1", ANA, who_id=ANA.id, what_id="", now=T0 + 100
+    )
+    assert not await outbox.mark_written(again, record_id="00T1", url="https://x/00T1")
+    (third,) = await outbox.claim("acme", now=T0 + 100, limit=1, lease_s=60)
+    assert third.activity.who_id == ANA.id
+    assert await outbox.mark_written(third, record_id="00T1", url="https://x/00T1")
+    (entry,) = await journal.history(ALEX.key)
+    assert entry.activity.state is ActivityState.WRITTEN
+    assert entry.activity.record_id == "00T1"
+
+
+async def test_a_record_survives_the_round_trip(journal: CallJournal) -> None:
+    call, activity = ended()
+    possible = replace(
+        ANA, certainty=MatchCertainty.POSSIBLE, name="Zoë 電話 \U0001f4de"
+    )
+    call = replace(call, record=possible, display_name="名" * 255, sip_code=487)
+    await journal.ended(call, activity)
+    (entry,) = await journal.history(ALEX.key)
+    assert entry.call == call
+
+
+async def test_old_calls_are_forgotten_once_they_are_in_the_crm(
+    journal: CallJournal, outbox: Outbox
+) -> None:
+    await journal.ended(*ended("written"))
+    await journal.ended(*ended("unwritten", at=T0 + 1))
+    await journal.ended(*ended("recent", at=T0 + 5000))
+    (entry,) = await outbox.claim("acme", now=T0 + 70, limit=1, lease_s=60)
+    await outbox.mark_written(entry, record_id="00T1", url="")
+    assert await journal.forget_before("other", T0 + 1000) == 0
+    assert await journal.forget_before("acme", T0 + 1000) == 1
+    left = [item.call.call_id for item in await journal.history(ALEX.key)]
+    assert left == ["recent", "unwritten"]
+    assert await outbox.listing(state=OutboxState.WRITTEN) == ()
+    assert await journal.count("acme") == 2

@@ -1,0 +1,123 @@
+"""Opening, migrating, and what a broken database says."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, text
+
+from gateway.storage import Database, StorageError
+from gateway.storage.models import Base
+
+
+async def test_migrations_build_exactly_what_the_models_say(database: Database) -> None:
+    def differences(connection: Connection) -> list[object]:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        return list(compare_metadata(context, Base.metadata))
+
+    async with database.reading() as connection:
+        assert await connection.run_sync(differences) == []
+
+
+def test_every_table_has_a_tenant() -> None:
+    for table in Base.metadata.tables.values():
+        assert "tenant" in table.columns
+        assert not table.columns["tenant"].nullable
+
+
+async def test_opening_again_keeps_the_data(database_url: str) -> None:
+    for _ in range(2):
+        database = Database(database_url)
+        await database.open()
+        async with database.reading() as connection:
+            version = await connection.execute(
+                text("SELECT version_num FROM alembic_version")
+            )
+            assert version.scalars().all() == ["0001"]
+        await database.close()
+        await database.close()
+
+
+async def test_nodes_that_open_at_once_migrate_one_after_the_other(
+    database_url: str,
+) -> None:
+    databases = [Database(database_url) for _ in range(4)]
+    await asyncio.gather(*(database.open() for database in databases))
+    for database in databases:
+        await database.close()
+
+
+async def test_a_newer_database_is_refused_by_name(database_url: str) -> None:
+    database = Database(database_url)
+    await database.open()
+    async with database.writing() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num='9999'"))
+    await database.close()
+    with pytest.raises(StorageError, match="newer version") as caught:
+        await Database(database_url).open()
+    assert not caught.value.retryable
+
+
+async def test_a_database_that_is_away_is_a_storage_error(tmp_path: Path) -> None:
+    url = "postgresql://someone:hunter2@127.0.0.1:9/nothing"
+    with pytest.raises(StorageError) as caught:
+        await Database(url).open()
+    assert caught.value.retryable
+    assert "hunter2" not in str(caught.value) + repr(Database(url))
+    with pytest.raises(StorageError):
+        await Database(f"sqlite:///{tmp_path}/no/such/folder/x.db").open()
+
+
+@pytest.mark.parametrize("url", ["", "nonsense", "mysql://x/y", "http://x"])
+def test_other_urls_are_refused(url: str) -> None:
+    with pytest.raises(StorageError) as caught:
+        Database(url)
+    assert not caught.value.retryable
+
+
+async def test_a_failed_transaction_changes_nothing(database: Database) -> None:
+    statement = text("UPDATE alembic_version SET version_num='0000'")
+
+    async def fail() -> None:
+        async with database.writing() as connection:
+            await connection.execute(statement)
+            await connection.execute(text("SELECT * FROM no_such_table"))
+
+    with pytest.raises(StorageError, match="Error"):
+        await fail()
+    async with database.reading() as connection:
+        rows = await connection.execute(text("SELECT version_num FROM alembic_version"))
+        assert rows.scalars().all() == ["0001"]
+
+
+async def test_writers_wait_for_each_other(database: Database) -> None:
+    await asyncio.gather(*(_increment(database) for _ in range(20)))
+    async with database.reading() as connection:
+        value = await connection.execute(
+            text("SELECT version_num FROM alembic_version")
+        )
+        assert value.scalar_one() == "0021"
+
+
+async def _increment(database: Database) -> None:
+    async with database.writing() as connection:
+        if not database.is_sqlite:
+            await connection.execute(text("LOCK TABLE alembic_version"))
+        query = text("SELECT version_num FROM alembic_version")
+        value = int((await connection.execute(query)).scalar_one())
+        await asyncio.sleep(0)
+        await connection.execute(
+            text("UPDATE alembic_version SET version_num = :value"),
+            {"value": f"{value + 1:04}"},
+        )
+
+
+async def test_not_open_is_said(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/x.db")
+    with pytest.raises(StorageError, match="not open"):
+        async with database.reading():
+            pass
