@@ -29,7 +29,7 @@ MAX_ASSERTION_LIFE_S = 180
 _CLOCK_SKEW_S = 5
 
 IDENTITY_TOKEN_LIFE_S = 180
-_SECRET_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._"
+_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._"
 _MAX_SESSIONS = 10_000
 
 
@@ -120,7 +120,7 @@ class TokenService:
 
     def open_session(self, user_id: str) -> Session:
         """A new access token for a user, without any proof."""
-        secret = "".join(self._rng.choice(_SECRET_CHARACTERS) for _ in range(96))
+        secret = "".join(self._rng.choice(_CHARACTERS) for _ in range(96))
         session = Session(
             f"{self._organization_id[:15]}!{secret}",
             user_id,

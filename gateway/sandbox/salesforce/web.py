@@ -552,8 +552,8 @@ class WebShell:
             "gateway_url": str,
             "index_lag_s": _seconds,
             "daily_api_limit": _whole,
-            "microphone": MicrophoneMode,
-            "phone_indexing": PhoneIndexing,
+            "microphone": lambda text: MicrophoneMode(str(text)),
+            "phone_indexing": lambda text: PhoneIndexing(str(text)),
             "standby_url": str,
             "adapter_timeout_ms": _whole,
         }
