@@ -37,7 +37,8 @@ class Limits:
 DEFAULT_LIMITS = Limits()
 
 _VERSION = re.compile(r"SIP/(\d+\.\d+)", re.IGNORECASE | re.ASCII)
-_STATUS_LINE = re.compile(r"SIP/2\.0 (\d{3}) (.*)", re.IGNORECASE | re.ASCII)
+# The space before an empty phrase is forgotten by some senders.
+_STATUS_LINE = re.compile(r"SIP/2\.0 (\d{3})(?: (.*))?", re.IGNORECASE | re.ASCII)
 _HTTP_WEEKDAY = "(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
 _MONTH = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
 _SIP_DATE = re.compile(
@@ -226,7 +227,7 @@ def _read_status_line(line: str, headers: Headers) -> Response:
     status = int(match[1])
     if not 100 <= status <= 699:
         raise ParseError("status out of range")
-    return Response(status, match[2], headers)
+    return Response(status, match[2] or "", headers)
 
 
 def _read_request_line(line: str, request: Request) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import ipaddress
+import itertools
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -363,7 +364,7 @@ class MediaDescription(_Section):
     def _media_line(self) -> str:
         count = "" if self.port_count is None else f"/{self.port_count}"
         formats = " ".join(self.formats)
-        return f"{self.kind} {self.port}{count} {self.protocol} {formats}".rstrip()
+        return f"{self.kind} {self.port}{count} {self.protocol} {formats}".rstrip(" ")
 
     def _all_lines(self) -> list[Line]:
         return [("m", self._media_line), *self.lines]
@@ -527,7 +528,7 @@ class SessionDescription(_Section):
             raise SdpError("not exactly one o= line")
         media = tuple(
             MediaDescription.parse(lines[start][1], lines[start + 1 : end])
-            for start, end in zip(starts, [*starts[1:], len(lines)], strict=True)
+            for start, end in itertools.pairwise([*starts, len(lines)])
         )
         mids = [item.mid for item in media if item.mid is not None]
         if len(mids) != len(set(mids)):
