@@ -7,17 +7,22 @@ import logging
 import random
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sip.account import Account
 from sip.clock import Clock
 from sip.counters import Counters
+from sip.dialog import DialogId
 from sip.digest import DigestClient
 from sip.locate import LocateError, Locator
 from sip.transaction import TimerValues
 from sip.transaction_layer import TransactionLayer
 from sip.transport import Protocols, Target, Wire
 from sip.uri import NameAddr, Uri
+
+if TYPE_CHECKING:
+    from sip.call import Call
+    from sip.session import Session
 
 _log = logging.getLogger("sip.agent")
 
@@ -70,7 +75,13 @@ class Core:
     user_agent: str
     layer: TransactionLayer
     presences: dict[Account, Presence]
+    # Of every dialog, early ones included.
+    sessions: dict[DialogId, Session]
+    # Every call that is not quite over.
+    calls: set[Call]
     tasks: set[asyncio.Task[None]]
+    # Called whenever a call or session is gone.
+    idle_changed: Callable[[], None]
 
     def presence(self, account: Account) -> Presence:
         """The account's shared state, made at its first use."""
@@ -87,6 +98,10 @@ class Core:
             user = f"{self.rng.getrandbits(80):020x}"
             presence = self.presences[account] = Presence(digest, user)
         return presence
+
+    def new_call_id(self) -> str:
+        """A Call-ID with 128 random bits, which tells nothing about this host."""
+        return f"{self.rng.getrandbits(128):032x}"
 
     def contact(self, user: str, transport: Protocols) -> Uri:
         """Our contact as others reach it by that transport."""

@@ -15,6 +15,7 @@ when nobody could be reached (8.1.3.1).
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -48,6 +49,7 @@ class Reply:
         is_local: the response was made here, because none came.
         refusal: why a challenge was not answered.
         target: where the request went; None when it never left.
+        connection: of a stream transport, which it went by.
     """
 
     response: Response
@@ -55,6 +57,7 @@ class Reply:
     is_local: bool = False
     refusal: Refusal | None = None
     target: Target | None = None
+    connection: int | None = None
 
 
 class Exchange:
@@ -200,7 +203,12 @@ class Exchange:
 
     def responded(self, attempt: _Try, response: Response) -> None:
         """The transaction received a response."""
-        reply = Reply(response, attempt.request, target=attempt.target)
+        reply = Reply(
+            response,
+            attempt.request,
+            target=attempt.target,
+            connection=attempt.connection,
+        )
         if self.is_done:
             # a further 2xx: of another fork, or of the same again
             if response.is_success:
@@ -224,9 +232,7 @@ class Exchange:
             if refusal is None:
                 return
         self.is_done = True
-        self._on_reply(
-            Reply(response, attempt.request, refusal=refusal, target=attempt.target)
-        )
+        self._on_reply(dataclasses.replace(reply, refusal=refusal))
 
     def _answer_challenge(self, attempt: _Try, response: Response) -> Refusal | None:
         if self._digest is None or self._next_cseq is None:
@@ -261,6 +267,11 @@ class _Try:
     def request(self) -> Request:
         """As sent."""
         return self.transaction.request if self.transaction else self._exchange.request
+
+    @property
+    def connection(self) -> int | None:
+        """Which it was sent by."""
+        return self.transaction.connection if self.transaction else None
 
     def on_response(self, response: Response) -> None:
         """Part of ``ClientUser``."""

@@ -241,7 +241,20 @@ class ServerTransaction:
         body: bytes = b"",
     ) -> Response:
         """Make a response with our To tag and send it; see ``respond``."""
-        response = response_to(
+        response = self.create(status, reason, headers=headers, body=body)
+        self.respond(response)
+        return response
+
+    def create(
+        self,
+        status: int,
+        reason: str | None = None,
+        *,
+        headers: HeaderLines = (),
+        body: bytes = b"",
+    ) -> Response:
+        """Make a response with our To tag, without sending it."""
+        return response_to(
             self.request,
             status,
             reason,
@@ -249,8 +262,6 @@ class ServerTransaction:
             headers=headers,
             body=body,
         )
-        self.respond(response)
-        return response
 
 
 _Any = ClientTransaction | ServerTransaction

@@ -62,6 +62,12 @@ class Wire(Protocol):
     def supports(self, transport: Protocols) -> bool:
         """Whether this transport was started."""
 
+    def hold(self, target: Target) -> None:
+        """Keep the way back from a UDP target open until ``release``."""
+
+    def release(self, target: Target) -> None:
+        """Undo one ``hold``."""
+
 
 class Receiver(Protocol):
     """What the transports call; the transaction layer is one."""

@@ -1,0 +1,190 @@
+"""What incoming and outgoing calls share: their face, and how they tell of events.
+
+Events are told one by one from the event loop, never from inside a method of the
+call, in the order they happened. Exactly one of ``TERMINAL_EVENTS`` is the last.
+After it has happened, even before it is told, every method does nothing: a user that
+is slow may answer a call that is already cancelled.
+"""
+
+from __future__ import annotations
+
+import abc
+import logging
+from collections import deque
+from collections.abc import Callable
+
+from sip.account import Account
+from sip.call_events import (
+    TERMINAL_EVENTS,
+    CallEvent,
+    Failed,
+    FailureCause,
+    LocalEnd,
+    RemoteHangup,
+)
+from sip.core import Core
+from sip.errors import LocalProtocolError, ParseError
+from sip.headers import Reason
+from sip.message import Message, Request
+from sip.session import Session, SessionEvent
+from sip.uri import NameAddr
+
+_log = logging.getLogger("sip.call")
+
+
+class Call(abc.ABC):
+    """One call, from either side.
+
+    Attributes:
+        account: whose call it is.
+        call_id: of SIP; forks and transfers may share it.
+        remote: who is called, or From of who calls.
+        request: the INVITE.
+        remote_offer: SDP of the INVITE of an incoming call; None when it has none,
+            and of every outgoing call.
+        on_event: may be replaced at any time.
+    """
+
+    def __init__(
+        self,
+        core: Core,
+        account: Account,
+        request: Request,
+        remote: NameAddr,
+        on_event: Callable[[CallEvent], None],
+    ) -> None:
+        self.account = account
+        self.call_id = request.call_id
+        self.remote = remote
+        self.request = request
+        self.remote_offer: str | None = None
+        self.on_event = on_event
+        self._core = core
+        # Whether the terminal event has happened.
+        self._is_ended = False
+        self._mail: deque[CallEvent] = deque()
+        core.calls.add(self)
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether the call is over for its user; messages may still be on the way."""
+        return self._is_ended
+
+    @property
+    def asserted_identity(self) -> NameAddr | None:
+        """P-Asserted-Identity (RFC 3325); to be believed of trusted sources only."""
+        return asserted_identity(self.request)
+
+    def ring(self, status: int = 180, sdp: str | None = None) -> None:
+        """Incoming: send a provisional response, with early media when given."""
+        raise LocalProtocolError("only an incoming call rings here")
+
+    def answer(self, sdp: str) -> None:
+        """Incoming: accept with an answer or, without ``remote_offer``, an offer."""
+        raise LocalProtocolError("only an incoming call is answered here")
+
+    def reject(self, status: int, reason: str | None = None) -> None:
+        """Incoming: refuse with a final status, before ``answer``."""
+        raise LocalProtocolError("only an incoming call is rejected here")
+
+    @abc.abstractmethod
+    def hangup(self, reason: Reason | None = None) -> None:
+        """End the call by whatever its state asks for: CANCEL, BYE or 480."""
+
+    def close(self) -> None:
+        """Forget the call at once, and tell what is left to tell; for the agent."""
+        self._emit_local_end()
+        self._over()
+        self._deliver()
+
+    @property
+    @abc.abstractmethod
+    def _session(self) -> Session | None:
+        """The established session."""
+
+    def reinvite(self, sdp: str) -> None:
+        """Offer a change of the session; ``OfferAnswered`` or ``OfferFailed`` follows.
+
+        Waits while another offer is under way; of several that wait the last is sent.
+        """
+        if not self._is_ended:
+            self._established().offer(sdp)
+
+    def accept_offer(self, sdp: str) -> None:
+        """Answer the peer's ``Offer``; make the offer when it was ``Offer(None)``."""
+        if not self._is_ended:
+            self._established().accept_offer(sdp)
+
+    def reject_offer(self, status: int = 488) -> None:
+        """Refuse the peer's ``Offer``; the session stays as it was."""
+        if not self._is_ended:
+            self._established().reject_offer(status)
+
+    def info(self, content_type: str, body: bytes) -> None:
+        """Send an INFO, e.g. ``application/dtmf-relay``."""
+        if not self._is_ended:
+            self._established().info(content_type, body)
+
+    def _established(self) -> Session:
+        session = self._session
+        if session is None:
+            raise LocalProtocolError("the call is not established")
+        return session
+
+    # -- from the session --------------------------------------------------------------
+
+    def on_session_event(self, event: SessionEvent) -> None:
+        """Part of ``SessionUser``."""
+        self._emit(event)
+
+    def on_peer_bye(self, session: Session, reasons: tuple[Reason, ...]) -> None:
+        """Part of ``SessionUser``."""
+        self._emit(RemoteHangup(reasons))
+        self._over()
+
+    def on_session_lost(self, session: Session, cause: FailureCause) -> None:
+        """Part of ``SessionUser``."""
+        self._emit(Failed(cause))
+        self._over()
+
+    # -- events ------------------------------------------------------------------------
+
+    def _emit(self, event: CallEvent) -> None:
+        if self._is_ended:
+            return
+        if isinstance(event, TERMINAL_EVENTS):
+            self._is_ended = True
+            _log.debug("= call %s ended: %s", self.call_id, event)
+        if not self._mail:
+            clock = self._core.clock
+            clock.call_at(clock.now(), self._deliver)
+        self._mail.append(event)
+
+    def _emit_local_end(self) -> None:
+        self._emit(LocalEnd())
+
+    def _deliver(self) -> None:
+        while self._mail:
+            event = self._mail[0]
+            try:
+                self.on_event(event)
+            except Exception:
+                # A user's mistake must not stop the protocol; this is the root.
+                self._core.counters.count("callback_errors")
+                _log.exception("%s of call %s was not handled", event, self.call_id)
+            self._mail.popleft()
+
+    def _over(self) -> None:
+        """Nothing is left to be done for this call."""
+        self._core.calls.discard(self)
+        self._core.idle_changed()
+
+
+def asserted_identity(message: Message) -> NameAddr | None:
+    """The first P-Asserted-Identity that can be read."""
+    for value in message.headers.get_all("P-Asserted-Identity"):
+        try:
+            return NameAddr.parse(value.split(",")[0] if '"' not in value else value)
+        except ParseError:
+            continue
+    return None
