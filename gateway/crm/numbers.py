@@ -33,6 +33,7 @@ _EXTENSION = re.compile(
 )
 _PUNCTUATION = re.compile(r"[ ().\-/]+")
 _DIALABLE = re.compile(r"\+?[0-9*#]+\Z")
+_E164 = re.compile(r"\+[0-9]{5,15}\Z")
 _ESCAPE = re.compile(r"%[0-9a-f]{0,2}", re.I)
 
 
@@ -168,7 +169,7 @@ def written_forms(e164: str) -> tuple[tuple[str, ...], ...]:
     ``(("14155551212",), ("4155551212",), ("415", "555", "1212"), ...)``. Nothing but
     ASCII digits; () if it is no E.164 number.
     """
-    parsed = _parse(e164, None)
+    parsed = _parse(e164, None) if _E164.match(e164) else None
     if parsed is None:
         return ()
     significant = phonenumbers.national_significant_number(parsed)

@@ -200,7 +200,7 @@ class SalesforceConnector:
     async def _search(self, username: str, e164: str) -> Any:
         text = search.sosl(e164, basic=self._basic_search)
         try:
-            return await self._perform(username, lambda client: client.search(text))
+            return await self._perform(username, lambda client: _search(client, text))
         except CrmRefused as error:
             if self._basic_search or error.code != "INVALID_FIELD":
                 raise
@@ -210,7 +210,7 @@ class SalesforceConnector:
                 error,
             )
         text = search.sosl(e164, basic=True)
-        reply = await self._perform(username, lambda client: client.search(text))
+        reply = await self._perform(username, lambda client: _search(client, text))
         self._basic_search = True
         return reply
 
@@ -424,6 +424,14 @@ def _tell(loop: asyncio.AbstractEventLoop, action: Callable[[], None]) -> None:
     except RuntimeError:
         # The loop has been closed meanwhile: nobody counts any more.
         return
+
+
+def _search(client: Salesforce, text: str) -> Any:
+    try:
+        return client.search(text)
+    except TypeError:
+        # simple-salesforce asks for the length of whatever came.
+        raise unreadable("no list of records") from None
 
 
 def _object(client: Salesforce, name: str) -> SFType:
