@@ -16,6 +16,7 @@ from pytest_asyncio import is_async_test
 from tests.system.browser import Chromium
 from tests.system.kamailio import Kamailio
 from tests.system.program import LogBook
+from tests.system.world import World
 
 HERE = Path(__file__).parent
 LOGS = pytest.StashKey[LogBook]()
@@ -84,3 +85,27 @@ async def proxy() -> AsyncIterator[Kamailio]:
     """The application server."""
     async with Kamailio() as kamailio:
         yield kamailio
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def whole_world(
+    proxy: Kamailio,
+    chromium: Chromium,
+    logs: LogBook,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[World]:
+    """Everything together, for the whole session; tests take :func:`world`."""
+    async with World(
+        proxy=proxy,
+        chromium=chromium,
+        logs=logs,
+        directory=tmp_path_factory.mktemp("world"),
+    ) as everything:
+        yield everything
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def world(whole_world: World) -> AsyncIterator[World]:
+    """Everything together; a test that leaves anything behind in it fails."""
+    yield whole_world
+    await whole_world.settle()

@@ -15,6 +15,20 @@
       });
     }
   };
+  // Noise suppression takes a steady tone for noise, which is what it is.
+  const devices = navigator.mediaDevices;
+  const capture = devices?.getUserMedia.bind(devices);
+  if (capture) {
+    devices.getUserMedia = (wanted) => capture(wanted?.audio ? {
+      ...wanted,
+      audio: {
+        ...(wanted.audio === true ? {} : wanted.audio),
+        echoCancellation: false,
+        noiseSuppression: false,
+        autoGainControl: false,
+      },
+    } : wanted);
+  }
   let context = null;
   let tapped = null;
   function tap(track, rate, samples) {

@@ -232,15 +232,25 @@ class Service:
                 found[name] = sample.value
         return found
 
-    def footprint(self) -> Footprint:
-        """What the process tree holds now."""
+    def footprint(
+        self, *, but_connections_to: frozenset[int] = frozenset()
+    ) -> Footprint:
+        """What the process tree holds now.
+
+        Connections to these ports are left out: a pool of them comes and goes.
+        """
+        pooled = {
+            f"socket:[{row[9]}]"
+            for row in _table("tcp")
+            if int(row[2].rpartition(":")[2], 16) in but_connections_to
+        }
         pids = _tree(self._program.pid)
-        links = [link for pid in pids for link in _links(pid)]
+        links = [link for pid in pids for link in _links(pid) if link not in pooled]
         inodes = {link[8:-1] for link in links if link.startswith("socket:")}
         return Footprint(
             descriptors=len(links),
             sockets=len(inodes),
-            udp_ports=sum(inode in inodes for inode in _udp_inodes()),
+            udp_ports=sum(row[9] in inodes for row in _table("udp")),
             threads=sum(len(_listed(f"/proc/{pid}/task")) for pid in pids),
             processes=len(pids),
         )
@@ -299,9 +309,10 @@ def _links(pid: int) -> list[str]:
     return links
 
 
-def _udp_inodes() -> set[str]:
-    rows = Path("/proc/net/udp").read_text().splitlines()[1:]
-    return {row.split()[9] for row in rows}
+def _table(protocol: str) -> list[list[str]]:
+    """Sockets of IPv4: columns as the kernel has them, 2 remote address, 9 inode."""
+    rows = Path(f"/proc/net/{protocol}").read_text().splitlines()[1:]
+    return [row.split() for row in rows]
 
 
 def _can_bind(port: int) -> bool:
