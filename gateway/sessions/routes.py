@@ -30,6 +30,7 @@ class Door:
         public_url: the gateway's URL as browsers see it, without a final slash;
             audience and issuer of tokens, and an allowed origin.
         signing_keys: of access tokens; the first signs.
+        max_without_hello: sockets that may wait for their greeting at once.
         client_address: of a request; behind a trusted proxy not ``request.remote``.
     """
 
@@ -38,6 +39,7 @@ class Door:
     signing_keys: tuple[SigningKey, ...]
     turn: TurnConfig = field(default_factory=TurnConfig)
     limits: SessionLimits = field(default_factory=SessionLimits)
+    max_without_hello: int = websocket.MAX_SOCKETS_WITHOUT_HELLO
     client_address: Callable[[web.Request], str] = lambda request: request.remote or ""
     clock: Callable[[], float] = time.monotonic
     wall_clock: Callable[[], float] = time.time
@@ -98,7 +100,13 @@ def add_routes(
             client_address=door.client_address,
         ),
     )
-    websocket.add_routes(app, directory, origins, clock=door.clock)
+    websocket.add_routes(
+        app,
+        directory,
+        origins,
+        clock=door.clock,
+        max_without_hello=door.max_without_hello,
+    )
     app[SESSIONS] = directory
 
     async def close(_: web.Application) -> None:

@@ -98,8 +98,8 @@ class SocketOutlet:
                     code, reason = self._closing
                     await self._socket.close(code=code, message=reason.encode("utf-8"))
                     return
-                self._wake.clear()
                 await self._wake.wait()
+                self._wake.clear()
         except (ConnectionError, RuntimeError) as error:
             # aiohttp: a write to a socket that is gone or closing already.
             logger.debug("a socket went while it was written to: %s", error)
@@ -153,7 +153,7 @@ class _Endpoint:
             return error_response(
                 403, ErrorKind.POLICY_DENIED, "This web site may not use the gateway."
             )
-        if not web.WebSocketResponse().can_prepare(request):
+        if request.headers.get(hdrs.UPGRADE, "").casefold() != "websocket":
             return error_response(
                 400, ErrorKind.BAD_REQUEST, "This address is for WebSockets."
             )
