@@ -206,9 +206,7 @@ export class CallScreen extends HTMLElement {
     this.#answer.disabled = !isOnline;
     if (shape !== 'up' && !this.#keypadPanel.hidden) this.#toggleKeypad();
 
-    const label = isMuted ? words.call.unmute : words.call.mute;
-    setAttribute(this.#mute, 'aria-pressed', isMuted);
-    setText(/** @type {Element} */ (this.#mute.lastElementChild), label);
+    this.#mute.setAttribute('aria-pressed', String(isMuted));
     const wanted = isMuted ? 'mic-off' : 'mic';
     if (!this.#mute.querySelector(`.rb-icon-${wanted}`)) {
       this.#mute.querySelector('svg')?.replaceWith(icon(wanted));

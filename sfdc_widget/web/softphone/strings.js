@@ -82,7 +82,6 @@ const english = {
     decline: 'Decline',
     end: 'End',
     mute: 'Mute',
-    unmute: 'Unmute',
     keypad: 'Keypad',
     again: 'Call again',
     callBack: 'Call back',

@@ -1,0 +1,1 @@
+"""The widget in a real browser, against a gateway that does as it is told."""

@@ -1,0 +1,605 @@
+"""A gateway for the widget's tests: real wire types, real SDP, scripted behaviour.
+
+Every request is validated by ``wire.METHODS`` and every message leaves through a
+wire type, so the widget cannot drift from the protocol unseen. Media is answered by
+aiortc; what the far end does is said by the test.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from aiohttp import WSMsgType, web
+from aiortc import (
+    RTCConfiguration,
+    RTCPeerConnection,
+    RTCSessionDescription,
+)
+from aiortc.mediastreams import AudioStreamTrack
+from pydantic import ValidationError
+
+from gateway.sessions import wire
+
+WEB = Path(__file__).parents[2] / "sfdc_widget" / "web"
+TOKEN = "access-token-of-the-tests"
+# The widget sends no candidates, as the gateway proper is ICE-lite. aiortc wants one
+# to have something to check while the browser's own checks arrive.
+PLACEHOLDER_CANDIDATE = "a=candidate:1 1 udp 1 127.0.0.1 9 typ host\r\n"
+
+Override = Callable[[Any], Awaitable[wire.Wire]]
+
+
+class Refused(Exception):
+    """An override's way of answering with an error."""
+
+    def __init__(self, kind: wire.ErrorKind, **data: Any) -> None:
+        super().__init__(kind)
+        self.data = wire.ErrorData(kind=kind, **data)
+
+
+@dataclass
+class Session:
+    id: str
+    token: str
+    instance: str
+    seq: int = 0
+    events: list[wire.Event] = field(default_factory=list)
+    acknowledged: int = 0
+    socket: web.WebSocketResponse | None = None
+
+
+@dataclass
+class Request:
+    method: str
+    params: Any
+    at: float
+
+
+def record(
+    name: str = "Ana Ruiz",
+    *,
+    id: str = "003000000000001AAA",
+    kind: str = "Contact",
+    company: str = "Acme Corp",
+    **more: Any,
+) -> wire.Record:
+    return wire.Record(
+        id=id,
+        kind=kind,
+        name=name,
+        company=company,
+        url=f"https://acme.example.com/{id}",
+        **more,
+    )
+
+
+FOUND = wire.Match(state=wire.MatchState.FOUND, records=(record(),))
+NOBODY = wire.Match(state=wire.MatchState.NONE)
+SEARCHING = wire.Match(state=wire.MatchState.SEARCHING)
+
+
+def peer(
+    number: str = "+16465550175",
+    national: str = "+1 (646) 555-0175",
+    display_name: str = "",
+) -> wire.Peer:
+    return wire.Peer(
+        number=number,
+        national=national,
+        e164=number if number.startswith("+") else "",
+        display_name=display_name,
+    )
+
+
+def now_ms() -> int:
+    return int(time.time() * 1000)
+
+
+class FakeGateway:
+    def __init__(self) -> None:
+        self.user = wire.UserView(
+            id="rep",
+            name="Sam Rivera",
+            number="1000",
+            tenant="acme",
+            company="Acme Corp",
+        )
+        self.registration = wire.Registration(state=wire.RegistrationState.REGISTERED)
+        self.crm = "Salesforce"
+        self.calls: dict[str, wire.CallView] = {}
+        self.history: list[wire.CallView] = []
+        self.config: dict[str, Any] = {}
+        self.requests: list[Request] = []
+        self.sign_ins: list[dict[str, Any]] = []
+        self.accepts_token = True
+        self.overrides: dict[str, Override] = {}
+        self.sessions: dict[str, Session] = {}
+        self.answers_sockets = True
+        self.is_deaf = False
+        self.url = ""
+        self.script_origin = ""
+        self._tickets: set[str] = set()
+        self._results: dict[str, wire.Wire] = {}
+        self._changed = asyncio.Condition()
+        self._media: dict[tuple[str, int], RTCPeerConnection] = {}
+        self._counter = 0
+        self._runner: web.AppRunner | None = None
+
+    # Life ---------------------------------------------------------------------
+
+    async def start(self) -> None:
+        app = web.Application()
+        app.router.add_post("/v1/sign-in", self._sign_in)
+        app.router.add_post("/v1/sessions", self._create_ticket)
+        app.router.add_post("/v1/turn", self._turn)
+        app.router.add_get("/v1/ws", self._socket)
+        app.router.add_get("/widget/config.json", self._config)
+        app.router.add_get("/widget/", self._page("index.html"))
+        app.router.add_get("/widget/salesforce", self._page("salesforce.html"))
+        app.router.add_static("/widget/", WEB)
+        app.on_response_prepare.append(self._harden)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        await site.start()
+        host, port = self._runner.addresses[0][:2]
+        self.url = f"http://{host}:{port}"
+
+    async def stop(self) -> None:
+        for connection in self._media.values():
+            await connection.close()
+        for session in self.sessions.values():
+            if session.socket is not None:
+                await session.socket.close()
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _harden(self, request: web.Request, response: web.StreamResponse) -> None:
+        del request
+        response.headers["Content-Security-Policy"] = (
+            "default-src 'none'; style-src 'self'; img-src 'self'; "
+            f"script-src 'self' {self.script_origin}; connect-src 'self'; "
+            "base-uri 'none'; form-action 'none'"
+        )
+        response.headers["X-Content-Type-Options"] = "nosniff"
+
+    def _page(
+        self, name: str
+    ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        async def serve(request: web.Request) -> web.StreamResponse:
+            del request
+            return web.FileResponse(WEB / name)
+
+        return serve
+
+    async def _config(self, request: web.Request) -> web.Response:
+        del request
+        return web.json_response(self.config)
+
+    # HTTP ---------------------------------------------------------------------
+
+    async def _sign_in(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        self.sign_ins.append(body)
+        await self._notify()
+        if body.get("password") == "secret" or body.get("assertion") == "good":
+            return web.json_response(
+                wire.SignInResult(
+                    access_token=TOKEN, expires_in=3600, user=self.user
+                ).model_dump(mode="json")
+            )
+        return web.json_response(
+            {"error": {"kind": "auth.denied", "message": "No."}}, status=401
+        )
+
+    async def _create_ticket(self, request: web.Request) -> web.Response:
+        if request.headers.get("Authorization") != f"Bearer {TOKEN}" or not (
+            self.accepts_token
+        ):
+            return web.json_response(
+                {"error": {"kind": "auth.expired", "message": "Expired."}}, status=401
+            )
+        ticket = self._new_id("ticket")
+        self._tickets.add(ticket)
+        return web.json_response({"ticket": ticket, "expires_in": 30})
+
+    async def _turn(self, request: web.Request) -> web.Response:
+        del request
+        return web.json_response({"ice_servers": []})
+
+    # WebSocket ----------------------------------------------------------------
+
+    async def _socket(self, request: web.Request) -> web.StreamResponse:
+        if not self.answers_sockets:
+            raise web.HTTPServiceUnavailable
+        socket = web.WebSocketResponse(protocols=(wire.SUBPROTOCOL,))
+        await socket.prepare(request)
+        session: Session | None = None
+        async for message in socket:
+            if message.type is not WSMsgType.TEXT or self.is_deaf:
+                continue
+            frame = json.loads(message.data)
+            method = frame["method"]
+            try:
+                params = wire.METHODS[method][0].model_validate(frame["params"])
+            except ValidationError as error:
+                raise AssertionError(f"{method}: {error}") from error
+            self.requests.append(Request(method, params, time.monotonic()))
+            await self._notify()
+            try:
+                if session is None:
+                    session, result = await self._introduce(method, params, socket)
+                else:
+                    result = await self._perform(session, method, params)
+            except Refused as refused:
+                await self._send(
+                    socket,
+                    {
+                        "jsonrpc": "2.0",
+                        "id": frame["id"],
+                        "error": {
+                            "code": -32000,
+                            "message": "Refused.",
+                            "data": refused.data.model_dump(
+                                mode="json", exclude_none=True
+                            ),
+                        },
+                    },
+                )
+                continue
+            await self._send(
+                socket,
+                {
+                    "jsonrpc": "2.0",
+                    "id": frame["id"],
+                    "result": result.model_dump(mode="json", exclude_none=True),
+                },
+            )
+            if isinstance(params, wire.SessionResume):
+                await self._replay(session, params.last_seq)
+        if session is not None and session.socket is socket:
+            session.socket = None
+            await self._notify()
+        return socket
+
+    async def _send(self, socket: web.WebSocketResponse, frame: Any) -> None:
+        with contextlib.suppress(ConnectionError):
+            await socket.send_json(frame)
+
+    async def _introduce(
+        self, method: str, params: Any, socket: web.WebSocketResponse
+    ) -> tuple[Session, wire.Wire]:
+        if isinstance(params, wire.SessionHello):
+            if params.ticket not in self._tickets:
+                raise Refused(wire.ErrorKind.AUTH_DENIED)
+            self._tickets.remove(params.ticket)
+            for other in self.sessions.values():
+                if other.socket is not None:
+                    await self._supersede(other)
+            session = Session(
+                self._new_id("session"),
+                self._new_id("token"),
+                params.client.instance_id,
+            )
+            self.sessions = {session.id: session}
+            session.socket = socket
+            await self._notify()
+            return session, wire.SessionHelloResult(
+                session_id=session.id,
+                resume_token=session.token,
+                heartbeat_s=self.heartbeat_s,
+                heartbeat_in_call_s=self.heartbeat_s,
+                seq=session.seq,
+                snapshot=self.snapshot(),
+            )
+        assert isinstance(params, wire.SessionResume), method
+        known = self.sessions.get(params.session_id)
+        if known is None:
+            raise Refused(wire.ErrorKind.SESSION_UNKNOWN)
+        assert params.resume_token == known.token, "the token is rotated"
+        assert params.instance_id == known.instance
+        known.token = self._new_id("token")
+        known.socket = socket
+        await self._notify()
+        if self.forgets_events:
+            return known, wire.SessionResumeResult(
+                resumed=False,
+                resume_token=known.token,
+                seq=known.seq,
+                snapshot=self.snapshot(),
+            )
+        return known, wire.SessionResumeResult(
+            resumed=True,
+            resume_token=known.token,
+            seq=known.seq,
+            replay_from=params.last_seq + 1,
+        )
+
+    heartbeat_s = 15
+    forgets_events = False
+
+    async def _supersede(self, session: Session) -> None:
+        socket, session.socket = session.socket, None
+        assert socket is not None
+        await socket.close(code=wire.CLOSE_SUPERSEDED)
+
+    async def _replay(self, session: Session, last_seq: int) -> None:
+        if session.socket is None or self.forgets_events:
+            return
+        for event in session.events:
+            if event.seq > last_seq:
+                await self._send_event(session.socket, event)
+
+    def snapshot(self) -> wire.Snapshot:
+        return wire.Snapshot(
+            user=self.user,
+            registration=self.registration,
+            calls=tuple(self.calls.values()),
+            crm=self.crm,
+            country="US",
+            server_time=now_ms(),
+        )
+
+    # Methods ------------------------------------------------------------------
+
+    async def _perform(self, session: Session, method: str, params: Any) -> wire.Wire:
+        op_id = getattr(params, "op_id", None)
+        if op_id in self._results:
+            return self._results[op_id]
+        if method in self.overrides:
+            result = await self.overrides[method](params)
+        else:
+            result = await self._default(session, params)
+        if op_id is not None:
+            self._results[op_id] = result
+        return result
+
+    async def _default(self, session: Session, params: Any) -> wire.Wire:
+        match params:
+            case wire.SessionAck(seq=seq):
+                assert session.acknowledged < seq <= session.seq
+                session.acknowledged = seq
+                return wire.Empty()
+            case wire.CallMedia():
+                answer = await self.answer_media(
+                    params.call_id, params.offer, params.generation
+                )
+                return wire.CallMediaResult(answer=answer, generation=params.generation)
+            case wire.CallAnswer():
+                sdp = None
+                if params.offer is not None:
+                    sdp = await self.answer_media(
+                        params.call_id, params.offer, params.generation
+                    )
+                call = await self.answered(params.call_id)
+                return wire.CallAnswerResult(call=call, answer=sdp)
+            case wire.CallCreate():
+                call = wire.CallView(
+                    call_id=params.call_id,
+                    direction=wire.CallDirection.OUTBOUND,
+                    state=wire.CallState.CALLING,
+                    peer=peer(params.to, params.to),
+                    match=SEARCHING
+                    if params.record is None
+                    else wire.Match(
+                        state=wire.MatchState.FOUND, records=(params.record,)
+                    ),
+                    started_at=now_ms(),
+                    media_generation=1,
+                )
+                self.calls[call.call_id] = call
+                await self._notify()
+                sdp = await self.answer_media(params.call_id, params.offer, 1)
+                return wire.CallAnswerResult(call=call, answer=sdp)
+            case wire.CallReject():
+                return wire.CallResult(
+                    call=await self.end(params.call_id, wire.EndReason.DECLINED_HERE)
+                )
+            case wire.CallHangup():
+                call = self.calls[params.call_id]
+                reason = (
+                    wire.EndReason.HUNG_UP_HERE
+                    if call.answered_at
+                    else wire.EndReason.CANCELLED_HERE
+                )
+                return wire.CallResult(call=await self.end(params.call_id, reason))
+            case wire.HistoryList():
+                return wire.HistoryListResult(calls=tuple(self.history))
+            case wire.CallChooseRecord():
+                call = self.calls[params.call_id]
+                chosen = next(r for r in call.match.records if r.id == params.record_id)
+                call = await self.update(
+                    params.call_id,
+                    match=wire.Match(state=wire.MatchState.FOUND, records=(chosen,)),
+                )
+                return wire.CallResult(call=call)
+            case wire.ContactCreate():
+                made = record(
+                    f"{params.first_name} {params.last_name}".strip(),
+                    id="003000000000099AAA",
+                    company=params.company,
+                )
+                if params.call_id is not None:
+                    await self.update(
+                        params.call_id,
+                        match=wire.Match(state=wire.MatchState.FOUND, records=(made,)),
+                    )
+                return wire.ContactCreateResult(record=made)
+            case wire.CallDtmf() | wire.Ping() | wire.RegistrationRetry():
+                return wire.Empty()
+            case wire.SessionClose():
+                return wire.Empty()
+            case _:
+                raise AssertionError(f"not expected: {params!r}")
+
+    async def answer_media(self, call_id: str, offer: str, generation: int) -> str:
+        key = (call_id, generation)
+        connection = self._media.get(key)
+        if connection is None:
+            connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+            connection.addTrack(AudioStreamTrack())
+            self._media[key] = connection
+            offer = offer.rstrip("\r\n") + "\r\n" + PLACEHOLDER_CANDIDATE
+        await connection.setRemoteDescription(RTCSessionDescription(offer, "offer"))
+        await connection.setLocalDescription(await connection.createAnswer())
+        if call_id in self.calls:
+            self.calls[call_id] = self.calls[call_id].model_copy(
+                update={"media_generation": generation}
+            )
+        return connection.localDescription.sdp
+
+    def is_media_up(self, call_id: str, generation: int) -> bool:
+        connection = self._media.get((call_id, generation))
+        return connection is not None and connection.connectionState == "connected"
+
+    # What a test makes happen ----------------------------------------------------
+
+    async def publish(self, event: type[wire.Event], **fields: Any) -> None:
+        for session in self.sessions.values():
+            session.seq += 1
+            made = event(seq=session.seq, at=now_ms(), **fields)
+            session.events.append(made)
+            if session.socket is not None:
+                await self._send_event(session.socket, made)
+
+    async def _send_event(
+        self, socket: web.WebSocketResponse, event: wire.Event
+    ) -> None:
+        await self._send(
+            socket,
+            {
+                "jsonrpc": "2.0",
+                "method": "event",
+                "params": event.model_dump(mode="json", exclude_none=True),
+            },
+        )
+
+    def make_call(
+        self,
+        *,
+        call_id: str | None = None,
+        direction: wire.CallDirection = wire.CallDirection.INBOUND,
+        state: wire.CallState = wire.CallState.RINGING,
+        who: wire.Peer | None = None,
+        match: wire.Match = FOUND,
+        started_at: int | None = None,
+        **more: Any,
+    ) -> wire.CallView:
+        return wire.CallView(
+            call_id=call_id or self._new_id("call"),
+            direction=direction,
+            state=state,
+            peer=who or peer(),
+            match=match,
+            started_at=started_at or now_ms(),
+            **more,
+        )
+
+    async def ring(self, **call: Any) -> str:
+        made = self.make_call(**call)
+        self.calls[made.call_id] = made
+        await self.publish(wire.CallIncomingEvent, call=made)
+        return made.call_id
+
+    def _change(self, call_id: str, **changes: Any) -> wire.CallView:
+        self.calls[call_id] = self.calls[call_id].model_copy(update=changes)
+        return self.calls[call_id]
+
+    async def update(self, call_id: str, **changes: Any) -> wire.CallView:
+        call = self._change(call_id, **changes)
+        await self.publish(wire.CallUpdatedEvent, call=call)
+        return call
+
+    async def alerting(self, call_id: str) -> None:
+        call = self._change(call_id, state=wire.CallState.ALERTING)
+        await self.publish(wire.CallRingingEvent, call=call)
+
+    async def early_media(self, call_id: str) -> None:
+        await self.publish(wire.CallEarlyMediaEvent, call=self.calls[call_id])
+
+    async def answered(self, call_id: str) -> wire.CallView:
+        call = self._change(call_id, state=wire.CallState.ACTIVE, answered_at=now_ms())
+        await self.publish(wire.CallAnsweredEvent, call=call)
+        return call
+
+    async def end(
+        self,
+        call_id: str,
+        reason: wire.EndReason,
+        *,
+        activity: wire.ActivityState = wire.ActivityState.WAITING,
+        sip_code: int | None = None,
+    ) -> wire.CallView:
+        call = self.calls.pop(call_id).model_copy(
+            update={
+                "state": wire.CallState.ENDED,
+                "ended_at": now_ms(),
+                "end_reason": reason,
+                "sip_code": sip_code,
+                "activity": wire.ActivityView(state=activity),
+            }
+        )
+        self.history.insert(0, call)
+        await self.publish(wire.CallEndedEvent, call=call)
+        return call
+
+    async def logged(self, call: wire.CallView) -> None:
+        await self.publish(
+            wire.CallUpdatedEvent,
+            call=call.model_copy(
+                update={
+                    "activity": wire.ActivityView(
+                        state=wire.ActivityState.WRITTEN,
+                        record_id="00T000000000001AAA",
+                        url="https://acme.example.com/00T",
+                    )
+                }
+            ),
+        )
+
+    async def register(self, registration: wire.Registration) -> None:
+        self.registration = registration
+        await self.publish(wire.RegistrationStateEvent, registration=registration)
+
+    async def drop_sockets(self, code: int = 1011, reason: bytes = b"") -> None:
+        for session in self.sessions.values():
+            socket, session.socket = session.socket, None
+            if socket is not None:
+                await socket.close(code=code, message=reason)
+
+    # What a test waits for ---------------------------------------------------------
+
+    async def _notify(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
+
+    async def until(self, condition: Callable[[], Any], *, within_s: float = 10) -> Any:
+        async with asyncio.timeout(within_s), self._changed:
+            return await self._changed.wait_for(condition)
+
+    def sent(self, method: str) -> list[Any]:
+        return [each.params for each in self.requests if each.method == method]
+
+    async def until_sent(self, method: str, count: int = 1) -> Any:
+        await self.until(lambda: len(self.sent(method)) >= count)
+        return self.sent(method)[count - 1]
+
+    async def until_connected(self) -> Session:
+        def attached() -> Session | None:
+            return next(
+                (s for s in self.sessions.values() if s.socket is not None), None
+            )
+
+        session: Session = await self.until(attached)
+        return session
+
+    def _new_id(self, kind: str) -> str:
+        self._counter += 1
+        return f"{kind}-{self._counter}"

@@ -1,0 +1,441 @@
+"""Pictures of every state: ``python -m tests.widget.screenshots OUTDIR``.
+
+Widths 240, 340 and 400 px, light and dark, forced colours, long words, right to
+left, and text at 200 %. For people to look at; nothing is compared.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from playwright.async_api import Browser
+
+from gateway.sessions import wire
+from gateway.sessions.wire import ActivityState, EndReason
+from tests.widget.browser import Widget, chromium, open_widget
+from tests.widget.fake_gateway import (
+    NOBODY,
+    SEARCHING,
+    FakeGateway,
+    now_ms,
+    peer,
+    record,
+)
+
+LONG = "Wolfeschlegelsteinhausenbergerdorff-Freifrau von Oberndorff-K"
+ARABIC = wire.Match(
+    state=wire.MatchState.FOUND,
+    records=(record("عبد الرحمن الخوارزمي", company="شركة الأفق للتجارة"),),
+)
+GERMAN = """
+const strings = await import('/widget/softphone/strings.js');
+const w = strings.words;
+Object.assign(w.status, {active: 'Im Gespräch', activeMuted: 'Gespräch, stummgeschaltet',
+  incoming: 'Eingehender Anruf', ended: 'Anruf beendet', ready: 'Bereit'});
+Object.assign(w.call, {answer: 'Annehmen', decline: 'Ablehnen', end: 'Auflegen',
+  mute: 'Stumm', keypad: 'Tastatur', again: 'Erneut anrufen', callBack: 'Zurückrufen',
+  done: 'Fertig'});
+Object.assign(w.idle, {field: 'Name oder Telefonnummer', recents: 'Letzte Anrufe'});
+"""
+
+Scene = Callable[[Widget], Awaitable[None]]
+
+
+def ended(
+    minutes_ago: int,
+    name: str,
+    reason: EndReason,
+    *,
+    outbound: bool = False,
+    talked_s: int = 0,
+    activity: ActivityState = ActivityState.WRITTEN,
+    match: wire.Match | None = None,
+    number: str = "+16465550175",
+    national: str = "+1 (646) 555-0175",
+) -> wire.CallView:
+    start = now_ms() - minutes_ago * 60_000
+    return wire.CallView(
+        call_id=f"past-{minutes_ago}",
+        direction=wire.CallDirection.OUTBOUND
+        if outbound
+        else wire.CallDirection.INBOUND,
+        state=wire.CallState.ENDED,
+        peer=peer(number, national, display_name=name),
+        match=match
+        or (
+            wire.Match(state=wire.MatchState.FOUND, records=(record(name),))
+            if name
+            else NOBODY
+        ),
+        started_at=start,
+        answered_at=start + 6000 if talked_s else None,
+        ended_at=start + 6000 + talked_s * 1000,
+        end_reason=reason,
+        activity=wire.ActivityView(state=activity),
+    )
+
+
+def past() -> list[wire.CallView]:
+    here, there = EndReason.HUNG_UP_HERE, EndReason.HUNG_UP_THERE
+    return [
+        ended(4, "Ana Ruiz", there, talked_s=751),
+        ended(
+            31,
+            "",
+            EndReason.MISSED,
+            number="+442079460123",
+            national="+44 20 7946 0123",
+        ),
+        ended(
+            58,
+            "Ben Okafor",
+            here,
+            outbound=True,
+            talked_s=65,
+            activity=ActivityState.WAITING,
+        ),
+        ended(95, LONG, EndReason.NO_ANSWER, outbound=True),
+        ended(1500, "Chloé Martin", here, talked_s=3911, activity=ActivityState.FAILED),
+        ended(
+            1600, "Dan Wu", EndReason.ANSWERED_ELSEWHERE, activity=ActivityState.NONE
+        ),
+        ended(9000, "", EndReason.DECLINED_HERE, number="1001", national="1001"),
+        ended(20000, "", there, match=ARABIC, talked_s=120),
+    ]
+
+
+# Scenes -------------------------------------------------------------------------
+
+
+async def idle(widget: Widget) -> None:
+    await widget.page.locator(".rb-recent").first.wait_for()
+
+
+async def empty(widget: Widget) -> None:
+    await widget.text("No calls yet").wait_for()
+
+
+async def keypad(widget: Widget) -> None:
+    await widget.button("Show keypad").click()
+    for digit in "6465":
+        await (
+            widget.page.locator("ringbridge-idle")
+            .get_by_role("button", name=digit, exact=True)
+            .click()
+        )
+
+
+async def menu(widget: Widget) -> None:
+    await widget.button("Menu").click()
+
+
+async def bad_number(widget: Widget) -> None:
+    await widget.page.locator(".rb-dial-field").fill("not a number")
+    await widget.page.keyboard.press("Enter")
+
+
+async def ring(widget: Widget, **call: Any) -> str:
+    call_id = await widget.gateway.ring(**call)
+    await widget.shows("call", "ringing")
+    return call_id
+
+
+async def ringing(widget: Widget) -> None:
+    await ring(widget)
+
+
+async def searching(widget: Widget) -> None:
+    await ring(widget, match=SEARCHING)
+
+
+async def several(widget: Widget) -> None:
+    people = (
+        record("Ana Ruiz"),
+        record("Anastasia Ruiz-Hernández", id="2", kind="Lead", company="Initech"),
+        record("Acme Corp", id="3", kind="Account", company="", certainty="possible"),
+    )
+    await ring(widget, match=wire.Match(state=wire.MatchState.FOUND, records=people))
+
+
+async def unknown(widget: Widget) -> None:
+    await ring(widget, match=NOBODY)
+
+
+async def named_unknown(widget: Widget) -> None:
+    await ring(widget, match=NOBODY, who=peer(display_name="Jane Doe"))
+
+
+async def add_form(widget: Widget) -> None:
+    await ring(widget, match=NOBODY)
+    await widget.button("Add contact").click()
+
+
+async def long_name(widget: Widget) -> None:
+    match = wire.Match(
+        state=wire.MatchState.FOUND,
+        records=(
+            record(
+                LONG,
+                company="Donaudampfschifffahrtselektrizitätenhauptbetriebswerk GmbH",
+            ),
+        ),
+    )
+    await ring(widget, match=match)
+
+
+async def arabic(widget: Widget) -> None:
+    await ring(widget, match=ARABIC)
+
+
+async def withheld(widget: Widget) -> None:
+    await ring(widget, match=NOBODY, who=peer("anonymous", ""))
+
+
+async def on_call(widget: Widget) -> None:
+    started = now_ms() - 751_000
+    call = widget.gateway.make_call(started_at=started)
+    widget.gateway.calls[call.call_id] = call
+    await widget.gateway.publish(wire.CallIncomingEvent, call=call)
+    await widget.shows("call", "ringing")
+    await widget.past_guard()
+    await widget.page.locator("[data-action=answer]").click()
+    await widget.shows("call", "active")
+    await widget.gateway.update(call.call_id, answered_at=started)
+    await widget.until(f"client.localState('{call.call_id}').isConnected")
+    await widget.past_guard()
+
+
+async def muted(widget: Widget) -> None:
+    await on_call(widget)
+    await widget.page.locator(".rb-tool").first.click()
+
+
+async def in_call_keypad(widget: Widget) -> None:
+    await on_call(widget)
+    await widget.page.locator(".rb-tool").nth(1).click()
+    await widget.page.keyboard.press("4")
+    await widget.page.keyboard.press("2")
+
+
+async def reconnecting(widget: Widget) -> None:
+    await on_call(widget)
+    widget.gateway.answers_sockets = False
+    await widget.gateway.drop_sockets()
+    await widget.says("Reconnecting…")
+
+
+async def second(widget: Widget) -> None:
+    await on_call(widget)
+    await widget.gateway.ring(who=peer("+4989123456", "+49 89 123456"), match=NOBODY)
+    await widget.page.locator(".rb-second").wait_for()
+
+
+async def dialling(widget: Widget) -> None:
+    await widget.page.locator(".rb-dial-field").fill("+442079460123")
+    await widget.page.keyboard.press("Enter")
+    created = await widget.gateway.until_sent("call.create")
+    await widget.gateway.alerting(created.call_id)
+    await widget.says("Ringing…")
+    await widget.gateway.update(created.call_id, match=NOBODY)
+
+
+def end(reason: EndReason, sip_code: int | None = None) -> Scene:
+    async def scene(widget: Widget) -> None:
+        await on_call(widget)
+        (call_id,) = widget.gateway.calls
+        await widget.gateway.end(call_id, reason, sip_code=sip_code)
+        await widget.shows("call", "ended")
+        await widget.gateway.logged(widget.gateway.history[0])
+        await widget.page.locator(".rb-activity[data-state=written]").wait_for()
+
+    return scene
+
+
+async def wrong_password(widget: Widget) -> None:
+    await widget.gateway.register(
+        wire.Registration(
+            state=wire.RegistrationState.FAILED,
+            problem=wire.RegistrationProblem.WRONG_PASSWORD,
+            sip_code=403,
+        )
+    )
+    await widget.says("Phone not connected")
+
+
+async def unreachable(widget: Widget) -> None:
+    await widget.gateway.register(
+        wire.Registration(
+            state=wire.RegistrationState.FAILED,
+            problem=wire.RegistrationProblem.UNREACHABLE,
+            sip_code=408,
+            retry_in_s=28,
+        )
+    )
+    await widget.says("Phone not connected")
+
+
+async def microphone_denied(widget: Widget) -> None:
+    await ring(widget)
+    await widget.past_guard()
+    await widget.button("Answer").click()
+    await widget.page.locator(".rb-problem >> visible=true").wait_for()
+
+
+async def superseded(widget: Widget) -> None:
+    await widget.gateway.drop_sockets(wire.CLOSE_SUPERSEDED)
+    await widget.shows("superseded")
+
+
+async def sign_in(widget: Widget) -> None:
+    await widget.shows("signed-out")
+
+
+async def sign_in_wrong(widget: Widget) -> None:
+    await widget.page.get_by_label("Company").first.fill("acme")
+    await widget.page.get_by_label("User name").fill("sam")
+    await widget.page.get_by_label("Password").fill("wrong")
+    await widget.button("Sign in").click()
+    await widget.page.locator(".rb-error >> visible=true").wait_for()
+
+
+@dataclass
+class Shot:
+    name: str
+    scene: Scene
+    options: dict[str, Any] = field(default_factory=dict)
+    has_past: bool = True
+    language: str = ""
+    is_rtl: bool = False
+    zoom: bool = False
+
+
+SIGNED_OUT = {"signed_in": False}
+DENIED = {"microphone": False}
+STATES = [
+    Shot("idle", idle),
+    Shot("empty", empty, has_past=False),
+    Shot("keypad", keypad),
+    Shot("menu", menu),
+    Shot("bad-number", bad_number),
+    Shot("ringing", ringing),
+    Shot("searching", searching),
+    Shot("several", several),
+    Shot("unknown", unknown),
+    Shot("named-unknown", named_unknown),
+    Shot("add-form", add_form),
+    Shot("long-name", long_name),
+    Shot("arabic", arabic),
+    Shot("withheld", withheld),
+    Shot("on-call", on_call),
+    Shot("muted", muted),
+    Shot("call-keypad", in_call_keypad),
+    Shot("reconnecting", reconnecting),
+    Shot("second", second),
+    Shot("dialling", dialling),
+    Shot("ended", end(EndReason.HUNG_UP_THERE)),
+    Shot("failed", end(EndReason.UNREACHABLE, 480)),
+    Shot("wrong-password", wrong_password),
+    Shot("unreachable", unreachable),
+    Shot("microphone-denied", microphone_denied, DENIED),
+    Shot("superseded", superseded),
+    Shot("sign-in", sign_in, SIGNED_OUT),
+    Shot("sign-in-wrong", sign_in_wrong, SIGNED_OUT),
+]
+
+
+def shots() -> list[Shot]:
+    made: list[Shot] = []
+    for state in STATES:
+        for width, height in ((240, 400), (340, 480), (400, 600)):
+            for scheme in ("light", "dark"):
+                made.append(vary(state, f"{width}-{scheme}", width, height, scheme))
+    by_name = {state.name: state for state in STATES}
+    for name in ("idle", "ringing", "on-call", "ended", "wrong-password"):
+        state = by_name[name]
+        made.append(vary(state, "forced", 340, 480, "dark", forced_colors="active"))
+        made.append(vary(state, "small", 240, 200, "light"))
+        made.append(vary(state, "rtl", 340, 480, "light", is_rtl=True))
+        made.append(vary(state, "zoom", 340, 480, "light", zoom=True))
+        made.append(vary(state, "german", 240, 400, "light", language=GERMAN))
+    made.append(vary(by_name["ringing"], "wide", 1440, 800, "light"))
+    return made
+
+
+def vary(
+    state: Shot,
+    suffix: str,
+    width: int,
+    height: int,
+    scheme: str,
+    *,
+    language: str = "",
+    is_rtl: bool = False,
+    zoom: bool = False,
+    **options: Any,
+) -> Shot:
+    return Shot(
+        f"{state.name}-{suffix}",
+        state.scene,
+        {
+            **state.options,
+            **options,
+            "viewport": {"width": width, "height": height},
+            "color_scheme": scheme,
+        },
+        state.has_past,
+        language,
+        is_rtl,
+        zoom,
+    )
+
+
+@asynccontextmanager
+async def stage(browser: Browser, shot: Shot) -> AsyncIterator[Widget]:
+    gateway = FakeGateway()
+    gateway.history = past() if shot.has_past else []
+    await gateway.start()
+    init = ""
+    if shot.is_rtl:
+        init += "document.documentElement.dir = 'rtl';"
+    if shot.zoom:
+        init += "document.documentElement.style.fontSize = '200%';"
+    if init:
+        init = f"addEventListener('DOMContentLoaded', () => {{ {init} }});"
+    if shot.language:
+        # Before the softphone's own modules run, so that it is made in these words.
+        init += (
+            f"addEventListener('DOMContentLoaded', async () => {{ {shot.language} }});"
+        )
+    widget = await open_widget(browser, gateway, init=init, **shot.options)
+    try:
+        yield widget
+    finally:
+        await widget.page.context.close()
+        await gateway.stop()
+
+
+async def main(folder: Path, wanted: list[str]) -> None:
+    await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+    async with chromium() as browser:
+        for shot in shots():
+            if wanted and not any(each in shot.name for each in wanted):
+                continue
+            async with stage(browser, shot) as widget:
+                if shot.options.get("signed_in", True):
+                    await widget.shows("idle")
+                try:
+                    await shot.scene(widget)
+                except Exception as error:
+                    print(f"{shot.name}: {error}", file=sys.stderr)
+                await widget.page.wait_for_timeout(150)
+                await widget.page.screenshot(path=folder / f"{shot.name}.png")
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1]), sys.argv[2:]))
