@@ -131,9 +131,9 @@ class Gateway:
         self._run("activities", writer.run())
         self._run("journal", journal.run())
 
-        engine = RelayEngine(_relay_config(config), rng=self._rng)
+        engine = RelayEngine(_relay_config(config))
         await engine.start()
-        stack.push_async_callback(engine.close)
+        stack.push_async_callback(engine.stop)
 
         agent = sip.UserAgent(_agent_config(config), rng=self._rng)
         events = new_events(self._door())
@@ -293,7 +293,7 @@ class Gateway:
         problems = []
         if self.broken.is_set():
             problems.append("a part of the service has failed; see the log")
-        if engine.workers_alive == 0:
+        if engine.counters()["workers_alive"] == 0:
             problems.append("no media worker is running")
         return tuple(problems)
 

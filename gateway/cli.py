@@ -5,16 +5,18 @@ from __future__ import annotations
 import argparse
 import asyncio
 import getpass
-import json
 import logging
 import signal
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from gateway.activities.dead_letters import list_dead_letters, retry
 from gateway.app import Gateway
 from gateway.config import Config, ConfigError, load
 from gateway.identity.passwords import hash_password
+from gateway.storage import Database, Outbox, OutboxState, StorageError
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -78,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         _print_problems(error)
         return EXIT_USAGE
-    except OSError as error:
+    except (OSError, StorageError) as error:
         print(f"ringbridge: {error}", file=sys.stderr)
         return EXIT_FAILED
     except KeyboardInterrupt:
@@ -110,10 +112,9 @@ def _check(file: Path) -> int:
     return 0
 
 
-async def until_stopped() -> None:
-    """Wait for SIGINT or SIGTERM."""
+async def until_stopped(stopped: asyncio.Event) -> None:
+    """Wait for SIGINT, SIGTERM, or that ``stopped`` is set by other means."""
     loop = asyncio.get_running_loop()
-    stopped = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, stopped.set)
     try:
@@ -124,13 +125,14 @@ async def until_stopped() -> None:
 
 
 def _serve(config: Config) -> int:
-    async def run() -> None:
+    async def run() -> int:
         async with Gateway(config) as gateway:
             logging.getLogger(__name__).info("serving on %s", gateway.url)
-            await until_stopped()
+            await until_stopped(gateway.broken)
+            logging.getLogger(__name__).info("stopping")
+            return EXIT_FAILED if gateway.broken.is_set() else 0
 
-    asyncio.run(run())
-    return 0
+    return asyncio.run(run())
 
 
 def _demo(port: int) -> int:
@@ -142,16 +144,25 @@ def _demo(port: int) -> int:
     return 0
 
 
-def _activities(config: Config, retry: str | None) -> int:
-    from gateway.activities.report import report, retry_failed
-
+def _activities(config: Config, retry_tenant: str | None) -> int:
     async def run() -> None:
-        if retry is not None:
-            count = await retry_failed(config.storage.url, retry)
-            print(f"{count} activities of {retry} will be tried again")
-            return
-        for row in await report(config.storage.url):
-            print(json.dumps(row, ensure_ascii=False))
+        database = Database(config.storage.url)
+        await database.open()
+        try:
+            outbox = Outbox(database, owner="command line")
+            if retry_tenant is not None:
+                count = await retry(outbox, retry_tenant, now=time.time())
+                print(f"{count} activities of {retry_tenant} will be tried again")
+                return
+            for state in (OutboxState.WAITING, OutboxState.FAILED):
+                for letter in await list_dead_letters(outbox, state=state):
+                    print(
+                        f"{state.value:8} {letter.tenant}/{letter.user} "
+                        f"{letter.started_at:%Y-%m-%d %H:%M} UTC  {letter.subject}  "
+                        f"[{letter.attempts} tries] {letter.code} {letter.problem}"
+                    )
+        finally:
+            await database.close()
 
     asyncio.run(run())
     return 0

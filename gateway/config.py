@@ -8,7 +8,7 @@ or ``{file: PATH}`` (relative to the configuration file), or plainly for a trial
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -343,9 +343,11 @@ def parse(
     try:
         return Config.model_validate(values, context=context)
     except ValidationError as error:
+        items = error.errors(include_input=False, include_url=False)
         found = [
             Problem(_line_of(item["loc"], lines), _path(item["loc"]), _words(item))
-            for item in error.errors(include_input=False, include_url=False)
+            for item in items
+            if not _follows_from_others(item, items)
         ]
         raise ConfigError(
             tuple(sorted(found, key=lambda problem: problem.line))
@@ -395,6 +397,15 @@ def _path(location: tuple[str | int, ...]) -> str:
     for part in location:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
     return text
+
+
+def _follows_from_others(item: Any, items: Iterable[Any]) -> bool:
+    """A list is "too short" when it is only that none of its entries was good."""
+    depth = len(item["loc"])
+    return item["type"] == "too_short" and any(
+        len(other["loc"]) > depth and other["loc"][:depth] == item["loc"]
+        for other in items
+    )
 
 
 def _words(item: Any) -> str:

@@ -288,17 +288,15 @@ class Call:
         """Handle the inbox until the call is over; then free everything."""
         try:
             while not self.is_over:
-                while self._inbox and not self.is_over:
-                    job = self._inbox.popleft()
-                    try:
-                        await job()
-                    except MediaError as error:
-                        await self._media_failed(error)
-                if self.is_over:
-                    break
-                self._wake.clear()
                 if not self._inbox:
+                    self._wake.clear()
                     await self._wake.wait()
+                    continue
+                job = self._inbox.popleft()
+                try:
+                    await job()
+                except MediaError as error:
+                    await self._media_failed(error)
         except Exception:
             logger.exception("call %s of %s failed", self.call_id, self.user.key)
             if self._leg is not None and not self.is_over:
@@ -397,6 +395,9 @@ class Call:
         if self.is_over:
             raise WrongState("the caller hung up")
         leg.answer(sdp)
+        if leg.is_ended:
+            # The caller's CANCEL came first; its event says how the call ends.
+            raise WrongState("the caller hung up")
         self._connected()
         return answer
 

@@ -22,6 +22,10 @@ class SipLeg(Protocol):
     def remote_offer(self) -> str | None:
         """The INVITE's SDP; None for an offerless one."""
 
+    @property
+    def is_ended(self) -> bool:
+        """Over, even if the event that says so is still on its way."""
+
     def ring(self) -> None: ...
     def answer(self, sdp: str) -> None: ...
     def reject(self, status: int) -> None: ...

@@ -9,6 +9,11 @@ from typing import Any, Protocol
 from gateway.operations.metrics import Reading
 
 PREFIX = "ringbridge"
+MEDIA_GAUGES = {
+    "workers": "Media workers configured.",
+    "workers_alive": "Media workers alive.",
+    "open_calls": "Calls in media.",
+}
 
 
 class Calls(Protocol):
@@ -43,11 +48,8 @@ class Counted(Protocol):
 class Engine(Protocol):
     """Of ``gateway.media.relay.RelayEngine``."""
 
-    @property
-    def workers_alive(self) -> int: ...
-    @property
-    def calls_open(self) -> int: ...
-    def counters(self) -> Mapping[str, int]: ...
+    def counters(self) -> Mapping[str, int]:
+        """With gauges ``open_calls`` and ``workers_alive``; the rest only grow."""
 
 
 class ServiceReadings:
@@ -90,13 +92,12 @@ class ServiceReadings:
         yield _gauge(
             "sessions_attached", "Sessions with a socket.", sessions.attached_count
         )
-        yield _gauge("media_calls", "Calls in media.", self._engine.calls_open)
-        yield _gauge(
-            "media_workers", "Media workers alive.", self._engine.workers_alive
-        )
+        media = dict(self._engine.counters())
+        for name, help_ in MEDIA_GAUGES.items():
+            yield _gauge(f"media_{name}", help_, media.pop(name, 0))
         for name, numbers in (
             ("session_events", _numbers(sessions.counters)),
-            ("media_events", self._engine.counters()),
+            ("media_events", media),
             ("sip_events", dict(self._agent.counters)),
             ("journal_events", _numbers(self._journal.counters)),
             ("activity_events", _numbers(self._writer.counters)),

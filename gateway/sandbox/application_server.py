@@ -20,6 +20,7 @@ from sip.clock import Clock, TimerHandle
 from sip.compose import response_to, without_top_via
 from sip.counters import Counters
 from sip.digest import Accepted, DigestServer, Stale
+from sip.errors import ParseError
 from sip.headers import Reason
 from sip.message import Request, Response
 from sip.secret import Secret
@@ -104,6 +105,10 @@ class ApplicationServer:
     def receive(self, message: Request | Response, source: Source) -> None:
         """See ``sip.transport.Receiver``."""
         self.layer.receive(message, source)
+
+    def receive_malformed(self, error: ParseError, source: Source) -> None:
+        """See ``sip.transport.Receiver``."""
+        self.layer.receive_malformed(error, source)
 
     def connection_lost(self, connection: int) -> None:
         """See ``sip.transport.Receiver``."""

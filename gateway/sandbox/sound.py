@@ -87,9 +87,7 @@ class PhoneSound(asyncio.DatagramProtocol):
         self._sequence = (self._sequence + 1) & 0xFFFF
         self._timestamp = (self._timestamp + SAMPLES) & 0xFFFFFFFF
         if self._transport is not None and self.remote is not None:
-            header = _HEADER.pack(
-                0x80, 0, self._sequence, self._timestamp, self._ssrc
-            )
+            header = _HEADER.pack(0x80, 0, self._sequence, self._timestamp, self._ssrc)
             self._transport.sendto(header + payload, self.remote)
 
     def close(self) -> None:

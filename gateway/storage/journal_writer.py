@@ -13,7 +13,7 @@ import logging
 import random
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gateway.activities.record import CallRecord
@@ -145,9 +145,16 @@ class JournalWriter:
         """It was answered at this Unix time."""
         self._put(Answered(user, call_id, at))
 
-    def ended(self, user: User, record: CallRecord) -> ActivityView:
-        """It is over: keep it and its activity, in one transaction."""
+    def ended(
+        self, user: User, record: CallRecord, *, match_is_open: bool = False
+    ) -> ActivityView:
+        """It is over: keep it and its activity, in one transaction.
+
+        ``match_is_open``: whom it was with is found out when it is written.
+        """
         activity = self._compose(record, user)
+        if activity is not None and match_is_open and not activity.who_id:
+            activity = replace(activity, match_number=record.e164)
         self._put(Ended(record, activity))
         return ActivityView(
             state=ActivityState.NONE if activity is None else ActivityState.WAITING

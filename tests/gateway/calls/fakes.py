@@ -145,6 +145,7 @@ class FakeLeg:
         self.asserted_identity: sip.NameAddr | None = None
         self.on_event: Callable[[sip.CallEvent], None] = lambda event: None
         self.did: list[tuple[Any, ...]] = []
+        self.is_ended = False
 
     def ring(self) -> None:
         self.did.append(("ring",))

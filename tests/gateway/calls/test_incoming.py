@@ -137,6 +137,19 @@ async def test_declined_here(world: World, said: str, status: int) -> None:
     assert world.journal.over[0].reason is EndReason.DECLINED_HERE
 
 
+async def test_an_answer_that_crosses_a_cancel_is_no_talk(world: World) -> None:
+    leg = await ring(world)
+    leg.is_ended = True
+    with pytest.raises(RequestError) as caught:
+        await answer(world, world.call().call_id)
+    assert caught.value.kind is ErrorKind.CALL_WRONG_STATE
+    leg.on_event(sip.Cancelled(reasons=(sip.Reason.parse("SIP;cause=200"),)))
+    await settle()
+    (kept,) = world.journal.over
+    assert kept.reason is EndReason.ANSWERED_ELSEWHERE
+    assert kept.answered_at is None
+
+
 async def test_a_call_nobody_takes_stops_ringing_as_missed(world: World) -> None:
     leg = await ring(world)
     world.clock.advance(90)

@@ -20,7 +20,7 @@ def machine_in(state: CallState) -> CallMachine:
     return machine
 
 
-@pytest.mark.parametrize(("state", "given_"), itertools.product(CallState, INPUTS))
+@pytest.mark.parametrize(("state", "given_"), list(itertools.product(CallState, INPUTS)))
 def test_every_input_in_every_state(state: CallState, given_: CallInput) -> None:
     machine = machine_in(state)
     following = TRANSITIONS.get((state, given_))

@@ -1,0 +1,272 @@
+"""``ringbridge demo``: the service in a whole small world, all on loopback.
+
+An application server, the rep's desk phone, two customers' phones, a Salesforce
+simulator, and the real service with a configuration like any other. Everything is in
+this one process but the media workers, and nothing of it outlives Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from aiohttp import web
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from gateway.app import Gateway
+from gateway.config import Config
+from gateway.sandbox.application_server import ApplicationServer
+from gateway.sandbox.console_server import Console
+from gateway.sandbox.phone import Phone, PhoneConfig
+from gateway.sandbox.salesforce import (
+    ConnectedApp,
+    SalesforceSimulator,
+    SimulatorConfig,
+)
+from sip.clock import LoopClock
+
+HOST = "127.0.0.1"
+DOMAIN = "acme.example"
+CONSUMER_KEY = "ringbridge-sandbox-app"
+REP_NUMBER = "1001"
+ANA = PhoneConfig(
+    name="ana",
+    label="Ana Ruiz",
+    number="+16465550175",
+    password=secrets.token_hex(8),
+    sound="greeting",
+    answers_after_s=3.0,
+)
+STRANGER = PhoneConfig(
+    name="stranger",
+    label="Jo March",
+    number="+12125550143",
+    password=secrets.token_hex(8),
+    sound="greeting",
+)
+DESK = PhoneConfig(
+    name="desk",
+    label="Robin's desk phone",
+    number=REP_NUMBER,
+    password=secrets.token_hex(8),
+    sound="desk",
+)
+
+
+class Demo:
+    """The small world. ``async with Demo(first_port=8800) as demo: ...``"""
+
+    def __init__(self, *, first_port: int, directory: Path) -> None:
+        self._ports = range(first_port, first_port + 4)
+        self._directory = directory
+        self._rng = random.SystemRandom()
+        self._stack = AsyncExitStack()
+
+    @property
+    def salesforce_url(self) -> str:
+        """The rep's page. Another host name than the widget's: another origin."""
+        return f"http://localhost:{self._ports[1]}/"
+
+    @property
+    def console_url(self) -> str:
+        """The telephones around the rep."""
+        return f"http://localhost:{self._ports[2]}/"
+
+    @property
+    def widget_url(self) -> str:
+        return f"http://{HOST}:{self._ports[0]}"
+
+    async def __aenter__(self) -> Demo:
+        try:
+            await self._start()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    async def _start(self) -> None:
+        phones: dict[str, Phone] = {}
+        console = Console(
+            phones,
+            {"ana": ("Robin", REP_NUMBER), "stranger": ("Robin", REP_NUMBER)},
+            now=time.time,
+        )
+        rep_password = DESK.password
+        server = ApplicationServer(
+            DOMAIN,
+            {phone.number: phone.password for phone in (ANA, STRANGER, DESK)},
+            host=HOST,
+            port=self._ports[3],
+            clock=LoopClock(),
+            rng=self._rng,
+            on_event=console.say,
+        )
+        await server.start()
+        self._stack.push_async_callback(server.close)
+        await self._serve(console.application(), "localhost", self._ports[2])
+
+        app_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        simulator = SalesforceSimulator(
+            SimulatorConfig(
+                adapter_url=f"{self.widget_url}/widget/salesforce",
+                gateway_url=self.widget_url,
+                apps=(ConnectedApp(CONSUMER_KEY, _public_pem(app_key)),),
+                index_lag_s=2.0,
+            ),
+            rng=self._rng,
+        )
+        await simulator.start("localhost", self._ports[1])
+        self._stack.push_async_callback(simulator.close)
+
+        robin = simulator.user("robin.reyes@acme.example")
+        config = self._config(
+            simulator, app_key, robin_id=robin.id, rep_password=rep_password
+        )
+        await self._stack.enter_async_context(Gateway(config, rng=self._rng))
+        for phone_config in (ANA, STRANGER, DESK):
+            phone = Phone(
+                phone_config,
+                domain=DOMAIN,
+                server=(HOST, self._ports[3]),
+                rng=self._rng,
+                on_change=console.phones_changed,
+            )
+            phones[phone_config.name] = phone
+            await phone.start()
+            self._stack.push_async_callback(phone.close)
+
+    async def _serve(self, app: web.Application, host: str, port: int) -> None:
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        await runner.setup()
+        self._stack.push_async_callback(runner.cleanup)
+        await web.TCPSite(runner, host, port).start()
+
+    def _config(
+        self,
+        simulator: SalesforceSimulator,
+        app_key: rsa.RSAPrivateKey,
+        *,
+        robin_id: str,
+        rep_password: str,
+    ) -> Config:
+        private_pem = app_key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        ).decode("ascii")
+        salesforce = self.salesforce_url.rstrip("/")
+        return Config.model_validate(
+            {
+                "signing_key": secrets.token_hex(32),
+                "http": {
+                    "host": HOST,
+                    "port": self._ports[0],
+                    "public_url": self.widget_url,
+                },
+                "sip": {"bind_host": HOST, "bind_port": 0},
+                "media": {
+                    "bind_host": HOST,
+                    "browser_port": 0,
+                    "rtp_port_min": 0,
+                    "rtp_port_max": 0,
+                },
+                "storage": {
+                    "url": f"sqlite+aiosqlite:///{self._directory}/ringbridge.db",
+                    "spool": f"{self._directory}/ringbridge.spool",
+                },
+                "tenants": [
+                    {
+                        "id": "acme",
+                        "company": "Acme Telephones",
+                        "application_server": {
+                            "domain": DOMAIN,
+                            "registrar": f"sip:{HOST}:{self._ports[3]}",
+                        },
+                        "salesforce": {
+                            "my_domain": salesforce,
+                            "lightning": salesforce,
+                            "token_url": f"{salesforce}/services/oauth2/token",
+                            "consumer_key": CONSUMER_KEY,
+                            "private_key": private_pem,
+                            "identity_issuer": simulator.organization_id,
+                            "identity_key": simulator.identity_public_key_pem,
+                        },
+                        "users": [
+                            {
+                                "id": "robin",
+                                "name": "Robin Reyes",
+                                "number": REP_NUMBER,
+                                "sip": {
+                                    "username": REP_NUMBER,
+                                    "password": rep_password,
+                                },
+                                "salesforce": {
+                                    "user_id": robin_id,
+                                    "username": "robin.reyes@acme.example",
+                                },
+                            }
+                        ],
+                    }
+                ],
+            }
+        )
+
+
+def _public_pem(key: rsa.RSAPrivateKey) -> str:
+    return (
+        key.public_key()
+        .public_bytes(
+            serialization.Encoding.PEM,
+            serialization.PublicFormat.SubjectPublicKeyInfo,
+        )
+        .decode("ascii")
+    )
+
+
+INSTRUCTIONS = """
+Ringbridge's sandbox is up: everything runs on this machine, nothing leaves it.
+
+  The rep's Salesforce   {salesforce}
+  The other telephones   {console}
+
+1. Open both in Chrome, Edge or Firefox, side by side. Robin is signed in; "Phone" in
+   the bar at the bottom of the Salesforce page is the widget. Allow the microphone.
+2. On the telephones page, click "Call Robin" on Ana Ruiz's phone. The desk phone and the
+   widget ring together, and the widget shows who it is. Click "Answer": Ana speaks, then
+   plays back what she hears from you. "Open" shows her page in Salesforce.
+3. Hang up: the call is in the activity history on Ana's page. Jo March is in no
+   Salesforce: when she calls, the widget offers "Add contact".
+4. To call out, open Contacts, Ana Ruiz, and click her telephone number.
+5. Reload the Salesforce page in the middle of a call: it goes on.
+
+Ctrl-C ends everything.
+"""
+
+
+async def run_demo(
+    *, first_port: int, until: Callable[[asyncio.Event], Awaitable[None]]
+) -> None:
+    """Start the world, say what to click, wait, end it all.
+
+    Raises:
+        OSError: a port is taken.
+    """
+    with tempfile.TemporaryDirectory(prefix="ringbridge-demo-") as directory:
+        async with Demo(first_port=first_port, directory=Path(directory)) as demo:
+            text = INSTRUCTIONS.format(
+                salesforce=demo.salesforce_url, console=demo.console_url
+            )
+            print(text, flush=True)
+            await until(asyncio.Event())
+            print("Ending ...", file=sys.stderr)

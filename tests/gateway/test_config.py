@@ -1,0 +1,167 @@
+"""A configuration: what is good, and every way in which it is not, with its line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.config import ConfigError, load, parse
+
+GOOD = """\
+signing_key: 0123456789abcdef0123456789abcdef
+tenants:
+  - id: acme
+    application_server:
+      domain: acme.example
+      registrar: sip:127.0.0.1:5060
+    users:
+      - id: robin
+        name: Robin Reyes
+        sip: {username: "1000", password: {env: PASSWORD}}
+"""
+ENVIRONMENT = {"PASSWORD": "geheim"}
+
+
+def problems(text: str, directory: Path = Path()) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        parse(text.encode(), directory=directory, environment=ENVIRONMENT)
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_a_good_one() -> None:
+    config = parse(GOOD.encode(), environment=ENVIRONMENT)
+    (tenant,) = config.tenants
+    assert tenant.users[0].sip.password.get_secret_value() == "geheim"
+    assert config.sip.transports == ("udp", "tcp")
+
+
+def test_no_secret_in_its_repr() -> None:
+    config = parse(GOOD.encode(), environment=ENVIRONMENT)
+    assert "geheim" not in repr(config)
+    assert "0123456789abcdef" not in repr(config)
+
+
+def test_every_problem_at_once_in_the_order_of_the_file() -> None:
+    text = GOOD.replace("registrar: sip:127.0.0.1:5060", "registrar: 127.0.0.1")
+    text = text.replace("        name: Robin Reyes\n", "")
+    text += "htpp: {port: 80}\nmedia: {workers: many}\n"
+    found = problems(text)
+    assert len(found) == 4
+    assert found[0].startswith(
+        "line 6: tenants[0].application_server.registrar: is no SIP URI"
+    )
+    assert found[1].endswith("users[0].name: is missing")
+    assert found[1].startswith("line 8: ")
+    assert found[2] == "line 10: htpp: is no setting that ringbridge knows"
+    assert found[3].startswith("line 11: media.workers: input should be a valid int")
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (("0123456789abcdef0123456789abcdef", "short"), "at least 32 characters"),
+        (("{env: PASSWORD}", "{env: NOWHERE}"), "NOWHERE is not set"),
+        (("{env: PASSWORD}", "{file: nowhere}"), "cannot read the secret file"),
+        (("{env: PASSWORD}", "[1]"), "must be text, {env: NAME} or {file: PATH}"),
+        (("id: robin", "id: robin reyes"), "should match pattern"),
+        (("id: robin", "id: robin\n        id: robin"), "is there twice"),
+        (("tenants:", "tenants: []\nothers:"), "at least 1 item"),
+        (("  - id: acme", "  - id: acme\n    country: usa"), "should match pattern"),
+        (("acme.example", "acme example"), "should match pattern"),
+    ],
+)
+def test_what_is_wrong_is_said(change: tuple[str, str], expected: str) -> None:
+    found = "\n".join(problems(GOOD.replace(*change)))
+    assert expected in found
+    assert "line " in found
+
+
+def test_a_wrong_value_never_shows_a_secret() -> None:
+    text = GOOD.replace("0123456789abcdef0123456789abcdef", "tooshortbutsecret")
+    assert "tooshortbutsecret" not in "\n".join(problems(text))
+
+
+def test_users_and_tenants_are_there_once() -> None:
+    user = GOOD[GOOD.index("      - id: robin") :]
+    assert "user id 'robin' is there twice" in problems(GOOD + user)[0]
+    tenant = GOOD[GOOD.index("  - id: acme") :]
+    assert "tenant id 'acme' is there twice" in problems(GOOD + tenant)[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", "line 1: the file is empty"),
+        ("a: [1", "line 1: "),
+        ("a: b\n\tc: d", "line 2: "),
+        ("\ud800".encode("utf-8", "surrogatepass").decode("latin-1"), ""),
+    ],
+)
+def test_no_yaml(text: str, expected: str) -> None:
+    assert problems(text)[0].startswith(expected)
+
+
+def test_not_utf8_too_large_too_deep(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="not UTF-8"):
+        parse(b"\xff\xfe")
+    with pytest.raises(ConfigError, match="larger than 4 MiB"):
+        parse(b"#" * (4 * 1024 * 1024 + 1))
+    with pytest.raises(ConfigError, match="nested too deeply"):
+        parse(b"a: " + b"[" * 40 + b"]" * 40)
+    with pytest.raises(ConfigError, match="cannot read"):
+        load(tmp_path / "nowhere.yaml")
+
+
+def test_secrets_from_files_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("aus der Datei\n", encoding="utf-8")
+    text = GOOD.replace("{env: PASSWORD}", "{file: password}")
+    (tmp_path / "ringbridge.yaml").write_text(text, encoding="utf-8")
+    config = load(tmp_path / "ringbridge.yaml")
+    secret = config.tenants[0].users[0].sip.password
+    assert secret.get_secret_value() == "aus der Datei"
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_give_a_named_error(data: bytes) -> None:
+    with pytest.raises(ConfigError):
+        parse(data)
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+        lambda inner: st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+        max_leaves=8,
+    ),
+    st.sampled_from(["signing_key", "sip", "media", "tenants", "calls", "turn"]),
+)
+def test_any_value_in_any_place_gives_a_named_error(value: object, key: str) -> None:
+    with pytest.raises(ConfigError):
+        parse(json.dumps({key: value}).encode())
+
+
+SAMPLES = sorted((Path(__file__).parents[2] / "sample_configs").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.name)
+def test_every_sample_is_good(path: Path, tmp_path: Path) -> None:
+    for name in ("salesforce-jwt.pem", "salesforce-identity.pub.pem"):
+        (tmp_path / name).write_text("a key", encoding="utf-8")
+    (tmp_path / path.name).write_bytes(path.read_bytes())
+    environment = {
+        "RINGBRIDGE_SIGNING_KEY": "k" * 64,
+        "SALESFORCE_CONSUMER_KEY": "k",
+        "SIP_PASSWORD_1000": "p",
+        "SIP_PASSWORD_1001": "p",
+    }
+    config = load(tmp_path / path.name, environment=environment)
+    assert config.tenants
+
+
+def test_there_are_samples() -> None:
+    assert SAMPLES
