@@ -244,8 +244,8 @@ def _read_request_line(line: str, request: Request) -> None:
 
 
 def _check_fields(message: Request | Response) -> None:
-    if not message.vias:
-        raise ParseError("missing Via")
+    # The topmost on its own as well: its line may be empty and others follow.
+    _ = message.via, message.vias
     if not message.call_id or any(c.isspace() for c in message.call_id):
         raise ParseError("malformed Call-ID")
     cseq = message.cseq

@@ -189,7 +189,12 @@ def test_a_bad_ack_is_never_answered() -> None:
     assert rejected(message(b"broken\r\n").replace(b"OPTIONS", b"ACK")).request is None
 
 
-def test_a_null_call_id_is_refused() -> None:
+def test_an_empty_via_before_another_is_refused() -> None:
+    error = rejected(START + b"Via:\r\n" + HEADERS + b"\r\n")
+    assert error.detail == "empty Via"
+
+
+def test_a_call_id_with_a_space_is_refused() -> None:
     data = message().replace(b"Call-ID: c@example.com", b"Call-ID: a b")
     assert rejected(data).detail == "malformed Call-ID"
 
