@@ -119,7 +119,7 @@ async def open_desk(
 ) -> Desk:
     page = await browser.new_page(viewport={"width": 1280, "height": 800})
     await page.goto(url)
-    handle = await page.wait_for_selector("#softphone")
+    handle = await page.wait_for_selector("#softphone", state="attached")
     frame = await handle.content_frame()
     assert frame is not None
     await frame.wait_for_function("window.ready === true")
@@ -132,8 +132,10 @@ async def desk(browser: Browser, adapter_url: str) -> AsyncIterator[Desk]:
         SimulatorConfig(adapter_url=adapter_url, gateway_url="https://gw.example")
     )
     await simulator.start()
-    yield await open_desk(browser, simulator, simulator.url)
-    await simulator.close()
+    try:
+        yield await open_desk(browser, simulator, simulator.url)
+    finally:
+        await simulator.close()
 
 
 def contact_id(simulator: SalesforceSimulator, name: str) -> str:
@@ -188,7 +190,7 @@ async def test_panel_and_item(desk: Desk) -> None:
     assert await desk.page.is_visible("#softphone")
     await desk.value("setSoftphonePanelWidth", {"widthPX": 400})
     await desk.value("setSoftphonePanelHeight", {"heightPX": 550})
-    box = await (await desk.page.wait_for_selector("#softphone")).bounding_box()
+    box = await (await desk.page.wait_for_selector("#softphone", state="attached")).bounding_box()
     assert box is not None
     assert (round(box["width"]), round(box["height"])) == (398, 550)
     error = await desk.error("setSoftphonePanelHeight", {"heightPX": 100})
@@ -435,7 +437,7 @@ async def test_strangers_are_not_heard(desk: Desk) -> None:
 @pytest.mark.parametrize("mode", list(MicrophoneMode))
 async def test_microphone_modes(desk: Desk, mode: MicrophoneMode) -> None:
     await desk.page.goto(f"{desk.simulator.url}/?mic={mode}")
-    handle = await desk.page.wait_for_selector("#softphone")
+    handle = await desk.page.wait_for_selector("#softphone", state="attached")
     frame = await handle.content_frame()
     assert frame is not None
     await frame.wait_for_function("window.ready === true")
@@ -455,7 +457,7 @@ async def test_org_host_name_over_tls(browser: Browser, adapter_url: str) -> Non
         port = simulator.tls_url.rpartition(":")[2]
         page = await browser.new_page(ignore_https_errors=True)
         await page.goto(f"https://acme.lightning.force.com:{port}/")
-        handle = await page.wait_for_selector("#softphone")
+        handle = await page.wait_for_selector("#softphone", state="attached")
         assert await page.inner_text("#utility-label") == "Ringbridge"
         source = await handle.get_attribute("src")
         assert source is not None
