@@ -201,26 +201,27 @@ class Negotiation:
     # SIP leg
 
     def offer_sip(self) -> str:
-        """Our offer: what the browser has been answered, in that order."""
-        browser = self._require_browser()
-        direction = browser.direction.mirrored
+        """Our offer: the codec that flows, then all that the browser can do.
+
+        Before the first agreement that is what the browser has been answered, in
+        that order; later a peer that was transferred may need another one.
+        """
+        direction = self._require_browser().direction.mirrored
         known = self._sip
+        codecs = sorted(self._capability, key=lambda codec: codec is not self.codec)
+        taken: set[int] = set()
         incoming: dict[Codec, int] = {}
-        for codec in browser.codecs:
+        for codec in codecs:
             agreed = known.incoming.get(codec) if known is not None else None
-            incoming[codec] = codec.payload_type if agreed is None else agreed
-        rates = dict.fromkeys(codec.clock_rate for codec in browser.codecs)
-        taken = set(incoming.values())
-        events = {
-            rate: EVENT_PAYLOAD_TYPES[rate]
-            for rate in rates
-            if EVENT_PAYLOAD_TYPES[rate] not in taken
-        }
-        if known is not None and known.incoming_events:
-            events = dict(known.incoming_events)
-        self._offered = leg = _Leg(
-            list(browser.codecs), incoming, {}, events, {}, direction
-        )
+            wanted = codec.payload_type if agreed is None else agreed
+            incoming[codec] = _free_type(wanted, taken)
+        events: dict[int, int] = {}
+        # Phones that do Opus often know events at 8000 Hz only.
+        for rate in dict.fromkeys([*(codec.clock_rate for codec in codecs), 8000]):
+            agreed = known.incoming_events.get(rate) if known is not None else None
+            wanted = EVENT_PAYLOAD_TYPES[rate] if agreed is None else agreed
+            events[rate] = _free_type(wanted, taken)
+        self._offered = leg = _Leg(codecs, incoming, {}, events, {}, direction)
         return self._sip_text(
             [
                 f"m=audio {self._sip_port} RTP/AVP {_format_list(leg)}",
@@ -394,6 +395,14 @@ class Negotiation:
     def _with_origin(body: str, host: str, session: int, version: int) -> str:
         origin = f"o=- {session} {version} IN {_family(host)} {host}"
         return f"v=0\r\n{origin}\r\ns=-\r\n{body}"
+
+
+def _free_type(wanted: int, taken: set[int]) -> int:
+    """A payload type that is not taken yet; marks it taken."""
+    choices: list[int] = [wanted, *range(96, 128)]
+    chosen = next(each for each in choices if each not in taken)
+    taken.add(chosen)
+    return chosen
 
 
 def _audio_routes(

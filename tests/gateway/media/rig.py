@@ -458,9 +458,7 @@ async def join(
     phone = await Phone().start()
     offer = await engine.offer(call, Leg.SIP)
     phone.learn(offer)
-    accepted = await engine.accept(
-        call, Leg.SIP, phone.sdp(phone_codecs, types=types)
-    )
+    accepted = await engine.accept(call, Leg.SIP, phone.sdp(phone_codecs, types=types))
     if connect:
         await browser.connect(answered.sdp)
     return Joined(call, browser, phone, offer, answered.sdp, accepted)
