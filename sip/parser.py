@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from sip.errors import (
     BodyTooLarge,
@@ -18,7 +19,7 @@ from sip.errors import (
     TooManyHeaders,
     UnsupportedVersion,
 )
-from sip.headers import Headers
+from sip.headers import Headers, canonical_name
 from sip.lexical import TOKEN, has_forbidden_characters, is_token
 from sip.message import Request, Response
 from sip.uri import Uri
@@ -46,17 +47,23 @@ _SIP_DATE = re.compile(
 )
 _LENGTH = re.compile(r"\d{1,9}", re.ASCII)
 #: Fields that may stand once only (RFC 3261 7.3.1 and table 2).
-_SINGLE = (
-    "Call-ID",
-    "Content-Length",
-    "Content-Type",
-    "CSeq",
-    "Date",
-    "Expires",
-    "From",
-    "Max-Forwards",
-    "To",
+_SINGLE = MappingProxyType(
+    {
+        name.lower(): name
+        for name in (
+            "Call-ID",
+            "Content-Length",
+            "Content-Type",
+            "CSeq",
+            "Date",
+            "Expires",
+            "From",
+            "Max-Forwards",
+            "To",
+        )
+    }
 )
+_CALL_ID = re.compile(r"\S+")
 # Stands in for a Request-URI that could not be read; only ever in error.request.
 _UNREADABLE_URI = Uri("sip", host="unreadable.invalid")
 
@@ -150,9 +157,12 @@ def check(message: Request | Response) -> None:
         ParseError: a field is missing, malformed, or there more than once.
     """
     try:
-        for name in _SINGLE:
-            if len(message.headers.get_all(name)) > 1:
-                raise ParseError(f"several {name}")
+        seen: set[str] = set()
+        for name, _ in message.headers:
+            key = canonical_name(name)
+            if key in seen and key in _SINGLE:
+                raise ParseError(f"several {_SINGLE[key]}")
+            seen.add(key)
         _check_fields(message)
     except ParseError as error:
         raise unreadable(message, error) from None
@@ -246,7 +256,7 @@ def _read_request_line(line: str, request: Request) -> None:
 def _check_fields(message: Request | Response) -> None:
     # The topmost on its own as well: its line may be empty and others follow.
     _ = message.via, message.vias
-    if not message.call_id or any(c.isspace() for c in message.call_id):
+    if _CALL_ID.fullmatch(message.call_id) is None:
         raise ParseError("malformed Call-ID")
     cseq = message.cseq
     _ = message.from_, message.to, message.routes, message.record_routes
