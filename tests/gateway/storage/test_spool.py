@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.storage.spool import Spool, SpoolFull
@@ -34,6 +34,7 @@ def test_a_full_spool_takes_nothing_in_part(tmp_path: Path) -> None:
     assert spool.read() == [{"n": 1}]
 
 
+@settings(deadline=None)
 @given(cut=st.integers(min_value=0), junk=st.binary(max_size=40))
 def test_whatever_a_crash_leaves_later_lines_are_read(
     tmp_path_factory: pytest.TempPathFactory, cut: int, junk: bytes

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -71,6 +72,9 @@ class FakeSalesforce:
         self.hidden_fields: set[str] = set()
         self.limit_info = "api-usage=18/5000"
         self.create_only_is_refused = True
+        # Faults by chance: asked at each request.
+        self.chaos: Callable[[], Fault | None] = lambda: None
+        self.created: list[str] = []
         self.duplicate_keys: dict[str, list[str]] = {}
         self.no_body_on_update = False
         self.most_at_once = 0
@@ -108,10 +112,11 @@ class FakeSalesforce:
 
     async def _answer(self, request: web.Request, handler: Any) -> web.StreamResponse:
         await request.read()
-        for fault in self.faults:
+        by_chance = self.chaos()
+        for fault in [*self.faults, *([by_chance] if by_chance else [])]:
             if fault.path in request.path and fault.method in ("", request.method):
                 fault.times -= 1
-                if fault.times <= 0:
+                if fault.times <= 0 and fault in self.faults:
                     self.faults.remove(fault)
                 if fault.commits:
                     await handler(request)
@@ -206,6 +211,7 @@ class FakeSalesforce:
             return web.json_response(answer)
         record_id = f"00T{len(self.tasks):012}AAA"
         self.tasks[key] = {"Id": record_id, **fields}
+        self.created.append(key)
         return web.json_response(
             {"id": record_id, "success": True, "created": True}, status=201
         )

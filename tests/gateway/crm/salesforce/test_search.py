@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.crm.connector import CrmUnavailable
@@ -42,6 +42,7 @@ def test_the_basic_search_asks_for_nothing_that_is_hidden() -> None:
         assert name not in text
 
 
+@settings(deadline=None)
 @given(
     st.text(max_size=40) | st.from_regex(r"\+[0-9(){}'\"\\;? OR]{5,20}", fullmatch=True)
 )
@@ -82,6 +83,7 @@ _json = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(_json)
 def test_any_answer_is_records_or_an_outage(reply: Any) -> None:
     wanted = normalise("+14155551212", "US")

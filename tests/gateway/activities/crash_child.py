@@ -1,0 +1,114 @@
+"""The process that the crash test kills: it makes calls, or finishes what is left.
+
+``python -m tests.gateway.activities.crash_child FOLDER BASE_URL SEED calls|drain``.
+Prints the id of each call once its start is durable, and "drained" at the end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sys
+import time
+import uuid
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from gateway.activities import ActivityWriter, compose, links, recover
+from gateway.activities.record import CallRecord
+from gateway.crm.salesforce import SalesforceConfig, SalesforceConnector
+from gateway.sessions.wire import CallDirection, EndReason
+from gateway.storage import (
+    CallJournal,
+    Database,
+    JournalWriter,
+    Outbox,
+    OutboxState,
+    Spool,
+)
+from tests.gateway.storage.samples import ALEX, ANA
+
+CALLERS = 4
+
+
+async def main(folder: Path, base_url: str, rng: random.Random, mode: str) -> None:
+    database = Database(f"sqlite:///{folder}/ringbridge.db")
+    await database.open()
+    journal = CallJournal(database)
+    outbox = Outbox(database, owner="main")
+    connector = SalesforceConnector(
+        SalesforceConfig(
+            tenant="acme",
+            my_domain=base_url,
+            token_url=base_url + "/services/oauth2/token",
+            consumer_key="app",
+            private_key=(folder / "key.pem").read_text(),
+        ),
+        rng=rng,
+    )
+    activities = ActivityWriter(
+        outbox,
+        {"acme": connector}.get,
+        on_state=lambda _: None,
+        now=time.time,
+        rng=rng,
+    )
+    writer = JournalWriter(
+        journal,
+        spool=Spool(folder / "spool"),
+        compose=compose,
+        links=links,
+        number_to_show=lambda _user, number, _e164: number,
+        on_committed=activities.wake,
+        now=time.time,
+        rng=rng,
+    )
+    await writer.replay()
+    await recover(journal, partial(compose, user=ALEX), time.time())
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(writer.run()), group.create_task(activities.run())]
+        if mode == "calls":
+            for _ in range(CALLERS):
+                group.create_task(make_calls(writer, rng))
+            return
+        # A person need not wait for the pauses that the faults have earned.
+        while await outbox.listing(state=OutboxState.WAITING):
+            await outbox.retry("acme", now=time.time())
+            activities.wake()
+            await asyncio.sleep(0.3)
+        for task in tasks:
+            task.cancel()
+    await connector.close()
+    await database.close()
+    print("drained", flush=True)
+
+
+async def make_calls(writer: JournalWriter, rng: random.Random) -> None:
+    while True:
+        call = CallRecord(
+            call_id=str(uuid.UUID(int=rng.getrandbits(128))),
+            user=ALEX.key,
+            direction=CallDirection.OUTBOUND,
+            number="+14155551212",
+            e164="+14155551212",
+            display_name="",
+            record=ANA,
+            started_at=time.time(),
+        )
+        writer.started(call)
+        await writer.flush()
+        print(call.call_id, flush=True)
+        await asyncio.sleep(rng.uniform(0.0, 0.01))
+        call = replace(call, answered_at=time.time())
+        writer.answered(ALEX.key, call.call_id, time.time())
+        await asyncio.sleep(rng.uniform(0.0, 0.01))
+        call = replace(call, ended_at=time.time(), reason=EndReason.HUNG_UP_HERE)
+        writer.ended(ALEX, call)
+        await asyncio.sleep(rng.uniform(0.0, 0.1))
+
+
+if __name__ == "__main__":
+    asyncio.run(
+        main(Path(sys.argv[1]), sys.argv[2], random.Random(sys.argv[3]), sys.argv[4])
+    )
