@@ -93,6 +93,11 @@ class SalesforceSimulator:
             self._shell.close()
             self._shell = None
         if self._runner is not None:
+            # TLS would go on saying goodbye after the loop of a test is gone.
+            if self._tls_port and self._runner.server is not None:
+                for connection in self._runner.server.connections:
+                    if connection.transport is not None:
+                        connection.transport.abort()
             await self._runner.cleanup()
             self._runner = None
         if self._folder is not None:

@@ -12,9 +12,7 @@ from gateway.sandbox.salesforce.errors import RestError
 from gateway.sandbox.salesforce.org import Org
 from gateway.sandbox.salesforce.rest import Call
 
-ORG = Org(
-    SimulatorConfig(), clock=lambda: 1_790_000_000.0, rng=random.Random(3)
-)
+ORG = Org(SimulatorConfig(), clock=lambda: 1_790_000_000.0, rng=random.Random(3))
 CODES = {
     "MALFORMED_QUERY",
     "MALFORMED_SEARCH",
@@ -25,17 +23,13 @@ CODES = {
 
 SOQL = st.lists(
     st.sampled_from(
-        "SELECT FROM WHERE AND OR NOT IN LIKE ORDER BY DESC NULLS LAST LIMIT OFFSET ( ) ,"
-        " = != < >= 'a' 'a%' 5 -1 2026-01-01 2026-13-40 2026-01-01T00:00:00Z TODAY null"
-        " LAST_N_DAYS : 99999 true Id Name Account.Name Who.Name Contact Task CreatedDate"
-        " IsClosed CallDurationInSeconds FIELDS ALL COUNT".split()
+        ["SELECT", "FROM", "WHERE", "AND", "OR", "NOT", "IN", "LIKE", "ORDER", "BY", "DESC", "NULLS", "LAST", "LIMIT", "OFFSET", "(", ")", ",", "=", "!=", "<", ">=", "'a'", "'a%'", "5", "-1", "2026-01-01", "2026-13-40", "2026-01-01T00:00:00Z", "TODAY", "null", "LAST_N_DAYS", ":", "99999", "true", "Id", "Name", "Account.Name", "Who.Name", "Contact", "Task", "CreatedDate", "IsClosed", "CallDurationInSeconds", "FIELDS", "ALL", "COUNT"]
     ),
     max_size=25,
 ).map(" ".join)
 SOSL = st.lists(
     st.sampled_from(
-        'FIND { } 646* "646 555" ( ) OR AND NOT \\ * ? 0175 IN PHONE FIELDS RETURNING'
-        " Contact Lead (Id) (Name , LIMIT 5 WHERE IsConverted=false ) ORDER BY".split()
+        ['FIND', '{', '}', '646*', '"646', '555"', '(', ')', 'OR', 'AND', 'NOT', '\\', '*', '?', '0175', 'IN', 'PHONE', 'FIELDS', 'RETURNING', 'Contact', 'Lead', '(Id)', '(Name', ',', 'LIMIT', '5', 'WHERE', 'IsConverted=false', ')', 'ORDER', 'BY']
     ),
     max_size=20,
 ).map(" ".join)

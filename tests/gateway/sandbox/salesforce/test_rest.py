@@ -205,7 +205,9 @@ async def test_index_is_late(api: Api, clock: Clock) -> None:
     await api("POST", "/sobjects/Contact", fresh)
     text = "FIND {6465550111} IN PHONE FIELDS RETURNING Contact(Name)"
     assert await find(api, text) == set()
-    _, reply = await api("GET", "/query?q=SELECT+Id+FROM+Contact+WHERE+LastName='Fresh'")
+    _, reply = await api(
+        "GET", "/query?q=SELECT+Id+FROM+Contact+WHERE+LastName='Fresh'"
+    )
     assert isinstance(reply, dict)
     assert reply["totalSize"] == 1
     clock.now += 11
