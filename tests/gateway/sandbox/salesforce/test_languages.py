@@ -23,13 +23,93 @@ CODES = {
 
 SOQL = st.lists(
     st.sampled_from(
-        ["SELECT", "FROM", "WHERE", "AND", "OR", "NOT", "IN", "LIKE", "ORDER", "BY", "DESC", "NULLS", "LAST", "LIMIT", "OFFSET", "(", ")", ",", "=", "!=", "<", ">=", "'a'", "'a%'", "5", "-1", "2026-01-01", "2026-13-40", "2026-01-01T00:00:00Z", "TODAY", "null", "LAST_N_DAYS", ":", "99999", "true", "Id", "Name", "Account.Name", "Who.Name", "Contact", "Task", "CreatedDate", "IsClosed", "CallDurationInSeconds", "FIELDS", "ALL", "COUNT"]
+        [
+            "SELECT",
+            "FROM",
+            "WHERE",
+            "AND",
+            "OR",
+            "NOT",
+            "IN",
+            "LIKE",
+            "ORDER",
+            "BY",
+            "DESC",
+            "NULLS",
+            "LAST",
+            "LIMIT",
+            "OFFSET",
+            "(",
+            ")",
+            ",",
+            "=",
+            "!=",
+            "<",
+            ">=",
+            "'a'",
+            "'a%'",
+            "5",
+            "-1",
+            "2026-01-01",
+            "2026-13-40",
+            "2026-01-01T00:00:00Z",
+            "TODAY",
+            "null",
+            "LAST_N_DAYS",
+            ":",
+            "99999",
+            "true",
+            "Id",
+            "Name",
+            "Account.Name",
+            "Who.Name",
+            "Contact",
+            "Task",
+            "CreatedDate",
+            "IsClosed",
+            "CallDurationInSeconds",
+            "FIELDS",
+            "ALL",
+            "COUNT",
+        ]
     ),
     max_size=25,
 ).map(" ".join)
 SOSL = st.lists(
     st.sampled_from(
-        ['FIND', '{', '}', '646*', '"646', '555"', '(', ')', 'OR', 'AND', 'NOT', '\\', '*', '?', '0175', 'IN', 'PHONE', 'FIELDS', 'RETURNING', 'Contact', 'Lead', '(Id)', '(Name', ',', 'LIMIT', '5', 'WHERE', 'IsConverted=false', ')', 'ORDER', 'BY']
+        [
+            "FIND",
+            "{",
+            "}",
+            "646*",
+            '"646',
+            '555"',
+            "(",
+            ")",
+            "OR",
+            "AND",
+            "NOT",
+            "\\",
+            "*",
+            "?",
+            "0175",
+            "IN",
+            "PHONE",
+            "FIELDS",
+            "RETURNING",
+            "Contact",
+            "Lead",
+            "(Id)",
+            "(Name",
+            ",",
+            "LIMIT",
+            "5",
+            "WHERE",
+            "IsConverted=false",
+            ")",
+            "ORDER",
+            "BY",
+        ]
     ),
     max_size=20,
 ).map(" ".join)
@@ -38,12 +118,10 @@ SOSL = st.lists(
 def ask(resource: str, text: str) -> None:
     call = Call("GET", 66.0, (resource,), "", {"q": text})
     try:
-        reply = ORG.api.answer(call)
+        outcome = ORG.api.answer(call).status, ""
     except RestError as refusal:
-        assert refusal.status == 400
-        assert refusal.code in CODES
-    else:
-        assert reply.status == 200
+        outcome = refusal.status, refusal.code
+    assert outcome == (200, "") or (outcome[0] == 400 and outcome[1] in CODES)
 
 
 @settings(max_examples=400, deadline=None)

@@ -27,7 +27,8 @@ ADAPTER = """<!doctype html><html><body style="font-family: sans-serif; padding:
 <p>Test adapter</p><script>
 const origin = new URLSearchParams(location.search).get('sfdcIframeOrigin');
 window.raw = [];
-window.addEventListener('message', (e) => window.raw.push({origin: e.origin, data: e.data}));
+window.addEventListener('message',
+  (e) => window.raw.push({origin: e.origin, data: e.data}));
 const script = document.createElement('script');
 script.src = origin + '/support/api/66.0/lightning/opencti_min.js';
 script.onload = () => { window.ready = true; };

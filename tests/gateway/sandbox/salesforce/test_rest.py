@@ -268,7 +268,7 @@ async def test_queries_refused(api: Api, text: str, code: str) -> None:
 async def test_query_in_pages(api: Api) -> None:
     for number in range(250):
         api.simulator.store.seed("Account", {"Name": f"A{number:03}"})
-    status, page = await api(
+    _, page = await api(
         "GET",
         "/query?q=SELECT+Id+FROM+Account",
         Sforce_Query_Options="batchSize=200",
