@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 from pytest_asyncio import is_async_test
 
+from tests.system import tls_front
 from tests.system.browser import Chromium
 from tests.system.kamailio import Kamailio
 from tests.system.program import LogBook
@@ -25,7 +26,7 @@ MARKS = pytest.StashKey[Mapping[str, int]]()
 # What the rep says into the browser's microphone, in hertz.
 BROWSER_SAYS = 1000.0
 
-LIGHTNING = "*.lightning.force.com"
+HOSTS = ("*.lightning.force.com", tls_front.HOST)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -75,7 +76,7 @@ async def chromium(
         directory=tmp_path_factory.mktemp("chromium"),
         says=BROWSER_SAYS,
         logs=logs,
-        hosts={LIGHTNING: "127.0.0.1"},
+        hosts=dict.fromkeys(HOSTS, "127.0.0.1"),
     ) as browser:
         yield browser
 

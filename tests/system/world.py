@@ -26,12 +26,13 @@ from tests.system.rep import RepPage
 from tests.system.salesforce import Salesforce
 from tests.system.service import Footprint, Rep, Service
 from tests.system.sipp import Sipp
+from tests.system.tls_front import TlsFront
 from tests.system.waiting import until
 from tests.system.wire_client import WireClient
 
 ROBIN, ROBIN_USERNAME = "1001", "robin.reyes@acme.example"
 SAM, SAM_USERNAME = "1002", "sam.okafor@acme.example"
-SIP_PASSWORD = "correct horse battery"
+SIP_PASSWORD = "correct-horse"
 # The application server's idea of Sam's password; ours is SIP_PASSWORD.
 SAM_PASSWORD = "staple"
 PASSWORD = "sign-in without a CRM"
@@ -45,7 +46,7 @@ PHONE_SAYS = 440.0
 GAUGES = (
     "ringbridge_calls_active",
     "ringbridge_sessions",
-    "ringbridge_media_calls",
+    "ringbridge_media_open_calls",
 )
 
 
@@ -71,12 +72,13 @@ class World:
         self._numbers = itertools.count(1)
         self._stack = AsyncExitStack()
         port = free_port()
-        url = f"http://127.0.0.1:{port}"
+        self.front = TlsFront(target_port=port, directory=directory / "front")
+        self.widget_url = f"{self.front.url}/widget/salesforce"
         self.salesforce = Salesforce(
             directory=directory / "salesforce",
             logs=logs,
-            widget_url=f"{url}/widget/salesforce",
-            gateway_url=url,
+            widget_url=self.widget_url,
+            gateway_url=self.front.url,
         )
         self._http_port = port
         self._service: Service | None = None
@@ -101,6 +103,7 @@ class World:
     async def _start(self) -> None:
         await self.proxy.add_user(ROBIN, SIP_PASSWORD)
         await self.proxy.add_user(SAM, SAM_PASSWORD)
+        await self._stack.enter_async_context(self.front)
         salesforce = await self._stack.enter_async_context(self.salesforce)
         self._service = await self._stack.enter_async_context(
             Service(
@@ -111,6 +114,7 @@ class World:
                 salesforce=salesforce.configuration(),
                 origins=(salesforce.lightning,),
                 http_port=self._http_port,
+                sections={"http": {"public_url": self.front.url}},
             )
         )
         await self._warm_up()
@@ -166,7 +170,7 @@ class World:
             user, has_microphone=has_microphone
         ) as visitor:
             page = await visitor.open(f"{lightning}/sandbox/login?user={user}")
-            rep = RepPage(visitor, page, f"{self.service.url}/widget/salesforce")
+            rep = RepPage(visitor, page, self.widget_url)
             await rep.open_panel()
             if is_ready:
                 await rep.wait_ready()
