@@ -94,6 +94,7 @@ def _common() -> list[Field]:
 def _person(name_length: int = 121) -> list[Field]:
     return [
         replace(_system("Name", "string", length=name_length), label="Name"),
+        _system("LastActivityDate", "date"),
         _text("FirstName", 40),
         _text("LastName", 80, required=True),
         Field(
@@ -164,6 +165,7 @@ def build_schema(activity_fields: tuple[str, ...]) -> Mapping[str, SObject]:
             "001",
             [
                 _text("Name", 255, required=True, label="Account Name"),
+                _system("LastActivityDate", "date"),
                 _phone("Phone"),
                 _phone("Fax"),
                 Field("Website", "url", length=255),
