@@ -181,10 +181,9 @@ class Call(abc.ABC):
 
 
 def asserted_identity(message: Message) -> NameAddr | None:
-    """The first P-Asserted-Identity that can be read."""
-    for value in message.headers.get_all("P-Asserted-Identity"):
-        try:
-            return NameAddr.parse(value.split(",")[0] if '"' not in value else value)
-        except ParseError:
-            continue
-    return None
+    """The first P-Asserted-Identity; None when there is none that can be read."""
+    try:
+        values = message.headers.get_list("P-Asserted-Identity")
+        return NameAddr.parse(values[0]) if values else None
+    except ParseError:
+        return None

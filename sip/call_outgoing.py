@@ -71,6 +71,8 @@ class OutgoingCall(Call):
         self._transport = core.transport_for(next_hops[0], account.transport)
         self._contact = core.contact(presence.contact_user, self._transport)
         request = self._invite(core, account, target, offer, headers)
+        # A value that must not be sent shows here, before anything has happened.
+        request.to_bytes()
         super().__init__(core, account, request, NameAddr(target), on_event)
         self.state = CallState.CALLING
         self._offer = offer
@@ -101,10 +103,11 @@ class OutgoingCall(Call):
         """CANCEL or BYE, by state; ``LocalEnd`` follows."""
         if self.is_ended:
             return
+        header = ("Reason", str(reason or NORMAL_CLEARING))
         was, self.state = self.state, CallState.ENDED
         self._emit_local_end()
         if was is CallState.CALLING:
-            self._exchange.cancel([("Reason", str(reason or NORMAL_CLEARING))])
+            self._exchange.cancel([header])
             return
         self._acknowledge_anyway()
         if self._winner is not None:

@@ -246,6 +246,7 @@ class Session:
         if self.is_ended:
             return
         reason = reason or NORMAL_CLEARING
+        str(reason)  # raises InvalidValue now rather than when the ACK is there
         if self._unacknowledged is not None and (
             self._unacknowledged.kind is _OfferKind.INITIAL
         ):
@@ -485,6 +486,8 @@ class Session:
             return self.dialog.local_cseq
 
         request.headers.add("User-Agent", self._core.user_agent)
+        # A value that must not be sent shows here, in our caller's hands.
+        request.to_bytes()
         exchange = Exchange(
             self._core,
             request,

@@ -229,7 +229,9 @@ class ServerTransaction:
         Raises:
             LocalProtocolError: after a final response (further 2xx excepted), and
                 what RFC 4320 forbids.
+            InvalidValue: a value must not be sent; nothing has changed then.
         """
+        response.to_bytes()
         self._layer.run(self, self._machine.send_response(response, self._layer.now()))
 
     def answer(
