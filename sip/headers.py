@@ -23,6 +23,7 @@ from sip.lexical import (
     quote,
     remove_params,
     replace_param,
+    same_host,
     split,
     split_list,
 )
@@ -305,7 +306,7 @@ class Via:
         via = self.without_params("received")
         if via.wants_rport:
             via = via.with_param("rport", str(port))
-        if via.wants_rport or self.host.lower() != address.lower():
+        if via.wants_rport or not same_host(self.host, address):
             via = via.with_param("received", address)
         return via
 

@@ -125,8 +125,8 @@ class Message:
 
     @property
     def start_line(self) -> str:
-        """The first line without its line break."""
-        raise NotImplementedError  # pragma: no cover - both subclasses define it
+        """The first line without its line break; a part of a multipart has none."""
+        return ""
 
     def to_bytes(self) -> bytes:
         """The message as it goes over the wire, Content-Length computed anew.
@@ -135,7 +135,8 @@ class Message:
             InvalidValue: a value contains CR, LF or (unescaped) NUL, or a name is no
                 token: what would let a caller of ours smuggle headers.
         """
-        lines = [check_line(self.start_line, "the start line")]
+        start_line = check_line(self.start_line, "the start line")
+        lines = [start_line] if start_line else []
         length = str(len(self.body))
         has_length = False
         for name, value in self.headers.items():

@@ -87,7 +87,7 @@ def parse_datagram(
     if len(data) > limits.message_bytes:
         raise MessageTooLarge("datagram exceeds the limit")
     head, separator, rest = data.lstrip(b"\r\n").partition(b"\r\n\r\n")
-    message = parse_head(head, limits=limits)
+    message = parse_head(head.removesuffix(b"\r\n"), limits=limits)
     if not separator:
         raise unreadable(message, ParseError("no empty line after the headers"))
     length = content_length(message)

@@ -222,25 +222,6 @@ class Uri:
                 return percent_decode(value)
         return None
 
-    def replace(
-        self,
-        *,
-        scheme: str | None = None,
-        user: str | None = None,
-        password: str | None = None,
-        host: str | None = None,
-        port: int | None = None,
-    ) -> Self:
-        """A copy with the given parts changed; None leaves a part as it is."""
-        return dataclasses.replace(
-            self,
-            scheme=self.scheme if scheme is None else scheme,
-            user=self.user if user is None else user,
-            password=self.password if password is None else password,
-            host=self.host if host is None else host,
-            port=self.port if port is None else port,
-        )
-
     def with_params(self, params: Mapping[str, str | None]) -> Self:
         """A copy with these (plain) parameters set; None sets one without a value."""
         result = self.params

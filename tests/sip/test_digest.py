@@ -235,6 +235,13 @@ class TestClient:
             "two",
         ]
 
+    def test_unreadable_credentials_of_others_stay(self) -> None:
+        sent = request()
+        sent.headers.add("Authorization", 'Digest realm="broken')
+        again = answered(client().authorize(challenge(), sent, host=HOST), sent)
+        assert again.headers.get_all("Authorization")[0] == 'Digest realm="broken'
+        assert len(again.headers.get_all("Authorization")) == 2
+
     def test_two_realms_in_one_response(self) -> None:
         account = client(realms=["one", "two"])
         response = challenge("n1", "one", status=407)

@@ -133,12 +133,20 @@ class TestVia:
         assert via.with_source("192.0.2.1", 5060) == via
         assert via.with_source("192.0.2.9", 5060).received == "192.0.2.9"
 
+    def test_ipv6_is_the_same_in_any_spelling(self) -> None:
+        via = Via.parse("SIP/2.0/UDP [2001:DB8:0:0::1]")
+        assert via.with_source("2001:db8::1", 5060).received is None
+
     def test_rfc_3581_rport_is_filled_and_received_always_there(self) -> None:
         via = Via.parse("SIP/2.0/UDP 192.0.2.1;rport;branch=z9hG4bKx")
         assert via.wants_rport
         assert via.rport is None
         filled = via.with_source("192.0.2.1", 40000)
         assert (filled.rport, filled.received) == (40000, "192.0.2.1")
+
+    def test_maddr(self) -> None:
+        assert Via.parse("SIP/2.0/UDP h;maddr=224.0.1.75").maddr == "224.0.1.75"
+        assert Via.parse("SIP/2.0/UDP h").maddr is None
 
     def test_a_received_the_sender_made_up_is_dropped(self) -> None:
         via = Via.parse("SIP/2.0/UDP 192.0.2.1;received=203.0.113.66")

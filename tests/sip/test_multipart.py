@@ -24,6 +24,9 @@ def test_parts_and_their_bytes() -> None:
     assert (text.content_type, text.body) == ("text/plain", b"hello\r\n--bb\r\nworld")
     assert (sdp.content_type, sdp.body) == ("application/sdp", SDP)
     assert sdp.content.headers.get("x") == "y"
+    assert text.content.to_bytes() == (
+        b"Content-Type: text/plain\r\nContent-Length: 18\r\n\r\nhello\r\n--bb\r\nworld"
+    )
 
 
 def test_a_part_without_headers_is_text() -> None:

@@ -189,6 +189,17 @@ def test_a_bad_ack_is_never_answered() -> None:
     assert rejected(message(b"broken\r\n").replace(b"OPTIONS", b"ACK")).request is None
 
 
+def test_the_empty_line_must_be_there() -> None:
+    error = rejected(START + HEADERS)
+    assert error.detail == "no empty line after the headers"
+    assert error.request is not None
+
+
+def test_a_response_with_a_malformed_line() -> None:
+    data = b"SIP/2.0 200 OK\r\nbroken\r\n" + HEADERS + b"\r\n"
+    assert rejected(data).detail == "malformed header line"
+
+
 def test_an_empty_via_before_another_is_refused() -> None:
     error = rejected(START + b"Via:\r\n" + HEADERS + b"\r\n")
     assert error.detail == "empty Via"

@@ -179,6 +179,24 @@ def test_hold_as_rfc_2543_did_it(address: str, stated: str, meant: Direction) ->
     assert parsed.is_held_by_writer(parsed.media[0])
 
 
+def test_host_names_multicast_and_bare_rtcp_ports() -> None:
+    parsed = SessionDescription.parse(
+        sdp(
+            *HEAD,
+            "c=IN IP4 media.example.com",
+            "m=audio 1 RTP/AVP 0",
+            "c=IN IP4 233.252.0.1/127/3",
+            "a=rtcp:2",
+            "m=audio 3/2 RTP/AVP 0",
+        )
+    )
+    one, two = parsed.media
+    assert parsed.connection(one) == Connection("IP4", "233.252.0.1")
+    assert one.rtcp == Rtcp(2)
+    assert parsed.connection(two) == Connection("IP4", "media.example.com")
+    assert two.port_count == 2
+
+
 def test_payload_types_without_rtpmap() -> None:
     media = MediaDescription.parse("audio 1 RTP/AVP 8 96 9 8")
     assert media.codecs == (Codec(8, "PCMA", 8000), Codec(9, "G722", 8000))

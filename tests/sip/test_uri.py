@@ -116,6 +116,12 @@ def test_any_text_can_be_a_user_when_escaped() -> None:
     assert Uri.parse(str(uri)).decoded_user == text
 
 
+def test_a_scheme_has_rules_too() -> None:
+    with pytest.raises(InvalidValue):
+        Uri("si p", host="example.com")
+    assert Uri.parse("sip:example.com?a=b").header("c") is None
+
+
 def test_setting_and_removing_parameters() -> None:
     uri = Uri.parse("sip:a@b.example;transport=udp;lr")
     changed = uri.with_params({"Transport": "tcp", "x": "a b", "ob": None})
@@ -202,6 +208,7 @@ class TestNameAddr:
             "< sip:a@example.com>",
             "<sip:a@example.com",
             "<sip:a@example.com> x",
+            "<sip:a@example.com>;x<y>",
             "<sip:a@example.com>;",
             "<sip:a@example.com>;;tag=1",
             "<sip:a@example.com>;tag=a b",
