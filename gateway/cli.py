@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; gives the exit status (0 done, 1 failed, 2 misused)."""
     parser = argparse.ArgumentParser(
         prog="ringbridge",
-        description="A WebRTC-to-SIP gateway for people who call from inside their CRM.",
+        description="A WebRTC-to-SIP gateway for calls from inside a CRM.",
     )
     parser.add_argument(
         "-v", "--verbose", action="store_true", help="log every state change"
@@ -63,7 +63,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
 
     options = parser.parse_args(arguments)
-    _log_to_stderr(verbose=options.verbose)
+    _log_to_stderr(
+        logging.DEBUG
+        if options.verbose
+        # What a stranger reads there is what to click.
+        else logging.WARNING
+        if options.command == "demo"
+        else logging.INFO
+    )
     try:
         match options.command:
             case "serve":
@@ -87,10 +94,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _log_to_stderr(*, verbose: bool) -> None:
+def _log_to_stderr(level: int) -> None:
     logging.basicConfig(
         stream=sys.stderr,
-        level=logging.DEBUG if verbose else logging.INFO,
+        level=level,
         format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
     )
     # These log each packet or each query at debug, and nothing an operator wants.
@@ -139,7 +146,6 @@ def _demo(port: int) -> int:
     # Imported here: nothing of the sandbox is part of the service.
     from gateway.sandbox.demo import run_demo
 
-    logging.getLogger().setLevel(logging.WARNING)
     asyncio.run(run_demo(first_port=port, until=until_stopped))
     return 0
 

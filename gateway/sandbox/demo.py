@@ -37,28 +37,34 @@ HOST = "127.0.0.1"
 DOMAIN = "acme.example"
 CONSUMER_KEY = "ringbridge-sandbox-app"
 REP_NUMBER = "1001"
-ANA = PhoneConfig(
-    name="ana",
-    label="Ana Ruiz",
-    number="+16465550175",
-    password=secrets.token_hex(8),
-    sound="greeting",
-    answers_after_s=3.0,
-)
-STRANGER = PhoneConfig(
-    name="stranger",
-    label="Jo March",
-    number="+12125550143",
-    password=secrets.token_hex(8),
-    sound="greeting",
-)
-DESK = PhoneConfig(
-    name="desk",
-    label="Robin's desk phone",
-    number=REP_NUMBER,
-    password=secrets.token_hex(8),
-    sound="desk",
-)
+
+
+def _phones(secret: Callable[[], str]) -> tuple[PhoneConfig, PhoneConfig, PhoneConfig]:
+    """Ana, who is a contact; Jo, whom nobody knows; Robin's desk phone."""
+    return (
+        PhoneConfig(
+            name="ana",
+            label="Ana Ruiz",
+            number="+16465550175",
+            password=secret(),
+            sound="greeting",
+            answers_after_s=3.0,
+        ),
+        PhoneConfig(
+            name="stranger",
+            label="Jo March",
+            number="+12125550143",
+            password=secret(),
+            sound="greeting",
+        ),
+        PhoneConfig(
+            name="desk",
+            label="Robin's desk phone",
+            number=REP_NUMBER,
+            password=secret(),
+            sound="desk",
+        ),
+    )
 
 
 class Demo:
@@ -102,10 +108,10 @@ class Demo:
             {"ana": ("Robin", REP_NUMBER), "stranger": ("Robin", REP_NUMBER)},
             now=time.time,
         )
-        rep_password = DESK.password
+        ana, stranger, desk = _phones(lambda: secrets.token_hex(8))
         server = ApplicationServer(
             DOMAIN,
-            {phone.number: phone.password for phone in (ANA, STRANGER, DESK)},
+            {phone.number: phone.password for phone in (ana, stranger, desk)},
             host=HOST,
             port=self._ports[3],
             clock=LoopClock(),
@@ -131,10 +137,10 @@ class Demo:
 
         robin = simulator.user("robin.reyes@acme.example")
         config = self._config(
-            simulator, app_key, robin_id=robin.id, rep_password=rep_password
+            simulator, app_key, robin_id=robin.id, rep_password=desk.password
         )
         await self._stack.enter_async_context(Gateway(config, rng=self._rng))
-        for phone_config in (ANA, STRANGER, DESK):
+        for phone_config in (ana, stranger, desk):
             phone = Phone(
                 phone_config,
                 domain=DOMAIN,
@@ -240,11 +246,12 @@ Ringbridge's sandbox is up: everything runs on this machine, nothing leaves it.
   The rep's Salesforce   {salesforce}
   The other telephones   {console}
 
-1. Open both in Chrome, Edge or Firefox, side by side. Robin is signed in; "Phone" in
-   the bar at the bottom of the Salesforce page is the widget. Allow the microphone.
-2. On the telephones page, click "Call Robin" on Ana Ruiz's phone. The desk phone and the
-   widget ring together, and the widget shows who it is. Click "Answer": Ana speaks, then
-   plays back what she hears from you. "Open" shows her page in Salesforce.
+1. Open both in Chrome, Edge or Firefox, side by side, with a headset. Robin is signed
+   in; "Ringbridge" at the bottom of the Salesforce page is the widget. Allow the
+   microphone when the browser asks.
+2. On the telephones page, click "Call Robin" at Ana Ruiz's phone. The desk phone and
+   the widget ring together, and the widget shows who it is. Click "Answer": Ana
+   speaks, then plays back what she hears from you. "Open in Salesforce" shows her.
 3. Hang up: the call is in the activity history on Ana's page. Jo March is in no
    Salesforce: when she calls, the widget offers "Add contact".
 4. To call out, open Contacts, Ana Ruiz, and click her telephone number.

@@ -92,6 +92,6 @@ class Registrar:
         for binding in self.lookup(user, now):
             contact = f"<{binding.contact}>;expires={int(binding.expires_at - now)}"
             if binding.instance:
-                contact += f";+sip.instance={binding.instance}"
+                contact += f';+sip.instance="{binding.instance}"'
             response.headers.add("Contact", contact)
         return response

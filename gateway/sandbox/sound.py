@@ -7,6 +7,7 @@ import random
 import struct
 from collections import deque
 from importlib import resources
+from typing import cast
 
 PACKET_MS = 20
 SAMPLES = 160
@@ -58,8 +59,7 @@ class PhoneSound(asyncio.DatagramProtocol):
         return int(self._transport.get_extra_info("sockname")[1])
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
+        self._transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         if addr == self.remote and len(data) > 12 and data[1] & 0x7F == 0:

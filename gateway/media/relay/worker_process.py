@@ -86,6 +86,9 @@ class WorkerProcess:
                     str(theirs.fileno()),
                     pass_fds=[theirs.fileno()],
                     stdin=asyncio.subprocess.DEVNULL,
+                    # A Ctrl-C in the terminal is for the service, which then stops
+                    # its workers; they end with their socket whatever happens.
+                    start_new_session=True,
                 )
             self._reader, self._writer = await asyncio.open_connection(
                 sock=ours, limit=2 * MAX_FRAME_BYTES

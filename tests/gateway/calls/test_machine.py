@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,7 +18,8 @@ def machine_in(state: CallState) -> CallMachine:
     return machine
 
 
-@pytest.mark.parametrize(("state", "given_"), list(itertools.product(CallState, INPUTS)))
+@pytest.mark.parametrize("state", CallState)
+@pytest.mark.parametrize("given_", INPUTS)
 def test_every_input_in_every_state(state: CallState, given_: CallInput) -> None:
     machine = machine_in(state)
     following = TRANSITIONS.get((state, given_))
