@@ -1,0 +1,214 @@
+"""The connector against the sandbox's Salesforce, which knows far more of its rules."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+
+from gateway.crm.connector import (
+    Activity,
+    ActivityDirection,
+    ContactDraft,
+    CrmDuplicateFound,
+    CrmLimitExceeded,
+    CrmSignInFailed,
+    CrmUnavailable,
+    CrmUser,
+    MatchCertainty,
+)
+from gateway.crm.salesforce import SalesforceConfig, SalesforceConnector
+from gateway.sandbox.salesforce import (
+    ConnectedApp,
+    FaultKind,
+    PhoneIndexing,
+    SalesforceSimulator,
+    SimulatorConfig,
+)
+
+ANA = "+16465550175"
+
+
+@pytest.fixture(params=["http", "https"])
+async def simulator(
+    request: pytest.FixtureRequest, key_pair: tuple[str, Any]
+) -> AsyncIterator[SalesforceSimulator]:
+    public_key = key_pair[1].public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    app = ConnectedApp("app", public_key.decode())
+    simulator = SalesforceSimulator(
+        SimulatorConfig(apps=(app,), index_lag_s=60.0), rng=random.Random(7)
+    )
+    await simulator.start(tls_port=0 if request.param == "https" else None)
+    yield simulator
+    await simulator.close()
+
+
+@pytest.fixture
+async def connector(
+    simulator: SalesforceSimulator, key_pair: tuple[str, Any]
+) -> AsyncIterator[SalesforceConnector]:
+    base = simulator.tls_url or simulator.url
+    config = SalesforceConfig(
+        tenant="acme",
+        my_domain=base,
+        token_url=base + "/services/oauth2/token",
+        consumer_key="app",
+        private_key=key_pair[0],
+        ca_file=str(simulator.certificate_path or ""),
+    )
+    connector = SalesforceConnector(config, rng=random.Random(1))
+    yield connector
+    await connector.close()
+
+
+@pytest.fixture
+def robin(simulator: SalesforceSimulator) -> CrmUser:
+    user = simulator.user("Robin")
+    return CrmUser("acme", user.id, str(user.values["Username"]))
+
+
+def call(robin: CrmUser, who_id: str = "") -> Activity:
+    return Activity(
+        key="call:0c8e4f3a",
+        user=robin,
+        direction=ActivityDirection.OUTBOUND,
+        subject="Call to Ana Ruiz, answered",
+        outcome="Answered",
+        description="Outgoing call, answered",
+        started_at=datetime(2026, 11, 20, 12, tzinfo=UTC),
+        duration_s=65,
+        number=ANA,
+        who_id=who_id,
+    )
+
+
+def tasks(simulator: SalesforceSimulator) -> list[dict[str, Any]]:
+    return [
+        dict(record.values)
+        for record in simulator.store.records("Task")
+        if record.values.get("Ringbridge_Key__c") == "call:0c8e4f3a"
+    ]
+
+
+@pytest.mark.parametrize("indexing", list(PhoneIndexing))
+async def test_callers_are_found_however_the_index_cuts_numbers(
+    simulator: SalesforceSimulator,
+    connector: SalesforceConnector,
+    robin: CrmUser,
+    indexing: PhoneIndexing,
+) -> None:
+    simulator.reconfigure(phone_indexing=indexing)
+    (ana,) = await connector.find_by_number(robin, ANA)
+    assert (ana.kind, ana.name) == ("Contact", "Ana Ruiz")
+    assert ana.certainty is MatchCertainty.EXACT
+    assert ana.company
+    (priya,) = await connector.find_by_number(robin, "+12065550143")
+    assert (priya.kind, priya.company) == ("Lead", "Solstice Labs")
+    shared = await connector.find_by_number(robin, "+14155550120")
+    assert [record.kind for record in shared][-1] == "Account"
+    assert len(shared) == 3
+    assert await connector.find_by_number(robin, "+14155559999") == ()
+
+
+async def test_a_new_contact_is_found_before_the_index_has_it(
+    connector: SalesforceConnector, robin: CrmUser
+) -> None:
+    made = await connector.create_contact(
+        robin, ContactDraft("Novak", "Nina", "+1 212 555 0199", "Globex")
+    )
+    assert await connector.find_by_number(robin, "+12125550199") == (made,)
+
+
+@pytest.mark.parametrize("status", [300, 400])
+async def test_a_duplicate_is_named(
+    simulator: SalesforceSimulator,
+    connector: SalesforceConnector,
+    robin: CrmUser,
+    status: int,
+) -> None:
+    simulator.add_fault(
+        FaultKind.DUPLICATES_DETECTED, path="/sobjects/Contact", status=status
+    )
+    with pytest.raises(CrmDuplicateFound) as caught:
+        await connector.create_contact(robin, ContactDraft("Ruiz", "Ana"))
+    assert caught.value.records
+
+
+async def test_a_call_is_one_task_on_the_contact(
+    simulator: SalesforceSimulator, connector: SalesforceConnector, robin: CrmUser
+) -> None:
+    (ana,) = await connector.find_by_number(robin, ANA)
+    written = await connector.write_activity(call(robin, ana.id))
+    again = await connector.write_activity(call(robin, ana.id))
+    assert (written.created, again.created) == (True, False)
+    assert again.record_id == written.record_id
+    (made,) = tasks(simulator)
+    assert (made["WhoId"], made["CallType"]) == (ana.id, "Outbound")
+    assert (made["TaskSubtype"], made["Status"]) == ("Call", "Completed")
+    assert (made["CallDurationInSeconds"], made["OwnerId"]) == (65, robin.id)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        FaultKind.LOST_REPLY,
+        FaultKind.SERVER_UNAVAILABLE,
+        FaultKind.UNABLE_TO_LOCK_ROW,
+        FaultKind.UNKNOWN_EXCEPTION,
+        FaultKind.MALFORMED_BODY,
+        FaultKind.DOWN,
+    ],
+)
+async def test_what_passes_leaves_one_task(
+    simulator: SalesforceSimulator,
+    connector: SalesforceConnector,
+    robin: CrmUser,
+    kind: FaultKind,
+) -> None:
+    simulator.add_fault(kind, times=2, path="/sobjects/Task")
+    failures = 0
+    for _ in range(4):
+        try:
+            await connector.write_activity(call(robin))
+            break
+        except CrmUnavailable:
+            failures += 1
+    assert failures == 2
+    assert len(tasks(simulator)) == 1
+
+
+async def test_sessions_end_and_allowances_too(
+    simulator: SalesforceSimulator, connector: SalesforceConnector, robin: CrmUser
+) -> None:
+    await connector.find_by_number(robin, ANA)
+    assert simulator.expire_sessions() == 1
+    assert (await connector.write_activity(call(robin))).created
+    simulator.add_fault(FaultKind.REQUEST_LIMIT_EXCEEDED, path="/sobjects/Task")
+    with pytest.raises(CrmLimitExceeded):
+        await connector.write_activity(replace(call(robin), key="call:other"))
+
+
+async def test_a_token_that_is_never_taken_ends(
+    simulator: SalesforceSimulator, connector: SalesforceConnector, robin: CrmUser
+) -> None:
+    simulator.add_fault(
+        FaultKind.INVALID_SESSION_ID, times=None, path="/services/data"
+    )
+    with pytest.raises(CrmSignInFailed):
+        await connector.write_activity(call(robin))
+    assert len(simulator.journal) <= 4
+
+
+async def test_an_unknown_user_cannot_sign_in(
+    connector: SalesforceConnector, robin: CrmUser
+) -> None:
+    stranger = replace(robin, username="nobody@example.com")
+    with pytest.raises(CrmSignInFailed):
+        await connector.find_by_number(stranger, ANA)
