@@ -82,7 +82,7 @@ class SalesforceSimulator:
                 await web.TCPSite(
                     self._runner, host, tls_port, ssl_context=context
                 ).start()
-                self._tls_port = self._runner.addresses[1][1]
+                self._tls_port = self._runner.addresses[-1][1]
         except OSError:
             await self.close()
             raise

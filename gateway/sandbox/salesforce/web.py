@@ -147,7 +147,7 @@ class WebShell:
             at=self._org.clock(),
             method=request.method,
             path=request.path,
-            query=request.query_string,
+            query="" if is_token else request.query_string,
             body="" if is_token else raw.decode("utf-8", "replace"),
         )
         fault = self._org.faults.strike(request.method, request.path)
@@ -412,9 +412,10 @@ class WebShell:
 
     async def _page_write(self, request: web.Request) -> web.Response:
         self._refuse_strangers(request)
-        body = as_mapping(_loads(await request.read()))
+        raw = await request.read()
         user = self._user(request)
         try:
+            body = as_mapping(_body_of(raw))
             match request.match_info["what"]:
                 case "create":
                     record = self._org.store.create(

@@ -616,3 +616,35 @@ async def test_simple_salesforce() -> None:
         await asyncio.to_thread(use)
     finally:
         await simulator.close()
+
+
+async def test_bodies_that_are_no_json(api: Api) -> None:
+    headers = {"Authorization": f"Bearer {api.token}"}
+    base = api.simulator.url
+    for path, status in (
+        ("/services/data/v66.0/sobjects/Task", 400),
+        ("/services/data/v66.0/composite", 400),
+        ("/sandbox/page/create", 400),
+        ("/sandbox/page/opencti", 400),
+        ("/sandbox/faults", 400),
+    ):
+        for body in (b"{", b"\xff", b"[" * 100_000):
+            async with api.http.post(base + path, data=body, headers=headers) as reply:
+                assert reply.status == status, (path, body[:9])
+
+
+async def test_page_policy_names_the_adapter_only(
+    api: Api, simulator: SalesforceSimulator
+) -> None:
+    url = f"{simulator.url}/lightning/o/Contact/list"
+    async with api.http.get(url) as reply:
+        assert (
+            "frame-src http://127.0.0.1:8081"
+            in (reply.headers["Content-Security-Policy"])
+        )
+        assert "Permissions-Policy" not in reply.headers
+    async with api.http.get(f"{url}?mic=blocked") as reply:
+        assert reply.headers["Permissions-Policy"] == "microphone=()"
+    for name in ("/static/..%2f..%2fconfig.py", "/static/index.html", "/static/x.js"):
+        async with api.http.get(simulator.url + name) as reply:
+            assert reply.status == 404
