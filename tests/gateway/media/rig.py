@@ -281,11 +281,6 @@ class Browser:
         if pump is not None:
             await asyncio.wait([pump])
 
-    def vanish(self) -> None:
-        """The tab crashed: no more packets, no goodbye."""
-        for protocol in self.ice._connection._protocols:
-            protocol.transport.abort()
-
 
 class _PhoneProtocol(asyncio.DatagramProtocol):
     def __init__(self, inbox: Inbox) -> None:
