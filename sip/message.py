@@ -358,6 +358,21 @@ class Response(Message):
         return f"SIP/2.0 {self.status} {self.reason}"
 
     @property
+    def contacts(self) -> tuple[NameAddr, ...]:
+        """All contacts that can be read.
+
+        A registrar's 200 lists the bindings of other phones too (RFC 3261 10.3): what
+        one of them wrote must not cost us our own.
+        """
+        contacts: list[NameAddr] = []
+        for value in self.headers.get_all("Contact"):
+            try:
+                contacts.extend(map(NameAddr.parse, split_list(value)))
+            except ParseError:
+                continue
+        return tuple(contacts)
+
+    @property
     def is_provisional(self) -> bool:
         """1xx."""
         return self.status < 200

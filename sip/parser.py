@@ -40,10 +40,10 @@ DEFAULT_LIMITS = Limits()
 _VERSION = re.compile(r"SIP/(\d+\.\d+)", re.IGNORECASE | re.ASCII)
 # The space before an empty phrase is forgotten by some senders.
 _STATUS_LINE = re.compile(r"SIP/2\.0 (\d{3})(?: (.*))?", re.IGNORECASE | re.ASCII)
-_HTTP_WEEKDAY = "(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
+_WEEKDAY = "(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
 _MONTH = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
 _SIP_DATE = re.compile(
-    rf"{_HTTP_WEEKDAY}, \d\d {_MONTH} \d{{4}} \d\d:\d\d:\d\d GMT", re.ASCII
+    rf"{_WEEKDAY}, \d\d? {_MONTH} \d{{4}} \d\d:\d\d:\d\d GMT", re.ASCII
 )
 _LENGTH = re.compile(r"\d{1,9}", re.ASCII)
 #: Fields that may stand once only (RFC 3261 7.3.1 and table 2).
@@ -62,6 +62,14 @@ _SINGLE = MappingProxyType(
             "To",
         )
     }
+)
+_TOKEN_LISTS = (
+    "Accept",
+    "Allow",
+    "Proxy-Require",
+    "Require",
+    "Supported",
+    "Unsupported",
 )
 _CALL_ID = re.compile(r"\S+")
 # Stands in for a Request-URI that could not be read; only ever in error.request.
@@ -260,15 +268,13 @@ def _check_fields(message: Request | Response) -> None:
         raise ParseError("malformed Call-ID")
     cseq = message.cseq
     _ = message.from_, message.to, message.routes, message.record_routes
-    _ = message.content_type_params
-    if not message.has_contact_wildcard:
-        _ = message.contacts
+    _ = message.content_type_params, message.contacts
+    for name in _TOKEN_LISTS:
+        message.headers.get_list(name)
     if isinstance(message, Request):
         if cseq.method != message.method:
             raise ParseError("CSeq names another method")
         _ = message.max_forwards
-        for name in ("Require", "Proxy-Require", "Supported", "Accept"):
-            message.headers.get_list(name)
         date = message.headers.get("Date")
         if date is not None and _SIP_DATE.fullmatch(date) is None:
             raise ParseError("malformed Date")

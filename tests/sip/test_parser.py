@@ -195,6 +195,30 @@ def test_the_empty_line_must_be_there() -> None:
     assert error.request is not None
 
 
+def test_a_contact_of_another_phone_does_not_cost_a_registrars_answer() -> None:
+    contacts = b"Contact: <sip:odd@h;;>\r\nContact: <sip:ours@h>;expires=60\r\n"
+    parsed = parse_datagram(b"SIP/2.0 200 OK\r\n" + HEADERS + contacts + b"\r\n")
+    assert [contact.uri.user for contact in parsed.contacts] == ["ours"]
+    assert rejected(message(contacts)).status == 400
+
+
+@pytest.mark.parametrize(
+    ("date", "is_good"),
+    [
+        ("Sat, 13 Nov 2010 23:29:00 GMT", True),
+        ("Sat, 6 Nov 2010 23:29:00 GMT", True),
+        ("Sat, 13 Nov 2010 23:29:00 CET", False),
+        ("yesterday", False),
+    ],
+)
+def test_dates(date: str, is_good: bool) -> None:
+    data = message(f"Date: {date}\r\n".encode())
+    if is_good:
+        assert parse_datagram(data).headers.get("Date") == date
+    else:
+        assert rejected(data).detail == "malformed Date"
+
+
 def test_a_response_with_a_malformed_line() -> None:
     data = b"SIP/2.0 200 OK\r\nbroken\r\n" + HEADERS + b"\r\n"
     assert rejected(data).detail == "malformed header line"
