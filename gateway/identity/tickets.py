@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -46,6 +46,7 @@ class Tickets:
         self._limit_per_user = limit_per_user
         # In order of expiry: every ticket lasts equally long.
         self._tickets: OrderedDict[bytes, _Ticket] = OrderedDict()
+        self._per_user: Counter[UserKey] = Counter()
 
     def __len__(self) -> int:
         return len(self._tickets)
@@ -57,20 +58,23 @@ class Tickets:
             TicketsExhaustedError: the user, or everybody, has too many unused ones.
         """
         self._forget_expired()
-        of_user = sum(t.grant.user == grant.user for t in self._tickets.values())
-        if of_user >= self._limit_per_user or len(self._tickets) >= self._limit:
+        if (
+            self._per_user[grant.user] >= self._limit_per_user
+            or len(self._tickets) >= self._limit
+        ):
             raise TicketsExhaustedError("Too many sessions are being opened.")
         secret = self._random_bytes(TICKET_BYTES)
         ticket = base64.urlsafe_b64encode(secret).decode("ascii").rstrip("=")
         expires_at = self._clock() + self.lifetime_s
         self._tickets[_digest(ticket)] = _Ticket(grant, expires_at)
+        self._per_user[grant.user] += 1
         return ticket
 
     def redeem(self, ticket: str) -> AccessGrant | None:
         """What the ticket grants, once; None when unknown, used or expired."""
         self._forget_expired()
-        found = self._tickets.pop(_digest(ticket), None)
-        return found.grant if found is not None else None
+        digest = _digest(ticket)
+        return self._forget(digest).grant if digest in self._tickets else None
 
     def revoke(self, user: UserKey) -> None:
         """Forget the user's unused tickets."""
@@ -79,7 +83,7 @@ class Tickets:
             for digest, ticket in self._tickets.items()
             if ticket.grant.user == user
         ]:
-            del self._tickets[digest]
+            self._forget(digest)
 
     def _forget_expired(self) -> None:
         now = self._clock()
@@ -87,7 +91,15 @@ class Tickets:
             digest, ticket = next(iter(self._tickets.items()))
             if ticket.expires_at > now:
                 return
-            del self._tickets[digest]
+            self._forget(digest)
+
+    def _forget(self, digest: bytes) -> _Ticket:
+        ticket = self._tickets.pop(digest)
+        user = ticket.grant.user
+        self._per_user[user] -= 1
+        if not self._per_user[user]:
+            del self._per_user[user]
+        return ticket
 
 
 def _digest(ticket: str) -> bytes:

@@ -34,6 +34,9 @@ from gateway.sessions.wire import CLOSE_DRAIN, ErrorKind, Event, Snapshot
 
 logger = logging.getLogger(__name__)
 
+# After a proxy's restart thousands of windows end within a moment of each other.
+SWEEP_INTERVAL_S = 0.1
+
 
 @dataclass(frozen=True, slots=True)
 class SessionLimits:
@@ -254,6 +257,7 @@ class SessionDirectory:
         self.counters.sessions_expired += len(closing)
         if closing:
             await asyncio.wait(closing)
+        self._disarm()
         self._arm()
 
     def drain(self) -> None:
@@ -386,14 +390,17 @@ class SessionDirectory:
             self._timer = None
 
     def _arm(self) -> None:
-        self._disarm()
+        # The window is the same for all, so what is armed is never too late; it may
+        # be early when that session is attached again, and then arms anew.
+        if self._timer is not None:
+            return
         deadlines = [
             session.detached_at + self._limits.resume_window_s
             for session in self._sessions.values()
             if session.state is SessionState.DETACHED
         ]
         if deadlines:
-            delay = max(0.0, min(deadlines) - self._clock())
+            delay = max(SWEEP_INTERVAL_S, min(deadlines) - self._clock())
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(delay, self._on_timer)
 

@@ -31,6 +31,7 @@ class Door:
             audience and issuer of tokens, and an allowed origin.
         signing_keys: of access tokens; the first signs.
         max_without_hello: sockets that may wait for their greeting at once.
+        ping_interval_s: between WebSocket pings; under any proxy's idle limit.
         client_address: of a request; behind a trusted proxy not ``request.remote``.
     """
 
@@ -40,6 +41,7 @@ class Door:
     turn: TurnConfig = field(default_factory=TurnConfig)
     limits: SessionLimits = field(default_factory=SessionLimits)
     max_without_hello: int = websocket.MAX_SOCKETS_WITHOUT_HELLO
+    ping_interval_s: float = websocket.PING_INTERVAL_S
     client_address: Callable[[web.Request], str] = lambda request: request.remote or ""
     clock: Callable[[], float] = time.monotonic
     wall_clock: Callable[[], float] = time.time
@@ -106,6 +108,7 @@ def add_routes(
         origins,
         clock=door.clock,
         max_without_hello=door.max_without_hello,
+        ping_interval_s=door.ping_interval_s,
     )
     app[SESSIONS] = directory
 

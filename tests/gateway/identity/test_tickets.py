@@ -8,7 +8,7 @@ import hmac
 import itertools
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.identity.attempts import AttemptLimit, Attempts
@@ -110,6 +110,7 @@ def test_a_good_attempt_does_not_count() -> None:
     assert len(attempts) == 0
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 9), st.floats(0, 2), st.booleans()), max_size=100)
 )

@@ -9,7 +9,7 @@ from typing import Any
 
 import jwt
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.identity.directory import InMemoryUserDirectory, TenantIdentity
@@ -224,6 +224,7 @@ def test_secrets_are_not_in_reprs() -> None:
     assert SECRET not in repr(SigningKey("k1", "HS256", SECRET))
 
 
+@settings(deadline=None)
 @given(st.text(max_size=300) | st.from_regex(r"[\w-]{0,40}\.[\w-]{0,80}\.[\w-]{0,40}"))
 def test_no_text_crashes_the_verifiers(text: str) -> None:
     clock = Clock()
@@ -235,6 +236,7 @@ def test_no_text_crashes_the_verifiers(text: str) -> None:
         )
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(
         st.sampled_from(["iss", "aud", "sub", "exp", "jti", "tenant", "nbf", "iat"]),
@@ -396,6 +398,7 @@ def test_when_the_memory_of_used_ids_is_full_nothing_is_accepted(
     assertions.redeem(assertion(acme_key, jti="4", exp=clock.now + 10))
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.integers(0, 5), st.floats(0, 10), st.floats(0, 20)), max_size=60

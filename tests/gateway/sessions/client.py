@@ -241,7 +241,7 @@ class WireClient:
             return
         connection = self.socket.get_extra_info("socket")
         if connection is not None and not self.socket.closed:
-            transport = self.socket._response.connection  # type: ignore[attr-defined]
+            transport = self.socket._response.connection
             if transport is not None and transport.transport is not None:
                 transport.transport.abort()
         await asyncio.wait((self._reader,))

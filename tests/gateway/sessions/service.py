@@ -86,6 +86,7 @@ async def running_service(
     limits: SessionLimits | None = None,
     turn: TurnConfig | None = None,
     max_without_hello: int = 1024,
+    ping_interval_s: float = 20.0,
 ) -> AsyncIterator[Service]:
     door = Door(
         users=InMemoryUserDirectory(tenants, [ANA, EVE]),
@@ -94,6 +95,7 @@ async def running_service(
         limits=limits or SessionLimits(),
         turn=turn or TurnConfig(),
         max_without_hello=max_without_hello,
+        ping_interval_s=ping_interval_s,
     )
     events = new_events(door)
     backend = FakeBackend(events)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.sessions import wire
@@ -59,6 +59,7 @@ def test_old_events_are_not_kept() -> None:
     assert log.since(1, now=151.0) == ("e2",)
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.sampled_from(["append", "ack", "since"]), st.integers(0, 60)),

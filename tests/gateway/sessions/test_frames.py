@@ -214,6 +214,7 @@ def check_answer(frame: dict[str, Any]) -> None:
         assert "result" in frame or frame["method"] == "event"
 
 
+@settings(deadline=None)
 @given(any_frames)
 def test_any_text_is_a_request_or_a_frame_error(text: str) -> None:
     try:
@@ -225,7 +226,7 @@ def test_any_text_is_a_request_or_a_frame_error(text: str) -> None:
 
 
 @given(st.lists(any_frames, max_size=12))
-@settings(suppress_health_check=[HealthCheck.too_slow], max_examples=60)
+@settings(suppress_health_check=[HealthCheck.too_slow], max_examples=60, deadline=None)
 def test_any_frames_get_answers_or_a_close_and_never_a_crash(texts: list[str]) -> None:
     async def scenario(is_greeted: bool) -> None:
         world = World()

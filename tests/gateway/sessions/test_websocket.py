@@ -361,6 +361,22 @@ async def test_a_slow_client_is_cut_off_and_resumes(
         writer.close()
 
 
+async def test_a_socket_that_does_not_answer_pings_is_given_up() -> None:
+    async with running_service(ping_interval_s=0.05) as service:
+        page = await service.signed_in()
+        host = urlsplit(service.url)
+        reader, writer = await asyncio.open_connection(host.hostname, host.port)
+        await upgrade(reader, writer)
+        params = {
+            "ticket": await page.ticket(),
+            "client": {"name": "x", "version": "1", "instance_id": "dead"},
+        }
+        writer.write(text_frame(request_frame(1, "session.hello", params)))
+        await eventually(lambda: service.directory.counters.detached == 1)
+        assert service.directory.session_count == 1
+        writer.close()
+
+
 # Raw WebSocket frames -----------------------------------------------------------------
 
 
