@@ -134,9 +134,7 @@ class Bench:
         self.rng = random.Random(1)
         self.account = account(**changes)
         self.agent = sip.UserAgent(
-            sip.AgentConfig(
-                bind_host="127.0.0.1", max_calls=8, close_timeout_s=0.05
-            ),
+            sip.AgentConfig(bind_host="127.0.0.1", max_calls=8, close_timeout_s=0.05),
             self.clock,
             random.Random(2),
             wire=self.wire,
@@ -161,6 +159,12 @@ class Bench:
 
     def run(self, seconds: float = 0.0) -> None:
         self.clock.advance(seconds)
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass until the agent sends something, at most so long."""
+        end = self.clock.now() + seconds
+        while not self.wire.sent and self.clock.now() < end:
+            self.run(min(0.05, end - self.clock.now()))
 
     def take(self) -> Sent:
         """The next message the agent has sent by now."""
