@@ -97,14 +97,14 @@ def parse_datagram(
     head, separator, rest = data.lstrip(b"\r\n").partition(b"\r\n\r\n")
     message = parse_head(head.removesuffix(b"\r\n"), limits=limits)
     if not separator:
-        raise unreadable(message, ParseError("no empty line after the headers"))
+        raise answerable(message, ParseError("no empty line after the headers"))
     length = content_length(message)
     if length is None:
         length = len(rest)
     if length > limits.body_bytes:
-        raise unreadable(message, BodyTooLarge("body exceeds the limit"))
+        raise answerable(message, BodyTooLarge("body exceeds the limit"))
     if length > len(rest):
-        raise unreadable(message, ParseError("Content-Length exceeds the datagram"))
+        raise answerable(message, ParseError("Content-Length exceeds the datagram"))
     message.body = rest[:length]
     check(message)
     return message
@@ -137,7 +137,7 @@ def parse_head(head: bytes, *, limits: Limits = DEFAULT_LIMITS) -> Request | Res
         if error is not None:
             raise error
     except ParseError as reason:
-        raise unreadable(request, reason) from None
+        raise answerable(request, reason) from None
     return request
 
 
@@ -151,10 +151,10 @@ def content_length(message: Request | Response) -> int | None:
     if not values:
         return None
     if len(values) > 1:
-        raise unreadable(message, ParseError("several Content-Length"))
+        raise answerable(message, ParseError("several Content-Length"))
     text = values[0].strip().lstrip("0") or "0"
     if not values[0].strip() or _LENGTH.fullmatch(text) is None:
-        raise unreadable(message, ParseError("malformed Content-Length"))
+        raise answerable(message, ParseError("malformed Content-Length"))
     return int(text)
 
 
@@ -173,28 +173,25 @@ def check(message: Request | Response) -> None:
             seen.add(key)
         _check_fields(message)
     except ParseError as error:
-        raise unreadable(message, error) from None
+        raise answerable(message, error) from None
 
 
-def unreadable(
+def answerable(
     message: Request | Response, error: ParseError, *, is_fatal: bool = False
 ) -> ParseError:
     """``error`` with the request to answer, if it may be answered.
 
     Never an answer to an ACK or a response (RFC 3261 8.2, 17.1.1.3), and none without
-    a Via to send it along or with values that cannot be copied into it.
+    a Via to send it along.
     """
     error.is_fatal = error.is_fatal or is_fatal
-    if isinstance(message, Request) and message.method != "ACK":
-        copied = [line for line in message.headers if _can_be_copied(line)]
-        headers = Headers(copied)
-        if "Via" in headers and is_token(message.method):
-            error.request = Request(message.method, message.uri, headers)
+    if (
+        isinstance(message, Request)
+        and message.method != "ACK"
+        and "Via" in message.headers
+    ):
+        error.request = Request(message.method, message.uri, message.headers)
     return error
-
-
-def _can_be_copied(line: tuple[str, str]) -> bool:
-    return is_token(line[0]) and not has_forbidden_characters(line[1])
 
 
 def _too_long(line: str, limits: Limits) -> bool:

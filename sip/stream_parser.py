@@ -22,10 +22,10 @@ from sip.message import Request, Response
 from sip.parser import (
     DEFAULT_LIMITS,
     Limits,
+    answerable,
     check,
     content_length,
     parse_head,
-    unreadable,
 )
 
 
@@ -141,10 +141,10 @@ class StreamParser:
             raise
         if length is None:
             missing = self._head_error or ParseError("Content-Length is missing")
-            raise unreadable(message, missing, is_fatal=True)
+            raise answerable(message, missing, is_fatal=True)
         if length > self._limits.body_bytes:
             too_large = BodyTooLarge("body exceeds the limit")
-            raise unreadable(message, too_large, is_fatal=True)
+            raise answerable(message, too_large, is_fatal=True)
         self._head = message
         self._body_bytes = length
 
