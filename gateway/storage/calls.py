@@ -7,7 +7,7 @@ caller that does not know whether a commit arrived simply says it again.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import and_, delete, exists, func, select, update
@@ -98,19 +98,8 @@ class CallJournal:
             )
             if result.rowcount == 0:
                 return False
-            if activity is not None and not await insert_activity(
-                connection,
-                self._database,
-                call.user,
-                call.call_id,
-                activity,
-                now=call.ended_at,
-            ):
-                logger.warning(
-                    "call %s of %s: another call has its activity key",
-                    call.call_id,
-                    call.user,
-                )
+            if activity is not None:
+                await self._insert_activity(connection, call, activity)
         return True
 
     async def record_chosen(
@@ -216,6 +205,19 @@ class CallJournal:
         query = select(func.count()).where(CallRow.tenant == tenant)
         async with self._database.reading() as connection:
             return int((await connection.execute(query)).scalar_one())
+
+    async def _insert_activity(
+        self, connection: AsyncConnection, call: CallRecord, activity: Activity
+    ) -> None:
+        now = call.ended_at or call.started_at
+        # Call ids may be the clients' own: a colleague's key is not to be taken.
+        own = replace(activity, key=f"{activity.key}:{call.user.user}")
+        for candidate in (activity, own):
+            if await insert_activity(
+                connection, self._database, call.user, call.call_id, candidate, now=now
+            ):
+                return
+        logger.error("call %s of %s: no free activity key", call.call_id, call.user)
 
     async def _insert(self, connection: AsyncConnection, call: CallRecord) -> None:
         values: dict[str, Any] = {

@@ -83,7 +83,7 @@ class Database:
             ) from None
         except (SQLAlchemyError, OSError) as error:
             await engine.dispose()
-            raise self.wrap(error) from None
+            raise StorageError(f"cannot open {self!r}: {self.wrap(error)}") from None
         except BaseException:
             await engine.dispose()
             raise
@@ -146,7 +146,13 @@ class Database:
             # Parameters are customers' numbers and names: not for logs or errors.
             "hide_parameters": True,
         }
-        engine = create_async_engine(self._url, **options)
+        try:
+            engine = create_async_engine(self._url, **options)
+        except ModuleNotFoundError:
+            raise StorageError(
+                "PostgreSQL needs the extra: pip install ringbridge[postgres]",
+                retryable=False,
+            ) from None
         if self.is_sqlite:
             event.listen(engine.sync_engine, "connect", _prepare_sqlite)
             event.listen(engine.sync_engine, "begin", _begin_sqlite)

@@ -42,6 +42,8 @@ class Spool:
         )
         if not data:
             return
+        is_new = not self.path.exists()
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
         try:
             size = os.fstat(descriptor).st_size
@@ -56,6 +58,13 @@ class Spool:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+        if is_new:
+            # The file's name is the folder's data.
+            folder = os.open(self.path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
 
     def read(self) -> list[dict[str, Any]]:
         """All values, oldest first."""

@@ -19,6 +19,8 @@ from gateway.crm.salesforce.errors import is_outage
 FAILURES_TO_OPEN = 5
 OPEN_BASE_S = 5.0
 OPEN_CAP_S = 60.0
+# Somebody waits for it: the allowance comes back little by little, so ask sooner.
+URGENT_PAUSE_S = 60.0
 
 
 class CircuitBreaker:
@@ -75,6 +77,7 @@ class LimitGate:
         # used, allowed, when: replaced as a whole by worker threads.
         self._reading: tuple[int, int, float] | None = None
         self._exhausted_until = 0.0
+        self._urgent_until = 0.0
 
     def read_usage(self, used: int, allowed: int, now: float) -> None:
         """What a response's header said; callable from any thread."""
@@ -90,6 +93,7 @@ class LimitGate:
     def exhausted(self, now: float, for_s: float) -> None:
         """Salesforce has said so."""
         self._exhausted_until = now + for_s
+        self._urgent_until = now + min(for_s, URGENT_PAUSE_S)
 
     def check(self, now: float, *, urgent: bool) -> None:
         """Before a request.
@@ -97,11 +101,12 @@ class LimitGate:
         Raises:
             CrmLimitExceeded: used up; or nearly, and the request can wait.
         """
-        if now < self._exhausted_until:
+        until = self._urgent_until if urgent else self._exhausted_until
+        if now < until:
             raise CrmLimitExceeded(
                 "Salesforce's API allowance is used up",
                 code="REQUEST_LIMIT_EXCEEDED",
-                retry_after_s=self._exhausted_until - now,
+                retry_after_s=until - now,
             )
         usage = self.usage(now)
         if not urgent and usage is not None and usage >= USAGE_RESERVE:

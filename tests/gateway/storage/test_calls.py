@@ -121,6 +121,15 @@ async def test_the_same_call_id_of_another_tenant_is_another_call(
     assert await outbox.retry("nobody", now=T0, call_id="call-1") == 0
 
 
+async def test_a_colleagues_call_id_takes_nobodys_activity(
+    journal: CallJournal, outbox: Outbox
+) -> None:
+    sam = replace(ALEX, key=UserKey("acme", "sam"))
+    await journal.ended(*ended())
+    await journal.ended(*ended(user=sam))
+    assert await waiting(outbox) == ["call:call-1", "call:call-1:sam"]
+
+
 async def test_choosing_a_record_moves_the_activity(
     journal: CallJournal, outbox: Outbox
 ) -> None:

@@ -68,7 +68,7 @@ async def test_a_database_that_is_away_is_a_storage_error(tmp_path: Path) -> Non
         await Database(url).open()
     assert caught.value.retryable
     assert "hunter2" not in str(caught.value) + repr(Database(url))
-    with pytest.raises(StorageError):
+    with pytest.raises(StorageError, match="no/such/folder"):
         await Database(f"sqlite:///{tmp_path}/no/such/folder/x.db").open()
 
 

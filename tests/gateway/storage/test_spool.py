@@ -14,7 +14,7 @@ from gateway.storage.spool import Spool, SpoolFull
 
 
 def test_lines_come_back_in_order(tmp_path: Path) -> None:
-    spool = Spool(tmp_path / "spool")
+    spool = Spool(tmp_path / "new folder" / "spool")
     assert spool.read() == []
     spool.append([{"n": 1}, {"n": 2}])
     spool.append([])

@@ -557,7 +557,11 @@ async def test_the_used_up_allowance_stops_everything_for_a_while(
     with pytest.raises(CrmLimitExceeded):
         await connector.find_by_number(ALEX, NUMBER)
     assert len(salesforce.requests) == 2
-    clock.now += 901
+    clock.now += 61
+    assert await connector.find_by_number(ALEX, NUMBER) == ()
+    with pytest.raises(CrmLimitExceeded):
+        await connector.write_activity(CALL)
+    clock.now += 840
     assert (await connector.write_activity(CALL)).created
 
 

@@ -198,9 +198,7 @@ async def test_sessions_end_and_allowances_too(
 async def test_a_token_that_is_never_taken_ends(
     simulator: SalesforceSimulator, connector: SalesforceConnector, robin: CrmUser
 ) -> None:
-    simulator.add_fault(
-        FaultKind.INVALID_SESSION_ID, times=None, path="/services/data"
-    )
+    simulator.add_fault(FaultKind.INVALID_SESSION_ID, times=None, path="/services/data")
     with pytest.raises(CrmSignInFailed):
         await connector.write_activity(call(robin))
     assert len(simulator.journal) <= 4
