@@ -123,6 +123,8 @@ class FakeGateway:
         self.sessions: dict[str, Session] = {}
         self.answers_sockets = True
         self.is_deaf = False
+        self.sockets: set[web.WebSocketResponse] = set()
+        self.accepted = 0
         self.url = ""
         self.script_origin = ""
         self._tickets: set[str] = set()
@@ -155,9 +157,8 @@ class FakeGateway:
     async def stop(self) -> None:
         for connection in self._media.values():
             await connection.close()
-        for session in self.sessions.values():
-            if session.socket is not None:
-                await session.socket.close()
+        for socket in list(self.sockets):
+            await socket.close()
         if self._runner is not None:
             await self._runner.cleanup()
 
@@ -221,6 +222,15 @@ class FakeGateway:
             raise web.HTTPServiceUnavailable
         socket = web.WebSocketResponse(protocols=(wire.SUBPROTOCOL,))
         await socket.prepare(request)
+        self.accepted += 1
+        self.sockets.add(socket)
+        await self._notify()
+        try:
+            return await self._serve(socket)
+        finally:
+            self.sockets.discard(socket)
+
+    async def _serve(self, socket: web.WebSocketResponse) -> web.StreamResponse:
         session: Session | None = None
         async for message in socket:
             if message.type is not WSMsgType.TEXT or self.is_deaf:
@@ -445,6 +455,7 @@ class FakeGateway:
         if connection is None:
             connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
             connection.addTrack(AudioStreamTrack())
+            connection.on("connectionstatechange", self._notify)
             self._media[key] = connection
             offer = offer.rstrip("\r\n") + "\r\n" + PLACEHOLDER_CANDIDATE
         await connection.setRemoteDescription(RTCSessionDescription(offer, "offer"))
@@ -458,6 +469,12 @@ class FakeGateway:
     def is_media_up(self, call_id: str, generation: int) -> bool:
         connection = self._media.get((call_id, generation))
         return connection is not None and connection.connectionState == "connected"
+
+    async def until_media(self, call_id: str, generation: int) -> None:
+        await self.until(lambda: self.is_media_up(call_id, generation))
+
+    async def kill_media(self, call_id: str, generation: int) -> None:
+        await self._media[(call_id, generation)].close()
 
     # What a test makes happen ----------------------------------------------------
 

@@ -254,7 +254,7 @@ async def test_match_arrives_while_it_rings(
     await gateway.update(
         call_id, match=wire.Match(state=wire.MatchState.FOUND, records=(record(),))
     )
-    await expect(widget.button("Open Ana Ruiz, Contact, Acme Corp")).to_be_visible()
+    await expect(widget.button("Open in Salesforce: Ana Ruiz")).to_be_visible()
     await gateway.update(call_id, match=wire.Match(state=wire.MatchState.FAILED))
     await expect(widget.text("Salesforce could not be searched")).to_be_visible()
 
@@ -279,7 +279,7 @@ async def test_a_caller_with_a_name_is_added_by_one_click(
     made = await gateway.until_sent("contact.create")
     assert (made.first_name, made.last_name) == ("Jane Maria", "Doe")
     assert (made.phone, made.call_id) == ("+16465550175", call_id)
-    await expect(widget.button("Open Jane Maria Doe, Contact")).to_be_visible()
+    await expect(widget.button("Open in Salesforce: Jane Maria Doe")).to_be_visible()
 
 
 async def test_a_caller_without_a_name_is_asked_for(

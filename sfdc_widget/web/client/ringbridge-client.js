@@ -44,6 +44,7 @@ const RENEWAL_WAIT_CAP_MS = 8_000;
  * @property {readonly CallView[]} calls those not yet ended, oldest first
  * @property {readonly CallView[]|null} recent ended ones, newest first; null: not yet loaded
  * @property {MicrophoneProblem|null} microphoneProblem
+ * @property {boolean} willAskMicrophone the browser will ask the user first
  * @property {boolean} isPlaybackBlocked the far end is heard after `unblockPlayback`
  * @property {number} clockOffsetMs server time minus this machine's
  *
@@ -114,6 +115,7 @@ export class RingbridgeClient extends EventTarget {
     calls: [],
     recent: null,
     microphoneProblem: null,
+    willAskMicrophone: false,
     isPlaybackBlocked: false,
     clockOffsetMs: 0,
   };
@@ -609,6 +611,8 @@ export class RingbridgeClient extends EventTarget {
   /** Looks, without asking the user, whether the microphone can be used. */
   async checkMicrophone() {
     const problem = await this.#microphone.check();
+    const willAskMicrophone = await this.#microphone.willAsk();
+    if (willAskMicrophone !== this.#state.willAskMicrophone) this.#update({ willAskMicrophone });
     if (problem !== null || this.#state.microphoneProblem !== 'no_device') {
       this.#setMicrophoneProblem(problem);
     }
@@ -696,6 +700,7 @@ export class RingbridgeClient extends EventTarget {
 
   /** @param {MicrophoneProblem|null} problem */
   #setMicrophoneProblem(problem) {
+    if (problem === null && this.#state.willAskMicrophone) void this.checkMicrophone();
     if (problem !== this.#state.microphoneProblem) this.#update({ microphoneProblem: problem });
   }
 

@@ -3,8 +3,8 @@
  * Below, two halves: at the start what carries the call on (Answer, then the tools,
  * then Call again), at the end what ends it (Decline, End, Done).
  */
-import { h, number, setAttribute, setText, show } from './dom.js';
-import { company, duration, elapsed, initials, peerNumber, person } from './format.js';
+import { h, joined, number, setText, show } from './dom.js';
+import { company, duration, elapsed, initials, isWithheld, peerNumber, person } from './format.js';
 import { icon } from './icons.js';
 import { Keypad } from './keypad.js';
 import { MatchPanel } from './match-panel.js';
@@ -51,7 +51,7 @@ export class CallScreen extends HTMLElement {
   #keypadPanel = h('div', { class: 'rb-keypad-panel', hidden: true }, this.#tones, this.#keypad);
   #avatar = h('div', { class: 'rb-avatar', 'aria-hidden': 'true' });
   #name = h('h1', { class: 'rb-name', dir: 'auto', tabindex: -1 });
-  #company = h('p', { class: 'rb-company', dir: 'auto' });
+  #company = h('p', { class: 'rb-company' });
   #number = h('p', { class: 'rb-peer' });
   #audio = h('p', { class: 'rb-audio-note', hidden: true });
   #outcomeTitle = h('h2', { class: 'rb-card-title' });
@@ -164,22 +164,24 @@ export class CallScreen extends HTMLElement {
   #drawPerson(call) {
     const name = person(call);
     const shown = peerNumber(call.peer);
-    const isWithheld = shown === '' || /anonymous/iu.test(shown);
+    const isHidden = isWithheld(call.peer);
     const letters = initials(name);
     if (this.#avatar.textContent !== letters || !this.#avatar.firstChild) {
       this.#avatar.replaceChildren(letters === '' ? icon('user-round') : letters);
     }
-    const title = name || (isWithheld ? words.call.unknown : shown);
+    const title = name || (isHidden ? words.call.unknown : shown);
     if (this.#name.textContent !== title) {
-      this.#name.replaceChildren(name || isWithheld ? title : number(title));
+      this.#name.replaceChildren(name || isHidden ? title : number(title));
     }
     const [record] = call.match.records;
-    const detail = [company(call), call.match.records.length === 1 ? record?.kind : ''].filter(Boolean).join(' · ');
-    setText(this.#company, detail);
-    show(this.#company, detail !== '');
-    const line = isWithheld ? words.call.hidden : name ? shown : '';
+    const facts = call.match.records.length === 1 && record
+      ? [company(call), record.kind, record.certainty === 'possible' ? words.match.possible : ''].filter(Boolean)
+      : [];
+    if (this.#company.textContent !== facts.join(' · ')) this.#company.replaceChildren(...joined(facts));
+    show(this.#company, facts.length > 0);
+    const line = isHidden ? words.call.hidden : name ? shown : '';
     if (this.#number.textContent !== line) {
-      this.#number.replaceChildren(isWithheld ? line : number(line));
+      this.#number.replaceChildren(isHidden ? line : number(line));
     }
     show(this.#number, line !== '');
   }

@@ -40,6 +40,11 @@ export function number(text) {
   return h('bdi', { dir: 'ltr', class: 'rb-number' }, text);
 }
 
+/** Facts in a row, each in its own direction. @param {string[]} facts */
+export function joined(facts) {
+  return facts.flatMap((fact, index) => [index > 0 ? ' · ' : '', h('bdi', {}, fact)]);
+}
+
 /** Hides by property, and says whether anything changed. @param {HTMLElement} element @param {boolean} isShown */
 export function show(element, isShown) {
   if (element.hidden === !isShown) return false;

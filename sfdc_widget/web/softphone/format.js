@@ -31,6 +31,12 @@ export function peerNumber(peer) {
   return peer.national || peer.number;
 }
 
+/** The caller keeps the number to themselves. @param {Peer} peer */
+export function isWithheld(peer) {
+  const shown = peerNumber(peer);
+  return shown === '' || /^(sip:)?(anonymous|unavailable|restricted)\b/iu.test(shown);
+}
+
 /** Who it is, in the best words there are. @param {CallView} call */
 export function who(call) {
   return person(call) || peerNumber(call.peer) || words.call.unknown;

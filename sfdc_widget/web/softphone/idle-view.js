@@ -1,5 +1,5 @@
 /** Between calls: one field to search or dial, and the last calls. */
-import { h, number, setAttribute, setText, show } from './dom.js';
+import { h, joined, number, setAttribute, setText, show } from './dom.js';
 import { company, dialable, duration, elapsed, moment, peerNumber, person, who } from './format.js';
 import { icon } from './icons.js';
 import { Keypad } from './keypad.js';
@@ -282,7 +282,7 @@ export class IdleScreen extends HTMLElement {
           'span',
           { class: 'rb-recent-text' },
           h('span', { class: 'rb-recent-name', dir: 'auto', title: name }, isPerson ? name : number(name)),
-          h('span', { class: 'rb-recent-detail' }, ...second.flatMap((part, index) => [index > 0 ? ' · ' : null, h('bdi', {}, part)])),
+          h('span', { class: 'rb-recent-detail' }, ...joined(second)),
         ),
         h(
           'span',

@@ -2,8 +2,8 @@
  * What the CRM knows of the other party, and the next step from there: open the
  * record, say which of several it is, or add a contact.
  */
-import { h, setText, show } from './dom.js';
-import { peerNumber, person, splitName } from './format.js';
+import { h, joined, setText, show } from './dom.js';
+import { isWithheld, peerNumber, person, splitName } from './format.js';
 import { icon } from './icons.js';
 import { words } from './strings.js';
 
@@ -135,7 +135,12 @@ export class MatchPanel extends HTMLElement {
 
     this.#drawRecords(candidates);
 
-    const canAdd = this.crm !== '' && state === 'none' && this.#duplicates.length === 0 && !isFormOpen;
+    const canAdd =
+      this.crm !== '' &&
+      state === 'none' &&
+      !isWithheld(call.peer) &&
+      this.#duplicates.length === 0 &&
+      !isFormOpen;
     const name = person(call);
     setText(this.#addText, name ? words.match.addNamed(name) : words.match.add);
     show(this.#add, canAdd);
@@ -144,44 +149,45 @@ export class MatchPanel extends HTMLElement {
 
   /** @param {readonly CrmRecord[]} records */
   #drawRecords(records) {
-    const key = JSON.stringify(records);
+    // The one record is the person shown above: only the way to it is news.
+    const isOnly = records.length === 1 && records !== this.#duplicates;
+    const key = JSON.stringify([records, isOnly]);
     show(this.#list, records.length > 0);
     if (key === this.#shownRecords) return;
     this.#shownRecords = key;
     const hadFocus = this.#list.contains(document.activeElement);
-    this.#list.replaceChildren(
-      ...records.map((record) =>
+    this.#list.replaceChildren(...records.map((record) => this.#row(record, isOnly)));
+    if (hadFocus) this.#list.querySelector('button')?.focus();
+  }
+
+  /** @param {CrmRecord} record @param {boolean} isOnly */
+  #row(record, isOnly) {
+    const facts = [
+      record.kind,
+      record.company,
+      record.certainty === 'possible' ? words.match.possible : '',
+    ].filter(Boolean);
+    const action = isOnly ? words.match.openIn(this.crm) : words.match.open(record.name);
+    return h(
+      'li',
+      {},
+      h(
+        'button',
+        {
+          type: 'button',
+          class: 'rb-record',
+          'aria-label': isOnly ? `${action}: ${record.name}` : [action, ...facts].join(', '),
+          on: { click: () => void this.#choose(record) },
+        },
         h(
-          'li',
-          {},
-          h(
-            'button',
-            {
-              type: 'button',
-              class: 'rb-record',
-              'aria-label': [words.match.open(record.name), record.kind, record.company]
-                .filter(Boolean)
-                .join(', '),
-              on: { click: () => void this.#choose(record) },
-            },
-            h(
-              'span',
-              { class: 'rb-record-text' },
-              h('span', { class: 'rb-record-name', dir: 'auto' }, record.name),
-              h(
-                'span',
-                { class: 'rb-record-detail', dir: 'auto' },
-                [record.kind, record.company, record.certainty === 'possible' ? words.match.possible : '']
-                  .filter(Boolean)
-                  .join(' · '),
-              ),
-            ),
-            icon('chevron-right'),
-          ),
+          'span',
+          { class: 'rb-record-text' },
+          h('span', { class: 'rb-record-name', dir: 'auto' }, isOnly ? action : record.name),
+          isOnly ? null : h('span', { class: 'rb-record-detail' }, ...joined(facts)),
         ),
+        icon(isOnly ? 'external-link' : 'chevron-right'),
       ),
     );
-    if (hadFocus) this.#list.querySelector('button')?.focus();
   }
 
   /** @param {CrmRecord} record */

@@ -4,7 +4,6 @@ import { words } from './strings.js';
 
 /**
  * @typedef {object} Problem
- * @property {string} key tells one problem from another
  * @property {string} title what happened
  * @property {string} text what it means, what to do
  * @property {string} [code] for whoever is asked for help

@@ -34,6 +34,7 @@ export class SignInScreen extends HTMLElement {
             },
           },
         },
+        h('img', { class: 'rb-logo', src: new URL('../icon.svg', import.meta.url).href, alt: '' }),
         this.#heading,
         this.#note,
         this.#error,

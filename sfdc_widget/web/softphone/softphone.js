@@ -446,7 +446,6 @@ export class Softphone extends HTMLElement {
         ? Math.ceil(registration.retry_in_s - (Date.now() - this.#registrationSince) / 1000)
         : 0;
       return {
-        key: `registration.${registration.problem}`,
         title: advice.title,
         text: left > 0 ? `${advice.text} ${words.problem.retryIn(left)}` : advice.text,
         code: [registration.problem, registration.sip_code ? `SIP ${registration.sip_code}` : ''].filter(Boolean).join(', '),
@@ -454,7 +453,20 @@ export class Softphone extends HTMLElement {
         onAction: () => this.client.retryRegistration().catch((error) => this.#fail(error)),
       };
     }
-    return this.#microphoneProblem(state, () => this.client.tryMicrophone().catch(() => undefined)) ?? this.#failure;
+    const open = () => this.client.tryMicrophone().catch(() => undefined);
+    return this.#microphoneProblem(state, open) ?? this.#failure ?? this.#microphoneOffer(state, open);
+  }
+
+  /** @param {ClientState} state @param {() => unknown} onAction @returns {Problem|null} */
+  #microphoneOffer(state, onAction) {
+    if (!state.willAskMicrophone) return null;
+    return {
+      title: words.problem.askTitle,
+      text: words.problem.askText,
+      action: words.problem.allow,
+      onAction,
+      isMild: true,
+    };
   }
 
   /** @param {ClientState} state @param {CallView} call @returns {Problem|null} */
@@ -462,7 +474,6 @@ export class Softphone extends HTMLElement {
     if (call.state === 'ended') return this.#failure;
     if (state.isPlaybackBlocked) {
       return {
-        key: 'playback',
         title: words.problem.hear,
         text: words.problem.playback,
         action: words.problem.hear,
@@ -483,7 +494,6 @@ export class Softphone extends HTMLElement {
     const { title, text } = words.microphone[problem];
     const canRetry = problem !== 'insecure' && problem !== 'unsupported';
     return {
-      key: `microphone.${problem}`,
       title,
       text,
       code: `microphone ${problem}`,
@@ -498,7 +508,6 @@ export class Softphone extends HTMLElement {
     if (kind === 'microphone' || kind === 'cancelled') return;
     const advice = words.error[/** @type {keyof typeof words.error} */ (kind)] ?? words.error.internal;
     this.#failure = {
-      key: kind,
       title: advice.title,
       text: advice.text,
       code: [kind, sipCode ? `SIP ${sipCode}` : '', traceId ?? ''].filter(Boolean).join(', '),
@@ -518,7 +527,7 @@ export class Softphone extends HTMLElement {
     this.#failure = null;
     if (state.calls.length > 0) {
       this.#announce(words.idle.finishFirst);
-      this.#failure = { key: 'busy', title: words.idle.finishFirst, text: '' };
+      this.#failure = { title: words.idle.finishFirst, text: '' };
       this.update();
       return;
     }

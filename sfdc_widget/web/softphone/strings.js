@@ -114,6 +114,7 @@ const english = {
     duplicates: 'This contact may exist already. Use one of these?',
     openForm: (/** @type {string} */ crm) => `Open the form in ${crm}`,
     open: (/** @type {string} */ name) => `Open ${name}`,
+    openIn: (/** @type {string} */ crm) => `Open in ${crm}`,
   },
   menu: {
     open: 'Menu',

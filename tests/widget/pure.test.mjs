@@ -1,0 +1,127 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { Backoff } from '../../sfdc_widget/web/client/backoff.js';
+import { uuid7 } from '../../sfdc_widget/web/client/identifiers.js';
+import { ACK_EVERY_EVENTS, EventSequence } from '../../sfdc_widget/web/client/sequence.js';
+import { TabStorage } from '../../sfdc_widget/web/client/storage.js';
+import {
+  dialable,
+  duration,
+  initials,
+  isWithheld,
+  person,
+  splitName,
+} from '../../sfdc_widget/web/softphone/format.js';
+
+test('back-off: full jitter under a doubling ceiling that is capped', () => {
+  const highest = new Backoff({ random: () => 1 });
+  assert.deepEqual(
+    Array.from({ length: 7 }, () => highest.next()),
+    [250, 500, 1000, 2000, 4000, 5000, 5000],
+  );
+  highest.reset();
+  assert.equal(highest.next(), 250);
+  const lowest = new Backoff({ random: () => 0 });
+  assert.equal(lowest.next(), 0);
+});
+
+test('back-off stays finite for ever', () => {
+  const backoff = new Backoff({ random: () => 1 });
+  for (let i = 0; i < 5000; i++) assert.ok(backoff.next() <= 5000);
+});
+
+test('sequence: next, duplicate, gap', () => {
+  const sequence = new EventSequence();
+  sequence.restart(7);
+  assert.equal(sequence.take(7), 'duplicate');
+  assert.equal(sequence.take(8), 'next');
+  assert.equal(sequence.take(10), 'gap');
+  assert.equal(sequence.last, 8, 'a gap takes nothing');
+  assert.equal(sequence.take(9), 'next');
+});
+
+test('sequence: any order of arrivals only ever takes the next one', () => {
+  let seed = 1;
+  const random = () => (seed = (seed * 48271) % 2147483647) / 2147483647;
+  const sequence = new EventSequence();
+  for (let i = 0; i < 10_000; i++) {
+    const before = sequence.last;
+    const arrived = Math.max(0, before + Math.floor(random() * 5) - 2);
+    const verdict = sequence.take(arrived);
+    assert.equal(verdict === 'next', arrived === before + 1);
+    assert.equal(sequence.last, verdict === 'next' ? before + 1 : before);
+  }
+});
+
+test('acknowledgements: due after so many events, each number once', () => {
+  const sequence = new EventSequence();
+  for (let seq = 1; seq < ACK_EVERY_EVENTS; seq++) sequence.take(seq);
+  assert.equal(sequence.isAckDue, false);
+  sequence.take(ACK_EVERY_EVENTS);
+  assert.equal(sequence.isAckDue, true);
+  assert.equal(sequence.acknowledge(), ACK_EVERY_EVENTS);
+  assert.equal(sequence.acknowledge(), null);
+});
+
+test('UUID version 7: layout and order', () => {
+  const zeros = new Uint8Array(10);
+  const ones = new Uint8Array(10).fill(255);
+  assert.equal(uuid7(0x017f22e279b0, zeros), '017f22e2-79b0-7000-8000-000000000000');
+  assert.equal(uuid7(0x017f22e279b0, ones), '017f22e2-79b0-7fff-bfff-ffffffffffff');
+  assert.ok(uuid7(1_000, ones) < uuid7(1_001, zeros));
+  assert.notEqual(uuid7(), uuid7());
+});
+
+test('storage that is blocked still remembers for this page', () => {
+  const storage = new TabStorage();
+  storage.set('name', 'value');
+  assert.equal(storage.get('name'), 'value');
+  storage.set('name', null);
+  assert.equal(storage.get('name'), null);
+  assert.equal(storage.get('never'), null);
+});
+
+test('what can be dialled', () => {
+  for (const [typed, dialled] of [
+    ['+1 (646) 555-0175', '+16465550175'],
+    ['030/123 45.67', '0301234567'],
+    [' 1000 ', '1000'],
+    ['*72#', '*72#'],
+    ['+49\u00a089\u2011123', '+4989123'],
+    ['２１２', '212'],
+    ['sip:ana@example.com', 'sip:ana@example.com'],
+    ['tel:+1646', 'tel:+1646'],
+  ]) {
+    assert.equal(dialable(typed), dialled, typed);
+  }
+  for (const typed of ['', '   ', 'Ana', '12a', '+', '++1', 'javascript:1', 'sip:', '1'.repeat(33), '1+2']) {
+    assert.equal(dialable(typed), null, typed);
+  }
+});
+
+test('durations', () => {
+  assert.deepEqual([0, 7.9, 60, 751, 3600, 3751, -3].map(duration), [
+    '0:00', '0:07', '1:00', '12:31', '1:00:00', '1:02:31', '0:00',
+  ]);
+});
+
+test('names', () => {
+  assert.equal(initials('Ana María Ruiz'), 'AR');
+  assert.equal(initials('Óscar'), 'Ó');
+  assert.equal(initials('عبد الرحمن'), 'عا');
+  assert.equal(initials('+1 646'), '');
+  assert.deepEqual(splitName(' Jane  Maria Doe '), { first_name: 'Jane Maria', last_name: 'Doe' });
+  assert.deepEqual(splitName('Cher'), { first_name: '', last_name: 'Cher' });
+  const call = (display_name, records = []) => ({
+    peer: { number: '+1646', display_name },
+    match: { state: records.length ? 'found' : 'none', records },
+  });
+  assert.equal(person(call('+1 (646) 555-0175')), '', 'a number is not a name');
+  assert.equal(person(call('Jane Doe')), 'Jane Doe');
+  assert.equal(person(call('JD', [{ name: 'Jane Doe' }])), 'Jane Doe');
+  assert.equal(person(call('JD', [{ name: 'A' }, { name: 'B' }])), 'JD');
+  assert.ok(isWithheld({ number: 'anonymous' }));
+  assert.ok(isWithheld({ number: '' }));
+  assert.ok(!isWithheld({ number: '1000' }));
+});
