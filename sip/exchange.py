@@ -155,7 +155,11 @@ class Exchange:
             for target in targets:
                 self._digest.trust_host(target.host)
         self._targets = self._by_size(
-            [each for each in targets if self._core.wire.supports(each.transport)]
+            [
+                each
+                for each in self._core.locator.living_first(targets)
+                if self._core.wire.supports(each.transport)
+            ]
         )
         self._try_next(FailureKind.TRANSPORT)
 

@@ -100,7 +100,7 @@ class Locator:
                 raise LocateError(f"no answer about {uri.host}") from None
         if not targets:
             raise LocateError(f"{uri.host} has no address")
-        return self._living_first(targets)[:MAX_TARGETS]
+        return targets[:MAX_TARGETS]
 
     def mark_dead(self, target: Target, retry_after_s: float) -> None:
         """Pass the target over for a while (RFC 3261 21.5.4)."""
@@ -109,7 +109,7 @@ class Locator:
         if len(self._dead) < MAX_DEAD_TARGETS:
             self._dead[target] = now + retry_after_s
 
-    def _living_first(self, targets: list[Target]) -> list[Target]:
+    def living_first(self, targets: list[Target]) -> list[Target]:
         """Dead ones last: if all are dead they are still better than nothing."""
         now = self._now()
         return sorted(targets, key=lambda target: self._dead.get(target, now) > now)
