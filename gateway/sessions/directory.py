@@ -357,7 +357,6 @@ class SessionDirectory:
         done: Callable[[], None] = lambda: None,
     ) -> asyncio.Task[None]:
         session.move(SessionState.CLOSING)
-        session.token.revoke()
         del self._by_id[session.session_id]
         key = session.user.key
         task = self._tasks.start(

@@ -310,6 +310,18 @@ async def test_a_ticket_works_once(world: World) -> None:
     assert page.outlet.closed is None
 
 
+async def test_a_user_who_is_gone_neither_enters_nor_resumes(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = world.page()
+    await page.hello()
+    monkeypatch.setattr(world.users, "user", lambda key: None)
+    kind = await resume_kind(world, session_id=page.session_id, token=page.token)
+    assert kind == "auth.denied"
+    other = world.page()
+    assert await other.kind("session.hello", **other.hello_params()) == "auth.denied"
+
+
 # Windows ------------------------------------------------------------------------------
 
 

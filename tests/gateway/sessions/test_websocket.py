@@ -223,6 +223,17 @@ async def test_another_tenants_origin_is_refused_at_hello(service: Service) -> N
     assert caught.value.kind == ErrorKind.POLICY_DENIED
 
 
+async def test_another_tenants_origin_cannot_resume(service: Service) -> None:
+    ana = await service.attached(ANA, instance_id="page")
+    page = service.client(origin="https://evil.example", instance_id="page")
+    page.session_id, page.resume_token = ana.session_id, ana.resume_token
+    with pytest.raises(WireError) as caught:
+        await page.resume()
+    assert caught.value.kind == ErrorKind.POLICY_DENIED
+    # Nor does the attempt take anything from its owner.
+    assert (await ana.resume()).resumed
+
+
 async def test_a_plain_request_is_no_socket(service: Service) -> None:
     async with service.http.get(service.url + "/v1/ws") as response:
         assert response.status == 400
