@@ -28,7 +28,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from sip.errors import ParseError
-from sip.lexical import is_token, quote, split_list, unquote
+from sip.lexical import encode, is_token, quote, split_list, unquote
 from sip.message import Request, Response
 from sip.secret import Secret
 from sip.uri import Uri
@@ -53,7 +53,7 @@ class Algorithm(enum.StrEnum):
 
     def hash(self, text: str) -> str:
         """Lower-case hexadecimal digest of the text in UTF-8."""
-        data = text.encode("utf-8", "surrogateescape")
+        data = encode(text)
         match self:
             case Algorithm.MD5:
                 # usedforsecurity=False: else FIPS builds of OpenSSL refuse it.

@@ -46,6 +46,18 @@ def has_forbidden_characters(text: str) -> bool:
     return _FORBIDDEN_IN_LINE.search(text) is not None
 
 
+def encode(text: str) -> bytes:
+    """``text`` as it goes over the wire.
+
+    Raises:
+        InvalidValue: it holds half of a surrogate pair, as JSON may, and is no text.
+    """
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raise InvalidValue("half of a surrogate pair") from None
+
+
 def check_line(text: str, what: str) -> str:
     """Return ``text``, or raise :class:`InvalidValue` if it cannot be in one line."""
     if has_forbidden_characters(text):
@@ -160,13 +172,13 @@ def percent_decode(text: str) -> str:
     """Resolve ``%HH``; what is no valid escape stays as it is (RFC 3261 19.1.2)."""
     if "%" not in text:
         return text
-    raw = unquote_to_bytes(text.encode("utf-8", "surrogateescape"))
+    raw = unquote_to_bytes(encode(text))
     return raw.decode("utf-8", "surrogateescape")
 
 
 def percent_encode(text: str, *, safe: str) -> str:
     """Escape all but letters, digits, ``_.-~`` and ``safe``."""
-    return quote_from_bytes(text.encode("utf-8", "surrogateescape"), safe=safe)
+    return quote_from_bytes(encode(text), safe=safe)
 
 
 def parse_host(text: str) -> str:

@@ -16,6 +16,7 @@ from sip.headers import CSeq, Headers, Reason, Via, canonical_name
 from sip.lexical import (
     Params,
     check_line,
+    encode,
     is_token,
     parse_delta_seconds,
     parse_params,
@@ -133,7 +134,8 @@ class Message:
 
         Raises:
             InvalidValue: a value contains CR, LF or (unescaped) NUL, or a name is no
-                token: what would let a caller of ours smuggle headers.
+                token: what would let a caller of ours smuggle headers; or a value is
+                no text.
         """
         start_line = check_line(self.start_line, "the start line")
         lines = [start_line] if start_line else []
@@ -150,7 +152,7 @@ class Message:
         if not has_length:
             lines.append(f"Content-Length: {length}")
         head = "\r\n".join(lines) + "\r\n\r\n"
-        return head.encode("utf-8", "surrogateescape") + self.body
+        return encode(head) + self.body
 
     def _required(self, name: str) -> str:
         value = self.headers.get(name)

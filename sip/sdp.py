@@ -25,6 +25,7 @@ from sip.errors import (
     SdpTooLarge,
     TooManyMedia,
 )
+from sip.lexical import encode
 
 MAX_SDP_BYTES = 65_536
 MAX_LINES = 1_000
@@ -558,7 +559,7 @@ class SessionDescription(_Section):
 
     def to_bytes(self) -> bytes:
         """The description as the body of a message."""
-        return str(self).encode("utf-8", "surrogateescape")
+        return encode(str(self))
 
     def connection(self, media: MediaDescription) -> Connection | None:
         """Where the media is received: its own ``c=`` line or the session's."""

@@ -19,6 +19,7 @@ from sip.lexical import (
     UNQUOTED_DISPLAY_NAME,
     Param,
     Params,
+    encode,
     find_param,
     format_host_port,
     format_params,
@@ -132,6 +133,7 @@ class Uri:
             raise ParseError("not a URI")
         scheme = scheme.lower()
         try:
+            encode(text)
             if scheme in ("sip", "sips"):
                 return cls._parse_sip(scheme, rest)
             if scheme == "tel":

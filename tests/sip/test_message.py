@@ -5,7 +5,7 @@ import pytest
 from sip.errors import InvalidValue, ParseError
 from sip.headers import Headers, Reason
 from sip.message import Request, Response, create_response, reason_phrase
-from sip.uri import Uri
+from sip.uri import Uri, escape_user
 
 URI = Uri.parse("sip:bob@example.com")
 
@@ -69,6 +69,17 @@ def test_bytes_that_are_no_utf_8_survive() -> None:
     message = invite()
     message.headers.add("Subject", b"caf\xe9".decode("utf-8", "surrogateescape"))
     assert b"Subject: caf\xe9\r\n" in message.to_bytes()
+
+
+def test_half_a_surrogate_pair_is_no_text() -> None:
+    message = invite()
+    message.headers.add("Subject", "\ud800")
+    with pytest.raises(InvalidValue):
+        message.to_bytes()
+    with pytest.raises(InvalidValue):
+        escape_user("\ud800")
+    with pytest.raises(ParseError):
+        Uri.parse("sip:\ud800@example.com")
 
 
 def test_accessors_of_missing_headers() -> None:
