@@ -143,7 +143,7 @@ class Conversation:
         except RequestError as error:
             self._refuse(request, error)
             if error.kind is ErrorKind.DRAIN:
-                self._close(wire.CLOSE_DRAIN, "the gateway shuts down")
+                self._close(wire.CLOSE_DRAIN, wire.DRAIN_REASON)
             elif (
                 isinstance(request.params, wire.SessionResume)
                 and self._greetings < MAX_GREETINGS

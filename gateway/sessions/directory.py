@@ -272,7 +272,7 @@ class SessionDirectory:
         """Drain, close every socket with 4503, end every session and every task."""
         self.drain()
         for session in tuple(self._sessions.values()):
-            session.disconnect(CLOSE_DRAIN, "the gateway shuts down")
+            session.disconnect(CLOSE_DRAIN, wire.DRAIN_REASON)
         # An opening session can be closed only when it is open.
         while self._sessions:
             waiting = set(self._transitions.values())

@@ -554,6 +554,10 @@ CLOSE_RATE_LIMITED = 4429
 CLOSE_DRAIN = 4503
 CLOSE_SILENT = 4408
 
+# The reason of CLOSE_DRAIN is JSON: seconds until it is worth coming back.
+DRAIN_RETRY_AFTER_S = 2
+DRAIN_REASON = f'{{"retry_after":{DRAIN_RETRY_AFTER_S}}}'
+
 
 # HTTP beside the socket -----------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -197,9 +198,11 @@ async def test_the_superseded_page_can_do_nothing_more(world: World) -> None:
     old = world.page("load-1")
     await old.hello()
     world.backend.ring(ANA, "c1")
-    await world.page("load-2").hello()
+    new = world.page("load-2")
+    await new.hello()
     await old.say("call.hangup", op_id="op", call_id="c1")
-    assert world.backend.performed == []
+    await new.result("history.list")
+    assert [method for _, method, _ in world.backend.performed] == ["history.list"]
     old.conversation.lost()
     assert ("detached", "acme/ana") not in world.backend.log
 
@@ -481,6 +484,7 @@ async def test_close_ends_every_socket_and_session(world: World) -> None:
     assert ana.outlet.events[-1]["type"] == "server.notice"
     assert ana.outlet.closed is not None
     assert ana.outlet.closed[0] == wire.CLOSE_DRAIN
+    assert json.loads(ana.outlet.closed[1]) == {"retry_after": 2}
     assert sorted(world.backend.log[-2:]) == [
         ("closed", "acme/ana"),
         ("closed", "acme/ben"),
