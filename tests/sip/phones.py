@@ -46,13 +46,13 @@ class Phone:
         )
         self.agent.on_invite = self._on_invite
         self._password = password
-        self._server = server
+        self.server = server
         self._registers = registers
         self._signal = asyncio.Event()
 
     async def __aenter__(self) -> Self:
         await self.agent.start()
-        host, port = self._server
+        host, port = self.server
         suffix = f";transport={self.transport}" if self.transport else ""
         self.account = sip.Account(
             aor=sip.Uri.parse(f"sip:{self.user}@{self.domain}"),
