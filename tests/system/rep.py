@@ -12,7 +12,7 @@ from playwright.async_api import Error, Frame, FrameLocator, Locator, Page
 
 from tests.system.browser import Visitor, hears, wait_hears
 from tests.system.tones import Sound
-from tests.system.waiting import until
+from tests.system.waiting import until, until_true
 
 # The softphone ignores a press so soon after its buttons changed places: it was
 # meant for the button that was there before.
@@ -45,10 +45,15 @@ class RepPage:
         Raises:
             AssertionError: the page has none (yet).
         """
+        frame = self._find_frame()
+        assert frame is not None, [frame.url for frame in self.page.frames]
+        return frame
+
+    def _find_frame(self) -> Frame | None:
         for frame in self.page.frames:
             if frame.url.startswith(self._widget_url):
                 return frame
-        raise AssertionError(f"no softphone among {[f.url for f in self.page.frames]}")
+        return None
 
     # The screen -----------------------------------------------------------------------
 
@@ -144,7 +149,11 @@ class RepPage:
         field = self.widget.get_by_label("Name or number")
         await field.fill(number)
         await self.button("Call").click()
-        await self.wait_screen("up")
+
+        async def is_placed() -> bool:
+            return await self.screen() in ("up", "ended")
+
+        await until(is_placed, "the call placed")
 
     async def type_digits(self, digits: str) -> None:
         """Press keys of the keypad during a call."""
@@ -156,8 +165,7 @@ class RepPage:
     async def click_to_dial(self, contact_id: str) -> None:
         """Open a contact's page and click on its phone number."""
         await self.open_contact(contact_id)
-        number = self.page.locator("main a[href^='tel:'], main [data-click-to-dial]")
-        await number.first.click()
+        await self.page.locator("main [data-field=Phone] button").click()
 
     async def open_contact(self, contact_id: str) -> None:
         """Go to a contact's page as by a link in Salesforce: without a new document."""
@@ -169,7 +177,15 @@ class RepPage:
 
     async def wait_hears(self, hz: float, *, timeout_s: float = 5.0) -> Sound:
         """Wait until a tone is heard from the far end."""
-        return await wait_hears(self.frame, hz, timeout_s=timeout_s)
+        frame = await until_true(self._find_frame, "the softphone's frame")
+        assert frame is not None
+        return await wait_hears(frame, hz, timeout_s=timeout_s)
 
     async def hears(self) -> Sound:
+        """What is heard now."""
         return await hears(self.frame)
+
+    async def generations(self) -> int:
+        """How many peer connections this document has made."""
+        count: int = await self.frame.evaluate("ringbridgeEars.peers.length")
+        return count

@@ -51,6 +51,8 @@ class Footprint:
     udp_ports: int
     threads: int
     processes: int
+    # What the descriptors are of, sockets left out; to say what is new.
+    files: tuple[str, ...] = field(default=(), compare=False)
 
 
 class Service:
@@ -253,7 +255,16 @@ class Service:
             udp_ports=sum(row[9] in inodes for row in _table("udp")),
             threads=sum(len(_listed(f"/proc/{pid}/task")) for pid in pids),
             processes=len(pids),
+            files=tuple(sorted(link for link in links if link[:7] != "socket:")),
         )
+
+    def worker_pids(self) -> list[int]:
+        """Of its media workers."""
+        return [
+            pid
+            for pid in _tree(self._program.pid)[1:]
+            if b"gateway.media" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        ]
 
     def udp_ports(self) -> set[int]:
         """The RTP ports of its range that are bound, by whom is not asked."""

@@ -131,9 +131,10 @@ async def test_click_to_dial_on_a_contact(world: World) -> None:
         await rep.wait_text("Ana Ruiz")
         await rep.wait_hears(PHONE_SAYS)
         await rep.end()
-        assert (await only_task(world, logged)).who_id == ana["Id"]
+        task = await only_task(world, logged)
+        assert task.who_id == ana["Id"]
         # The contact's page shows it without a reload.
-        await rep.page.locator("main").get_by_text("Call to Ana Ruiz").first.wait_for()
+        await rep.page.locator(f"#timeline [data-id='{task.id}']").wait_for()
 
 
 async def test_digits_of_the_keypad_arrive(world: World) -> None:

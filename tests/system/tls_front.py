@@ -7,6 +7,7 @@ between page and service, which a test can cut.
 from __future__ import annotations
 
 import asyncio
+import ssl
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -98,6 +99,6 @@ async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
             writer.write(chunk)
             await writer.drain()
         writer.write_eof() if writer.can_write_eof() else writer.close()
-    except (ConnectionError, RuntimeError):
+    except (ConnectionError, RuntimeError, ssl.SSLError):
         # The other side went first; the pair is torn down together.
         writer.transport.abort()
