@@ -68,6 +68,9 @@ from gateway.sessions.wire import (
 logger = logging.getLogger(__name__)
 
 INBOX_LIMIT = 128
+# A media worker that died is replaced in well under this; the call waits for it.
+REOPEN_WITHIN_S = 10.0
+REOPEN_PAUSE_S = 0.2
 REMEMBERED_END_REASON = sip.Reason(
     protocol="SIP", cause=410, text="The rep's browser did not come back"
 )
@@ -99,6 +102,8 @@ class _MediaState:
     generation: int = 0
     sip_is_agreed: bool = False
     sip_must_be_reoffered: bool = False
+    # After the worker died: until when another is waited for (Unix seconds).
+    reopen_until: float = 0.0
     early_sdp_of: str | None = None
 
 
@@ -133,6 +138,7 @@ class Call:
         self._inbox: deque[Callable[[], Awaitable[None]]] = deque()
         self._wake = asyncio.Event()
         self._alarm: Alarm | None = None
+        self._reopening: Alarm | None = None
         # Inputs refused because the inbox was full; only ever media or SIP noise.
         self.dropped = 0
 
@@ -304,6 +310,8 @@ class Call:
             self._finish(EndReason.FAILED)
         finally:
             self._set_alarm(None, None)
+            if self._reopening is not None:
+                self._reopening.cancel()
             await self._close_media()
             while self._inbox:
                 # Requests that came too late learn that the call has ended.
@@ -615,14 +623,25 @@ class Call:
     async def _reopen_media(self) -> None:
         """The worker died: a new one, a new offer from the browser, a re-INVITE."""
         self._media.is_open = False
+        self._media.sip_must_be_reoffered = self._media.sip_is_agreed
+        self._media.reopen_until = self._services.now() + REOPEN_WITHIN_S
+        await self._try_reopen()
+
+    async def _try_reopen(self) -> None:
+        if self.is_over or self._media.is_open:
+            return
         try:
             await self._open_media()
         except MediaError as error:
+            if self._services.now() < self._media.reopen_until:
+                self._reopening = self._services.later(
+                    REOPEN_PAUSE_S, lambda: self._post(self._try_reopen)
+                )
+                return
             logger.warning("call %s: no media engine: %s", self.call_id, error)
             self._drop_leg()
             self._finish(EndReason.MEDIA_FAILED)
             return
-        self._media.sip_must_be_reoffered = self._media.sip_is_agreed
         self._tell_media(MediaAction.RENEW, self._media.generation)
 
     async def _media_failed(self, error: MediaError) -> None:
