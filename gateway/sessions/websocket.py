@@ -130,7 +130,7 @@ class _Endpoint:
         if refusal is not None:
             self._directory.counters.sockets_refused += 1
             return refusal
-        # compress=False: no permessage-deflate, so nothing to inflate.
+        # Without permessage-deflate there is nothing to inflate.
         socket = web.WebSocketResponse(
             protocols=(SUBPROTOCOL,),
             heartbeat=self._ping_interval_s,

@@ -52,8 +52,8 @@ class Clock:
 
 
 async def eventually(is_so: Callable[[], bool]) -> None:
-    """Let the loop run until something is so; five seconds are a failure."""
-    async with asyncio.timeout(5):
+    """Let the loop run until something is so; twenty seconds are a failure."""
+    async with asyncio.timeout(20):
         while not is_so():  # noqa: ASYNC110
             await asyncio.sleep(0)
 
@@ -205,7 +205,7 @@ class MemoryOutlet:
         return next((f for f in self.frames if f.get("id") == request_id), None)
 
     async def until(self, is_there: Callable[[], bool]) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while not is_there():
                 self.arrived.clear()
                 await self.arrived.wait()
