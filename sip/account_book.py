@@ -42,6 +42,9 @@ class AccountBook:
             del self._by_aor[key]
         self._count(account, -1)
 
+    def __contains__(self, account: Account) -> bool:
+        return account in self._by_aor.get(_key(account.aor), ())
+
     def find(self, request: Request) -> Account | None:
         """Whom an INVITE is for that names no contact of ours.
 

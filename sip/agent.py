@@ -74,6 +74,8 @@ class AgentConfig:
         advertised_host: what Via and Contact say, when others see us elsewhere.
         t1_s: scales all transaction timers; for tests.
         max_calls: further INVITEs get 503.
+        max_ring_s: an INVITE that is neither answered nor cancelled by then, or by
+            its own Expires, gets 487.
         registrations_per_s: of all accounts together, after a first burst.
         close_timeout_s: how long ``close`` waits for answers.
     """
@@ -86,6 +88,7 @@ class AgentConfig:
     user_agent: str = "Ringbridge/0.1"
     t1_s: float = 0.5
     max_calls: int = 2000
+    max_ring_s: float = 300.0
     registrations_per_s: float = 50.0
     registration_burst: int = 50
     close_timeout_s: float = 2.0
@@ -186,6 +189,7 @@ class UserAgent:
                 transports=config.transports,
             ),
             user_agent=config.user_agent,
+            max_ring_s=config.max_ring_s,
             layer=layer,
             presences={},
             sessions={},
@@ -273,6 +277,8 @@ class UserAgent:
     def remove_account(self, account: Account) -> None:
         """Undo one ``add_account``; calls that exist go on."""
         self._accounts.remove(account)
+        if self._core_or_none is not None and account not in self._accounts:
+            self._core_or_none.presences.pop(account, None)
 
     def call(
         self,

@@ -1,7 +1,7 @@
 """Incoming calls: the callee's side of an INVITE (RFC 3261 13.3, 9.2, 15.1.2).
 
 ============  =====================================================================
-RINGING       until ``answer``, ``reject``, CANCEL or the caller's BYE
+RINGING       until ``answer``, ``reject``, CANCEL, the caller's BYE or Expires
 ANSWERED      200 sent; the session repeats it until ACK
 ENDED         nothing more is told
 ============  =====================================================================
@@ -69,6 +69,12 @@ class IncomingCall(Call):
             user=self,
         )
         transaction.user = self
+        # RFC 3261 13.3.1: an invitation may name its end; a caller that vanished
+        # without CANCEL must not ring for ever.
+        ring_s = core.max_ring_s
+        if request.expires:
+            ring_s = min(ring_s, float(request.expires))
+        self._ring_timer = core.clock.call_at(core.clock.now() + ring_s, self._expired)
 
     def ring(self, status: int = 180, sdp: str | None = None) -> None:
         """Send a provisional response; may be repeated and changed.
@@ -98,6 +104,7 @@ class IncomingCall(Call):
             return
         self._require(CallState.RINGING)
         self.state = CallState.ANSWERED
+        self._ring_timer.cancel()
         self._own_session.answer(self._transaction, sdp)
 
     def reject(self, status: int, reason: str | None = None) -> None:
@@ -129,6 +136,7 @@ class IncomingCall(Call):
 
     def close(self) -> None:
         """See ``Call``."""
+        self._ring_timer.cancel()
         self._own_session.close()
         super().close()
 
@@ -160,8 +168,14 @@ class IncomingCall(Call):
         self.state = CallState.ENDED
         super().on_peer_bye(session, reasons)
 
+    def _expired(self) -> None:
+        self._transaction.answer(487)
+        self._end_early()
+        self._emit(Cancelled())
+
     def _end_early(self) -> None:
         self.state = CallState.ENDED
+        self._ring_timer.cancel()
         self._own_session.discard()
         self._over()
 

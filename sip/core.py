@@ -73,6 +73,8 @@ class Core:
     wire: Wire
     locator: Locator
     user_agent: str
+    # How long an INVITE may ring here that nobody answers or cancels.
+    max_ring_s: float
     layer: TransactionLayer
     presences: dict[Account, Presence]
     # Of every dialog, early ones included.

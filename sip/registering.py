@@ -11,6 +11,7 @@ from collections.abc import Callable
 from sip.account import Account
 from sip.clock import Clock, TimerHandle
 from sip.core import Core
+from sip.errors import LocalProtocolError
 from sip.exchange import Exchange, Reply
 from sip.registration import (
     Changed,
@@ -110,6 +111,7 @@ class Registration:
         self._held: Target | None = None
         self._connection: int | None = None
         self._stopped: asyncio.Future[None] | None = None
+        self._is_closed = False
 
     @property
     def state(self) -> RegistrationState:
@@ -122,12 +124,20 @@ class Registration:
         return self._machine.contact
 
     def start(self) -> None:
-        """Register, and stay so."""
+        """Register, and stay so.
+
+        Raises:
+            LocalProtocolError: it was stopped; make another one.
+        """
+        if self._is_closed:
+            raise LocalProtocolError("a stopped registration does not start again")
         self._core.presence(self.account).contact_user = self.contact.user or ""
         self._run(self._machine.start(self._now()))
 
     def retry(self) -> None:
-        """Try at once, after a failure or to refresh; the password may be new."""
+        """Try at once, after a failure or to refresh; nothing once it is stopped."""
+        if self._is_closed:
+            return
         self._core.presence(self.account).digest.forget()
         self._run(self._machine.retry(self._now()))
 
@@ -153,6 +163,7 @@ class Registration:
 
     def close(self) -> None:
         """Forget everything at once; for the agent."""
+        self._is_closed = True
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

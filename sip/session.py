@@ -160,7 +160,8 @@ class Session:
         self.dialog = dialog
         self.contact = contact
         self._core = core
-        self._account = account
+        # Kept beyond the account's registration: its calls go on.
+        self._digest = core.presence(account).digest
         self._transport = transport
         self._user = user
         self._incoming: _Incoming | None = None
@@ -493,7 +494,7 @@ class Session:
             request,
             next_hops=(self.dialog.next_hop,),
             on_reply=lambda reply: on_reply(exchange, reply),
-            digest=self._core.presence(self._account).digest,
+            digest=self._digest,
             next_cseq=next_cseq,
             transport=self._transport,
         )

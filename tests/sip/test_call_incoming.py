@@ -196,6 +196,20 @@ def test_bye_before_the_ack(bench: Bench) -> None:
     bench.quiet()
 
 
+@pytest.mark.parametrize(("expires", "after"), [("60", 60), ("9999", 300), (None, 300)])
+def test_a_caller_that_vanished_does_not_ring_for_ever(
+    bench: Bench, expires: str | None, after: float
+) -> None:
+    bench.invite(headers=[("Expires", expires)] if expires else [])
+    bench.calls[0].ring()
+    bench.response(180)
+    bench.run(after - 1)
+    bench.quiet()
+    bench.run(1)
+    bench.response(487)
+    bench.happened(sip.Cancelled())
+
+
 def test_hangup_while_it_rings_is_480(bench: Bench) -> None:
     bench.invite()
     bench.calls[0].hangup()

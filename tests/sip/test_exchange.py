@@ -171,7 +171,7 @@ async def test_the_next_target_is_tried(how: str) -> None:
     bench.happened(sip.Answered(ANSWER, "bob"))
     # everything of this call goes the same way now
     call.hangup()
-    assert bench.request("BYE")
+    bench.request("BYE")
     await bench.finish()
 
 
