@@ -36,8 +36,9 @@ ARABIC = wire.Match(
 GERMAN = """
 const strings = await import('/widget/softphone/strings.js');
 const w = strings.words;
-Object.assign(w.status, {active: 'Im Gespräch', 
-  activeMuted: 'Gespräch, stummgeschaltet', incoming: 'Eingehender Anruf', ended: 'Anruf beendet', ready: 'Bereit'});
+Object.assign(w.status, {active: 'Im Gespräch',
+  activeMuted: 'Gespräch, stummgeschaltet', incoming: 'Eingehender Anruf',
+  ended: 'Anruf beendet', ready: 'Bereit'});
 Object.assign(w.call, {answer: 'Annehmen', decline: 'Ablehnen', end: 'Auflegen',
   mute: 'Stumm', keypad: 'Tastatur', again: 'Erneut anrufen', callBack: 'Zurückrufen',
   done: 'Fertig'});

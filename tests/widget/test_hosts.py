@@ -25,7 +25,7 @@ OPEN_CTI = """
   const listeners = (globalThis.listeners = {});
   const answers = {
     runApex: () => ({ runApex: globalThis.assertion ?? 'good' }),
-    getAppViewInfo: () => ({ recordId: '003', objectType: 'Contact', recordName: 'Ana' }),
+    getAppViewInfo: () => ({ recordId: '003', objectType: 'Contact' }),
   };
   const method = (name) => (args = {}) => {
     const { callback, listener, ...rest } = args;
@@ -53,7 +53,16 @@ async def org(gateway: FakeGateway) -> AsyncIterator[str]:
         assert request.match_info["version"] == "66.0"
         return web.Response(text=OPEN_CTI, content_type="text/javascript")
 
+    async def page(request: web.Request) -> web.Response:
+        source = f"{gateway.url}{path_for(f'http://{request.host}')}"
+        return web.Response(
+            text=f'<iframe src="{source}" width="340" height="480" '
+            'allow="microphone; autoplay"></iframe>',
+            content_type="text/html",
+        )
+
     app = web.Application()
+    app.router.add_get("/page", page)
     app.router.add_get("/support/api/{version}/lightning/opencti_min.js", script)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
@@ -194,15 +203,6 @@ async def test_in_a_frame_of_another_origin(
     """As in Lightning: framed, with the microphone delegated."""
     outer = await open_page(signed_in=False)
     page: Page = await outer.page.context.new_page()
-    source = f"{gateway.url}{path_for(org)}"
-    await page.route(
-        f"{org}/page",
-        lambda route: route.fulfill(
-            content_type="text/html",
-            body=f'<iframe src="{source}" width="340" height="480" '
-            'allow="microphone; autoplay"></iframe>',
-        ),
-    )
     await page.goto(f"{org}/page")
     frame: FrameLocator = page.frame_locator("iframe")
     await expect(frame.locator(".rb-state")).to_have_text("Ready")

@@ -1,4 +1,4 @@
-"""A microphone that cannot be had: named, with its fix, and the call goes on ringing."""
+"""A microphone that cannot be had: named, with its fix; the call goes on ringing."""
 
 from __future__ import annotations
 
@@ -89,7 +89,9 @@ async def test_dialling_without_a_microphone_sends_nothing(
     field = widget.page.get_by_label("Name or number")
     await field.fill("1001")
     await field.press("Enter")
-    await expect(widget.text("No microphone found")).to_be_visible()
+    await expect(
+        widget.page.get_by_role("heading", name="No microphone found")
+    ).to_be_visible()
     await widget.shows("idle")
     await expect(field).to_have_value("1001")
     assert gateway.sent("call.create") == []

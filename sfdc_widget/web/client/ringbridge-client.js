@@ -623,7 +623,7 @@ export class RingbridgeClient extends EventTarget {
   async tryMicrophone() {
     try {
       this.#microphone.release(await this.#microphone.acquire());
-      this.#setMicrophoneProblem(null);
+      this.#microphoneOpened();
     } catch (error) {
       this.#microphoneFailed(error);
       throw error;
@@ -667,7 +667,7 @@ export class RingbridgeClient extends EventTarget {
       } else {
         this.#microphone.release(track);
       }
-      this.#setMicrophoneProblem(null);
+      this.#microphoneOpened();
     } catch (error) {
       this.#microphoneFailed(error);
       throw error;
@@ -698,9 +698,13 @@ export class RingbridgeClient extends EventTarget {
     this.#emit('microphone', { problem: error.problem });
   }
 
+  #microphoneOpened() {
+    this.#setMicrophoneProblem(null);
+    if (this.#state.willAskMicrophone) this.#update({ willAskMicrophone: false });
+  }
+
   /** @param {MicrophoneProblem|null} problem */
   #setMicrophoneProblem(problem) {
-    if (problem === null && this.#state.willAskMicrophone) void this.checkMicrophone();
     if (problem !== this.#state.microphoneProblem) this.#update({ microphoneProblem: problem });
   }
 

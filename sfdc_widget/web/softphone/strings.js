@@ -13,8 +13,6 @@
  */
 
 const english = {
-  productName: 'Ringbridge',
-  softphone: 'Softphone',
   status: {
     ready: 'Ready',
     connecting: 'Connecting…',
@@ -43,7 +41,6 @@ const english = {
     calling: (/** @type {string} */ who) => `Calling ${who}`,
     muted: 'Microphone muted',
     unmuted: 'Microphone on',
-    reconnected: 'Connected again',
     copied: 'Copied',
   },
   idle: {
