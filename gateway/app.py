@@ -51,6 +51,7 @@ from sip.transport import is_numeric
 logger = logging.getLogger(__name__)
 
 HTTP_SHUTDOWN_S = 2.0
+NODE = "main"
 
 
 class Gateway:
@@ -100,8 +101,9 @@ class Gateway:
         stack.push_async_callback(database.close)
         await database.open()
         connectors = self._connectors(stack)
-        calls_table = CallJournal(database)
-        outbox = Outbox(database, owner=uuid.uuid4().hex)
+        calls_table = CallJournal(database, node=NODE)
+        # The same name at every start: what a crash left claimed is ours again.
+        outbox = Outbox(database, owner=NODE)
 
         # Whom the news of activities concern exists only after what writes them.
         tell: list[Callable[[ActivityChange], None]] = []
@@ -125,10 +127,16 @@ class Gateway:
         await journal.replay()
         await recover(
             calls_table,
-            lambda call: self._compose(call, self._users.get(call.user), connectors),
+            lambda call: self._compose(
+                call,
+                # A user who was removed meanwhile: the call was theirs all the same.
+                self._users.get(call.user) or User(call.user, call.user.user, ""),
+                connectors,
+            ),
             self._now(),
         )
         self._run("activities", writer.run())
+        stack.push_async_callback(journal.close)
         self._run("journal", journal.run())
 
         engine = RelayEngine(_relay_config(config))
@@ -207,11 +215,11 @@ class Gateway:
     def _compose(
         self,
         call: CallRecord,
-        user: User | None,
+        user: User,
         connectors: dict[str, Connector],
     ) -> Activity | None:
-        """None too for a tenant without CRM, and for a user who is gone."""
-        if user is None or user.key.tenant not in connectors:
+        """None too for a tenant without CRM."""
+        if user.key.tenant not in connectors:
             return None
         return compose(call, user)
 
@@ -276,7 +284,15 @@ class Gateway:
                 ttl_s=config.turn.ttl_s,
             ),
             limits=SessionLimits(resume_window_s=config.calls.resume_window_s),
+            client_address=self._client_address,
         )
+
+    def _client_address(self, request: web.Request) -> str:
+        proxies = {str(proxy) for proxy in self._config.http.proxies}
+        if request.remote in proxies:
+            forwarded = request.headers.get("X-Forwarded-For", "")
+            return forwarded.rpartition(",")[2].strip() or request.remote
+        return request.remote or ""
 
     def _host_origins(self) -> dict[str, HostOrigin]:
         return {
@@ -385,6 +401,7 @@ def _salesforce_config(tenant: TenantSection) -> SalesforceConfig:
         api_version=crm.api_version,
         country=tenant.country,
         ca_file=crm.ca_file,
+        proxy=crm.proxy.get_secret_value() if crm.proxy else "",
     )
 
 

@@ -119,14 +119,18 @@ def _check(file: Path) -> int:
     return 0
 
 
-async def until_stopped(stopped: asyncio.Event) -> None:
-    """Wait for SIGINT, SIGTERM, or that ``stopped`` is set by other means."""
+async def until_stopped(broken: asyncio.Event) -> None:
+    """Wait for SIGINT or SIGTERM, or until ``broken`` is set."""
     loop = asyncio.get_running_loop()
+    asked = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(name, stopped.set)
+        loop.add_signal_handler(name, asked.set)
+    waiting = [asyncio.create_task(event.wait()) for event in (asked, broken)]
     try:
-        await stopped.wait()
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
     finally:
+        for task in waiting:
+            task.cancel()
         for name in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(name)
 
@@ -172,3 +176,7 @@ def _activities(config: Config, retry_tenant: str | None) -> int:
 
     asyncio.run(run())
     return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

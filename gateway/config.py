@@ -21,6 +21,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    IPvAnyAddress,
     SecretStr,
     ValidationError,
     ValidationInfo,
@@ -96,11 +97,16 @@ class Section(BaseModel):
 
 
 class HttpSection(Section):
-    """Where browsers reach the gateway. ``public_url`` is what they see."""
+    """Where browsers reach the gateway. ``public_url`` is what they see.
+
+    ``proxies`` are the addresses of our own reverse proxies: of their requests the
+    last entry of ``X-Forwarded-For`` is the client.
+    """
 
     host: Host = "127.0.0.1"
     port: BindPort = 8080
     public_url: HttpUrl = "http://127.0.0.1:8080"
+    proxies: tuple[IPvAnyAddress, ...] = ()
 
 
 class SipSection(Section):
@@ -168,7 +174,8 @@ class SalesforceSection(Section):
     ``consumer_key`` and ``private_key`` are the JWT bearer app's; CRM calls run as
     the user's ``salesforce.username``, or as ``integration_username`` when given.
     ``identity_issuer`` and ``identity_key`` verify the page's sign-in assertion;
-    ``ca_file`` holds certificates to trust instead of the public ones.
+    ``ca_file`` holds certificates to trust instead of the public ones; ``proxy``
+    is the URL of a forward proxy, which may hold a password.
     """
 
     my_domain: HttpUrl
@@ -183,6 +190,7 @@ class SalesforceSection(Section):
     )
     api_version: Annotated[str, Field(pattern=r"^\d{2,3}\.0$")] = "66.0"
     ca_file: str = ""
+    proxy: Secret | None = None
     identity_issuer: str = ""
     identity_key: Secret | None = None
 

@@ -289,7 +289,7 @@ class CallService:
             )
         tenant = self._tenants[user.key.tenant]
         number = self._number(params.to, user.key.tenant)
-        target = sip.Uri.parse(f"sip:{number.dial}@{tenant.domain}")
+        target = sip.Uri("sip", user=sip.escape_user(number.dial), host=tenant.domain)
         call = self._new_call(
             desk,
             params.call_id,
@@ -399,12 +399,14 @@ class CallService:
             leg.reject(486)
             return
         tenant = self._tenants[desk.user.key.tenant]
+        # Believed because the account takes calls from its own server only.
         identity = leg.asserted_identity or leg.remote
-        shown = identity.uri.user or identity.uri.host
+        shown = _legible(identity.uri.user or identity.uri.host)
+        name = _legible(identity.display_name or "")
         try:
-            peer = _peer(normalise(shown, tenant.country), identity.display_name or "")
+            peer = _peer(normalise(shown, tenant.country), name)
         except NumberError:
-            peer = Peer(number=shown[:255], display_name=identity.display_name or "")
+            peer = Peer(number=shown, display_name=name)
         call = self._new_call(desk, str(uuid.uuid4()), CallDirection.INBOUND, peer)
         leg.on_event = call.sip_event
         if peer.e164 and tenant.connector is not None:
@@ -503,12 +505,21 @@ class CallService:
             call.media_event(event)
 
 
+def _legible(text: str) -> str:
+    """What SIP said, fit to show: at most 255 characters, none of control.
+
+    Bytes that were no UTF-8 become replacement characters.
+    """
+    clean = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return "".join(character for character in clean if character.isprintable())[:255]
+
+
 def _peer(number: Number, display_name: str) -> Peer:
     return Peer(
         number=number.dial,
         national=number.national,
         e164=number.e164,
-        display_name=display_name[:255],
+        display_name=display_name,
     )
 
 

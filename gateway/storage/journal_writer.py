@@ -19,11 +19,13 @@ from typing import Any
 from gateway.activities.record import CallRecord
 from gateway.crm.connector import Activity, CrmRecord
 from gateway.identity.users import User, UserKey
+from gateway.sessions.backend import RequestError
 from gateway.sessions.wire import (
     ActivityState,
     ActivityView,
     CallState,
     CallView,
+    ErrorKind,
     Match,
     MatchState,
     Peer,
@@ -170,9 +172,15 @@ class JournalWriter:
         """Ended calls, newest first; ``before`` is a Unix time of their start.
 
         Raises:
-            StorageError: the database is away.
+            RequestError: the database is away.
         """
-        entries = await self._journal.history(user, limit=limit, before=before)
+        try:
+            entries = await self._journal.history(user, limit=limit, before=before)
+        except StorageError as error:
+            logger.warning("no history for %s: %s", user, error)
+            raise RequestError(
+                ErrorKind.INTERNAL, "The history is away for a moment.", retryable=True
+            ) from None
         return tuple(self._view(entry) for entry in entries)
 
     async def flush(self) -> None:

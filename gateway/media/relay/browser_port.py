@@ -59,7 +59,6 @@ class BrowserPort:
 
     Args:
         sock: bound and non-blocking; owned from now on.
-        clock: monotonic seconds.
         consent_timeout_s: a path of another call may be taken over after that.
     """
 
@@ -67,11 +66,9 @@ class BrowserPort:
         self,
         sock: socket.socket,
         *,
-        clock: Callable[[], float],
         consent_timeout_s: float,
     ) -> None:
         self._sock = sock
-        self._clock = clock
         self._consent_timeout_s = consent_timeout_s
         self._receiver, self.sender = open_batches(sock)
         self._transports: dict[str, BrowserTransport] = {}
@@ -150,16 +147,15 @@ class BrowserPort:
 
     # Packets
 
-    def receive(self) -> None:
-        """Take what has arrived; the loop calls this when the socket is readable."""
+    def receive(self, now: float) -> None:
+        """Take what has arrived at ``now``; called when the socket is readable."""
         for _ in range(MAX_BATCHES):
             lengths = self._receiver.receive()
-            self._handle(lengths)
+            self._handle(lengths, now)
             if len(lengths) < BATCH:
                 return
 
-    def _handle(self, lengths: list[int]) -> None:
-        now = self._clock()
+    def _handle(self, lengths: list[int], now: float) -> None:
         paths = self._paths
         counters = self.counters
         size = self._length

@@ -91,7 +91,6 @@ class Worker:
                 config.browser_port + index if config.browser_port else 0,
                 receive_buffer=RECEIVE_BUFFER_BYTES,
             ),
-            clock=clock,
             consent_timeout_s=config.consent_timeout_s,
         )
         self._group = open_group(
@@ -123,7 +122,7 @@ class Worker:
         )
         self._events_dropped = 0
         self._ticker: asyncio.TimerHandle = loop.call_later(TICK_S, self._tick)
-        loop.add_reader(self._browser_port.fileno(), self._browser_port.receive)
+        self._group.add(self._browser_port.fileno(), self._browser_port.receive)
 
     def _current_certificate(self) -> Certificate:
         if self._certificate.is_stale(datetime.datetime.now(tz=datetime.UTC)):
@@ -264,7 +263,7 @@ class Worker:
         if self._closing:
             await asyncio.wait(self._closing)
         self._ports.close()
-        self._loop.remove_reader(self._browser_port.fileno())
+        self._group.remove(self._browser_port.fileno())
         self._group.close()
         self._browser_port.close()
 

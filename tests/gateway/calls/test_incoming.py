@@ -50,6 +50,21 @@ async def test_it_rings_shows_who_calls_and_is_kept(world: World) -> None:
     assert world.journal.begun[0].call_id == call.call_id
 
 
+@pytest.mark.parametrize(
+    ("remote", "name"),
+    [
+        ('"J\udce4rg" <sip:x@acme.example>', "J\ufffdrg"),
+        ('"a\x07b" <sip:+16465550175@acme.example>', "ab"),
+        ('"' + "x" * 400 + '" <sip:+16465550175@acme.example>', "x" * 255),
+    ],
+)
+async def test_any_callers_name_can_be_shown(
+    world: World, remote: str, name: str
+) -> None:
+    await ring(world, remote=remote)
+    assert world.call().peer.display_name == name
+
+
 async def test_answer_connects_media_and_sip(world: World) -> None:
     leg = await ring(world)
     call_id = world.call().call_id

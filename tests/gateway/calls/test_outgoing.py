@@ -80,9 +80,7 @@ async def test_early_media_of_the_first_fork_is_heard(world: World) -> None:
 )
 async def test_not_answered(world: World, status: int, reason: EndReason) -> None:
     leg = await dial(world)
-    leg.on_event(
-        sip.Rejected(status=status)
-    )
+    leg.on_event(sip.Rejected(status=status))
     await settle()
     (kept,) = world.journal.over
     assert (kept.reason, kept.sip_code) == (reason, status)
@@ -161,9 +159,7 @@ async def test_media_that_fail_are_no_attempt(world: World) -> None:
 
 async def test_not_registered_is_said_at_once(world: World) -> None:
     world.telephony.registrations[0].changed(
-        sip.RegistrationState(
-            status="failed", problem="wrong_password", sip_code=401
-        )
+        sip.RegistrationState(status="failed", problem="wrong_password", sip_code=401)
     )
     assert world.registration.problem is wire.RegistrationProblem.WRONG_PASSWORD
     with pytest.raises(RequestError) as caught:
