@@ -28,6 +28,7 @@ from tests.system.waiting import until
 COMMAND = Path(sys.executable).parent / "ringbridge"
 START_TIMEOUT_S = 30.0
 RTP_PORTS = 200
+DATABASE = "ringbridge.db"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,8 @@ class Service:
         origins: pages that may hold the widget.
         sections: further sections of the file; they replace ours member by member.
         environment: for the process, beside our own.
+        expires_s: of the registrations.
+        is_verbose: log every state change.
     """
 
     tenant = "acme"
@@ -81,6 +84,8 @@ class Service:
         sections: Mapping[str, Mapping[str, Any]] | None = None,
         environment: Mapping[str, str] | None = None,
         http_port: int | None = None,
+        expires_s: int = 120,
+        is_verbose: bool = True,
     ) -> None:
         self.directory = directory
         self.http_port = http_port or free_port()
@@ -92,11 +97,16 @@ class Service:
         self._salesforce = salesforce
         self._origins = tuple(origins)
         self._sections = dict(sections or {})
+        self._expires_s = expires_s
         self._rtp_port = free_ports(RTP_PORTS)
         self._file = directory / "ringbridge.yaml"
         self._program = Program(
             "ringbridge",
-            [COMMAND, "-v", "serve", "--config", self._file],
+            [
+                COMMAND,
+                *(("-v",) if is_verbose else ()),
+                *("serve", "--config", self._file),
+            ],
             logs=logs,
             directory=directory,
             environment=environment,
@@ -142,6 +152,11 @@ class Service:
         return self._program.is_running
 
     @property
+    def pid(self) -> int:
+        """Of the control process."""
+        return self._program.pid
+
+    @property
     def log(self) -> list[str]:
         """What it logged since it was started last."""
         return self._program.lines
@@ -180,7 +195,7 @@ class Service:
                 "quiet_s": 1,
             },
             "storage": {
-                "url": f"sqlite+aiosqlite:///{self.directory}/ringbridge.db",
+                "url": f"sqlite+aiosqlite:///{self.directory}/{DATABASE}",
                 "spool": str(self.directory / "ringbridge.spool"),
             },
             "calls": {"resume_window_s": 20},
@@ -198,7 +213,7 @@ class Service:
             "application_server": {
                 "domain": server.domain,
                 "registrar": f"sip:{server.host}:{server.port}",
-                "expires_s": 120,
+                "expires_s": self._expires_s,
             },
             "origins": list(self._origins),
             "users": [_user(rep) for rep in self._reps],
@@ -239,7 +254,8 @@ class Service:
     ) -> Footprint:
         """What the process tree holds now.
 
-        Connections to these ports are left out: a pool of them comes and goes.
+        Left out are connections to these ports and the database's files: pools of
+        both grow and shrink within bounds of their own.
         """
         pooled = {
             f"socket:[{row[9]}]"
@@ -247,7 +263,13 @@ class Service:
             if int(row[2].rpartition(":")[2], 16) in but_connections_to
         }
         pids = _tree(self._program.pid)
-        links = [link for pid in pids for link in _links(pid) if link not in pooled]
+        database = str(self.directory / DATABASE)
+        links = [
+            link
+            for pid in pids
+            for link in _links(pid)
+            if link not in pooled and not link.startswith(database)
+        ]
         inodes = {link[8:-1] for link in links if link.startswith("socket:")}
         return Footprint(
             descriptors=len(links),

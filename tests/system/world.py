@@ -243,6 +243,11 @@ class World:
 
     # What is left behind --------------------------------------------------------------
 
+    def _footprint(self) -> Footprint:
+        # Requests too large for UDP go to the proxy by TCP (RFC 3261 18.1.1).
+        pooled = frozenset({self.salesforce.port, self.proxy.port})
+        return self.service.footprint(but_connections_to=pooled)
+
     async def holdings(self) -> Holdings:
         """What the service holds now."""
         metrics = await self.service.metrics()
@@ -254,9 +259,7 @@ class World:
         }
         return Holdings(
             gauges=gauges,
-            footprint=self.service.footprint(
-                but_connections_to=frozenset({self.salesforce.port})
-            ),
+            footprint=self._footprint(),
             rtp_ports=frozenset(self.service.udp_ports()),
         )
 
@@ -295,9 +298,7 @@ class World:
 
         async def is_as_before() -> bool:
             nonlocal last
-            last = self.service.footprint(
-                but_connections_to=frozenset({self.salesforce.port})
-            )
+            last = self._footprint()
             return (
                 last.sockets <= before.sockets
                 and last.udp_ports == before.udp_ports

@@ -1,0 +1,232 @@
+"""Calls and their activities survive the death of the service, exactly once.
+
+No browser: a rep by the bare protocol, so that many calls fit into a minute.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from gateway.identity.passwords import hash_password
+from tests.system.baresip import Baresip
+from tests.system.kamailio import Kamailio
+from tests.system.program import LogBook
+from tests.system.salesforce import TASK_PATH, Salesforce
+from tests.system.service import Rep, Service
+from tests.system.sipp import Sipp
+from tests.system.wire_client import WireClient
+
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.needs("kamailio", "kamcmd", "baresip", "sipp"),
+]
+
+USER = "1005"
+PASSWORD = "sign-in"
+USERNAME = "robin.reyes@acme.example"
+CALLEE = "+12025550131"
+RING_NO_LONGER_S = 5
+RESUME_WINDOW_S = 1
+
+SEED = 20261120
+FAULTS = (
+    "server_unavailable",
+    "invalid_session_id",
+    "lost_reply",
+    "unable_to_lock_row",
+    "request_limit_exceeded",
+)
+
+
+@dataclass(slots=True)
+class Office:
+    """A service of its own, with an org, a rep and a telephone to call."""
+
+    service: Service
+    salesforce: Salesforce
+    callee: Baresip
+    proxy: Kamailio
+    logs: LogBook
+    directory: Path
+    # Ids of all calls so far: each must be logged exactly once.
+    calls: list[str] = field(default_factory=list)
+
+    def rep(self) -> WireClient:
+        return WireClient(
+            self.service.url, tenant=Service.tenant, user=USER, password=PASSWORD
+        )
+
+    def sipp(self, scenario: str) -> Sipp:
+        return Sipp(
+            scenario,
+            server=self.proxy,
+            logs=self.logs,
+            directory=self.directory / "sipp",
+        )
+
+    async def assert_logged_once(self, *, timeout_s: float = 30.0) -> None:
+        """Every call has exactly one activity, and there are no others."""
+        tasks = await self.salesforce.wait_tasks(len(self.calls), timeout_s=timeout_s)
+        assert sorted(task.call_id for task in tasks) == sorted(self.calls)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def office(
+    proxy: Kamailio, logs: LogBook, tmp_path: Path
+) -> AsyncIterator[Office]:
+    """An office of one, without a browser."""
+    await proxy.add_user(USER, "desk")
+    await proxy.add_user(CALLEE, "callee")
+    async with AsyncExitStack() as stack:
+        salesforce = await stack.enter_async_context(
+            Salesforce(
+                directory=tmp_path / "salesforce",
+                logs=logs,
+                widget_url="http://127.0.0.1:9/widget/salesforce",
+                gateway_url="http://127.0.0.1:9",
+            )
+        )
+        rep = Rep(
+            id=USER,
+            sip_password="desk",
+            password_hash=hash_password(PASSWORD),
+            salesforce_user_id=salesforce.users[USERNAME],
+            salesforce_username=USERNAME,
+        )
+        service = await stack.enter_async_context(
+            Service(
+                directory=tmp_path / "service",
+                logs=logs,
+                server=proxy,
+                reps=[rep],
+                salesforce=salesforce.configuration(),
+                sections={
+                    "calls": {
+                        "no_answer_s": RING_NO_LONGER_S,
+                        "resume_window_s": RESUME_WINDOW_S,
+                    }
+                },
+            )
+        )
+        callee = await stack.enter_async_context(
+            Baresip(
+                "callee",
+                user=CALLEE,
+                password="callee",
+                server=proxy,
+                logs=logs,
+                directory=tmp_path / "callee",
+                answer="auto",
+            )
+        )
+        await callee.wait_registered()
+        yield Office(service, salesforce, callee, proxy, logs, tmp_path)
+
+
+@pytest.mark.timeout(240)
+async def test_killed_around_hang_up_ten_times(
+    office: Office, record_property: Callable[[str, object], None]
+) -> None:
+    """``kill -9`` at ten points around the hang-up, and a CRM that fails meanwhile.
+
+    Every second call is hung up by the far end. The moments are drawn from one
+    generator, from before the hang-up to well into the writing of the activity.
+    """
+    rng = random.Random(SEED)
+    moments = [rng.uniform(-0.05, 0.4) for _ in range(10)]
+    record_property("kill_after_hang_up_s", [round(moment, 3) for moment in moments])
+    for number, moment in enumerate(moments):
+        fault = FAULTS[number % len(FAULTS)]
+        await office.salesforce.fault(fault, times=2, path=TASK_PATH)
+        async with office.rep() as rep:
+            await rep.wait_registered()
+            call_id = await rep.dial(CALLEE)
+            office.calls.append(call_id)
+            await office.callee.wait_event("CALL_ESTABLISHED", count=number + 1)
+            await rep.wait_event("call.answered")
+            if number % 2:
+                hang_up = asyncio.ensure_future(office.callee.hang_up())
+            else:
+                hang_up = asyncio.ensure_future(rep.hang_up(call_id))
+            if moment < 0:
+                # Before the request is out: nothing has been awaited since.
+                hang_up.cancel()
+            # The point of the test is the moment itself, so this one sleep is meant.
+            await asyncio.sleep(max(0.0, moment))
+            await office.service.kill()
+            await asyncio.gather(hang_up, return_exceptions=True)
+        if fault == "request_limit_exceeded":
+            # An org whose allowance is used up is left alone for a quarter of an hour.
+            await office.salesforce.clear_faults()
+        if (
+            len(
+                [event for event in office.callee.events if event.type == "CALL_CLOSED"]
+            )
+            <= number
+        ):
+            await office.callee.hang_up()
+        await office.callee.wait_event("CALL_CLOSED", count=number + 1)
+        await office.service.start()
+    await office.assert_logged_once(timeout_s=60)
+    await office.salesforce.clear_faults()
+
+
+async def test_calls_cut_off_by_the_death_of_the_service(office: Office) -> None:
+    """A call that was up when the service died is logged as interrupted."""
+    async with office.rep() as rep:
+        await rep.wait_registered()
+        office.calls.append(await rep.dial(CALLEE))
+        await rep.wait_event("call.answered")
+        await office.service.kill()
+    await office.service.start()
+    [task] = await office.salesforce.wait_tasks(1)
+    assert task.call_id == office.calls[0]
+    assert task.outcome == "Interrupted"
+
+
+async def test_stop_ends_calls_and_logs_them(office: Office) -> None:
+    """SIGTERM: the far end is hung up on, and the activity is not lost."""
+    async with office.rep() as rep:
+        await rep.wait_registered()
+        office.calls.append(await rep.dial(CALLEE))
+        await rep.wait_event("call.answered")
+        assert await office.service.stop() == 0
+    await office.callee.wait_event("CALL_CLOSED")
+    assert office.callee.requests("BYE")
+    await office.service.start()
+    await office.assert_logged_once()
+
+
+async def test_nobody_comes_back(office: Office) -> None:
+    """After the resume window the far end gets a BYE, and the call is logged."""
+    async with office.rep() as rep:
+        await rep.wait_registered()
+        office.calls.append(await rep.dial(CALLEE))
+        await rep.wait_event("call.answered")
+    await office.callee.wait_event("CALL_CLOSED")
+    assert office.callee.requests("BYE")
+    [task] = await office.salesforce.wait_tasks(1)
+    assert task.outcome == "Interrupted"
+
+
+async def test_rings_for_too_long(office: Office) -> None:
+    """Nobody answers: the phone that rings is cancelled, the attempt is logged."""
+    number = "+12025550132"
+    await office.proxy.add_user(number, "callee")
+    async with office.sipp("uas_rings") as phone, office.rep() as rep:
+        await phone.register(number, "callee")
+        await rep.wait_registered()
+        office.calls.append(call_id := await rep.dial(number))
+        view = await rep.wait_ended(call_id)
+        assert view["end_reason"] == "no_answer"
+        await phone.finish()
+    [task] = await office.salesforce.wait_tasks(1)
+    assert (task.direction, task.outcome) == ("Outbound", "No answer")
