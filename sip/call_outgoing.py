@@ -231,6 +231,7 @@ class OutgoingCall(Call):
             ack,
             next_hop=session.dialog.next_hop,
             transport=self._transport,
+            fallback=self._exchange.target,
         )
 
     def _acknowledge_anyway(self) -> None:

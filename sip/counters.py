@@ -10,15 +10,17 @@ class Counters(Mapping[str, int]):
     """Named counts; a name that was never counted reads as zero.
 
     Names in use: ``datagrams_received``, ``datagrams_sent``, ``datagrams_malformed``,
-    ``datagrams_dropped`` (send buffer full), ``stream_messages_received``,
+    ``datagrams_dropped`` (send buffer full), ``datagrams_unreachable`` (told by
+    ICMP), ``stream_messages_received``,
     ``stream_messages_sent``, ``stream_malformed``, ``stream_dropped``,
     ``connections_opened``, ``connections_accepted``, ``connections_refused`` (limit),
     ``connections_lost``, ``connections_idle_closed``, ``pings_received``,
     ``requests_received``, ``responses_received``, ``retransmissions_received``,
     ``responses_stray``, ``acks_stray``, ``requests_untrusted``, ``requests_merged``,
-    ``requests_refused``, ``transactions_failed_timeout``,
-    ``transactions_failed_transport``, ``calls_incoming``, ``calls_outgoing``,
-    ``forks_released``, ``registrations_failed``, ``callback_errors``.
+    ``requests_refused``, ``requests_dropped_overload``,
+    ``transactions_failed_timeout``, ``transactions_failed_transport``,
+    ``calls_incoming``, ``calls_outgoing``, ``forks_released``,
+    ``registrations_failed``, ``callback_errors``.
     """
 
     __slots__ = ("_counts",)

@@ -287,12 +287,23 @@ class _Try:
 
 
 class Acknowledgement:
-    """The ACK of one 2xx: sent once located, and repeated with the very same bytes."""
+    """The ACK of one 2xx: sent once located, and repeated with the very same bytes.
+
+    ``fallback`` is where the INVITE went: the way of last resort to a peer whose
+    Contact cannot be reached.
+    """
 
     def __init__(
-        self, core: Core, ack: Request, *, next_hop: Uri, transport: Protocols | None
+        self,
+        core: Core,
+        ack: Request,
+        *,
+        next_hop: Uri,
+        transport: Protocols | None,
+        fallback: Target | None,
     ) -> None:
         self._core = core
+        self._fallback = fallback
         self._ack = ack
         self._target: Target | None = None
         self._data: bytes | None = None
@@ -304,8 +315,9 @@ class Acknowledgement:
             self._core.layer.resend(self._data, self._target)
 
     def _located(self, targets: list[Target]) -> None:
-        if not targets:
+        target = targets[0] if targets else self._fallback
+        if target is None:
             _log.warning("no way for an ACK to %s", self._ack.uri)
             return
-        self._target = targets[0]
-        self._data = self._core.layer.send_stateless(self._ack, targets[0])
+        self._target = target
+        self._data = self._core.layer.send_stateless(self._ack, target)

@@ -434,6 +434,7 @@ class Session:
                 self.dialog.create_ack(reply.request),
                 next_hop=self.dialog.next_hop,
                 transport=self._transport,
+                fallback=reply.target,
             )
         }
         self._exchanges.discard(exchange)

@@ -83,6 +83,22 @@ def test_the_ack_of_a_2xx(bench: Bench) -> None:
     assert ack.to.tag == "bob"
 
 
+def test_a_contact_that_cannot_be_reached_is_acknowledged_where_the_invite_went(
+    bench: Bench,
+) -> None:
+    bench.call()
+    bench.reply(
+        bench.request("INVITE"),
+        200,
+        tag="bob",
+        sdp=ANSWER,
+        contact="sip:bob@192.0.2.9;transport=sctp",
+    )
+    sent = bench.take()
+    assert sent.message.cseq.method == "ACK"
+    assert sent.target.host == "192.0.2.1"
+
+
 def test_a_strict_router_gets_the_request_uri(bench: Bench) -> None:
     """RFC 3261 12.2.1.1."""
     call = bench.call()
