@@ -254,7 +254,7 @@ async def test_match_arrives_while_it_rings(
     await gateway.update(
         call_id, match=wire.Match(state=wire.MatchState.FOUND, records=(record(),))
     )
-    await expect(widget.button("Open in Salesforce: Ana Ruiz")).to_be_visible()
+    await expect(widget.button("Open in Salesforce")).to_be_visible()
     await gateway.update(call_id, match=wire.Match(state=wire.MatchState.FAILED))
     await expect(widget.text("Salesforce could not be searched")).to_be_visible()
 
@@ -265,7 +265,7 @@ async def test_several_matches_are_a_choice(
     both = (record("Ana Ruiz"), record("Ben Ode", id="003000000000002AAA"))
     await gateway.ring(match=wire.Match(state=wire.MatchState.FOUND, records=both))
     await expect(widget.text("2 records have this number. Who is it?")).to_be_visible()
-    await widget.button("Open Ben Ode, Contact, Acme Corp").click()
+    await widget.button("Ben Ode", exact=False).click()
     chosen = await gateway.until_sent("call.choose_record")
     assert chosen.record_id == "003000000000002AAA"
     await expect(widget.page.get_by_role("heading", name="Ben Ode")).to_be_visible()
@@ -279,7 +279,7 @@ async def test_a_caller_with_a_name_is_added_by_one_click(
     made = await gateway.until_sent("contact.create")
     assert (made.first_name, made.last_name) == ("Jane Maria", "Doe")
     assert (made.phone, made.call_id) == ("+16465550175", call_id)
-    await expect(widget.button("Open in Salesforce: Jane Maria Doe")).to_be_visible()
+    await expect(widget.button("Open in Salesforce")).to_be_visible()
 
 
 async def test_a_caller_without_a_name_is_asked_for(
@@ -307,7 +307,7 @@ async def test_a_duplicate_offers_the_records_that_exist(
     await gateway.ring(who=peer(display_name="Jane Doe"), match=NOBODY)
     await widget.button("Add Jane Doe as a contact").click()
     await expect(widget.text("This contact may exist already.")).to_be_visible()
-    await expect(widget.button("Open Jane Doe, Contact, Acme Corp")).to_be_visible()
+    await expect(widget.button("Jane Doe", exact=False)).to_be_visible()
 
 
 async def test_history_is_listed_searched_and_dialled(

@@ -1,6 +1,5 @@
 /**
- * What the softphone needs of the page that it lives in. One file per kind of host;
- * the softphone knows only this.
+ * What the softphone needs of the page that it lives in.
  *
  * @import {Record as CrmRecord} from '../client/wire.d.ts'
  *
@@ -47,7 +46,7 @@ export async function loadConfig(host) {
   try {
     const url = new URL('../config.json', import.meta.url);
     url.searchParams.set('host', host);
-    // The host page's own parameters name the tenant where one address serves many.
+    // Names the tenant where one address serves many.
     const origin = new URLSearchParams(location.search).get('sfdcIframeOrigin');
     if (origin) url.searchParams.set('origin', origin);
     const response = await fetch(url, { credentials: 'omit', cache: 'no-store' });

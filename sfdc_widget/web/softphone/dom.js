@@ -40,6 +40,11 @@ export function number(text) {
   return h('bdi', { dir: 'ltr', class: 'rb-number' }, text);
 }
 
+/** For those who listen: what an icon shows to those who see. @param {string} text */
+export function spoken(text) {
+  return h('span', { class: 'rb-live' }, text);
+}
+
 /** Facts in a row, each in its own direction. @param {string[]} facts */
 export function joined(facts) {
   return facts.flatMap((fact, index) => [index > 0 ? ' · ' : '', h('bdi', {}, fact)]);

@@ -1,5 +1,5 @@
 /** Between calls: one field to search or dial, and the last calls. */
-import { h, joined, number, setAttribute, setText, show } from './dom.js';
+import { h, joined, number, setAttribute, setText, show, spoken } from './dom.js';
 import { company, dialable, duration, elapsed, moment, peerNumber, person, who } from './format.js';
 import { icon } from './icons.js';
 import { Keypad } from './keypad.js';
@@ -258,15 +258,7 @@ export class IdleScreen extends HTMLElement {
           type: 'button',
           class: 'rb-recent-main',
           'data-role': 'main',
-          'aria-label': [
-            hasRecord ? words.idle.open(name) : words.idle.useNumber(name),
-            kind.label,
-            company(call),
-            time,
-            activity !== 'none' && crm ? words.activity[activity](crm) : '',
-          ]
-            .filter(Boolean)
-            .join(', '),
+          title: hasRecord ? words.idle.open(name) : words.idle.useNumber(name),
           on: {
             click: () => {
               if (hasRecord) this.actions.open(call);
@@ -277,7 +269,7 @@ export class IdleScreen extends HTMLElement {
             },
           },
         },
-        h('span', { class: 'rb-recent-icon', title: kind.label }, icon(kind.icon)),
+        h('span', { class: 'rb-recent-icon', title: kind.label }, icon(kind.icon), spoken(kind.label)),
         h(
           'span',
           { class: 'rb-recent-text' },
@@ -294,6 +286,7 @@ export class IdleScreen extends HTMLElement {
                 'span',
                 { class: 'rb-log', 'data-state': activity, title: call.activity?.problem || words.activity[activity](crm) },
                 icon(activity === 'written' ? 'check' : activity === 'failed' ? 'triangle-alert' : 'clock'),
+                spoken(words.activity[activity](crm)),
               ),
         ),
       ),

@@ -21,7 +21,6 @@ export class Keypad extends HTMLElement {
           {
             type: 'button',
             class: 'rb-key',
-            'aria-label': digit,
             on: { click: () => this.dispatchEvent(new CustomEvent('key', { detail: digit })) },
           },
           h('span', { class: 'rb-key-digit' }, digit),

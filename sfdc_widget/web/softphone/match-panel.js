@@ -167,7 +167,6 @@ export class MatchPanel extends HTMLElement {
       record.company,
       record.certainty === 'possible' ? words.match.possible : '',
     ].filter(Boolean);
-    const action = isOnly ? words.match.openIn(this.crm) : words.match.open(record.name);
     return h(
       'li',
       {},
@@ -176,13 +175,13 @@ export class MatchPanel extends HTMLElement {
         {
           type: 'button',
           class: 'rb-record',
-          'aria-label': isOnly ? `${action}: ${record.name}` : [action, ...facts].join(', '),
+          title: words.match.open(record.name),
           on: { click: () => void this.#choose(record) },
         },
         h(
           'span',
           { class: 'rb-record-text' },
-          h('span', { class: 'rb-record-name', dir: 'auto' }, isOnly ? action : record.name),
+          h('span', { class: 'rb-record-name', dir: 'auto' }, isOnly ? words.match.openIn(this.crm) : record.name),
           isOnly ? null : h('span', { class: 'rb-record-detail' }, ...joined(facts)),
         ),
         icon(isOnly ? 'external-link' : 'chevron-right'),

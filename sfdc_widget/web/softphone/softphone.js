@@ -109,6 +109,8 @@ export class Softphone extends HTMLElement {
   #notification = null;
   /** @type {ReturnType<typeof setInterval>|undefined} */
   #clock;
+  /** @type {HTMLElement|null} */
+  #lastFocused = null;
   #life = new AbortController();
 
   connectedCallback() {
@@ -215,6 +217,9 @@ export class Softphone extends HTMLElement {
       }
     });
     this.addEventListener('announce', (event) => this.#announce(/** @type {CustomEvent<string>} */ (event).detail));
+    this.addEventListener('focusin', (event) => {
+      this.#lastFocused = /** @type {HTMLElement} */ (event.target);
+    });
     this.addEventListener('pointerdown', () => {
       this.sounds.unlock();
       this.#busyUntil = Date.now() + BUSY_MS;
@@ -322,20 +327,20 @@ export class Softphone extends HTMLElement {
     this.dataset['state'] = shown && view === 'call' ? shown.state : '';
     if (hadKey === key && this.#view === view) return;
     this.dataset['screen'] = key;
-    const focused = document.activeElement;
-    const wasTyping = focused instanceof HTMLInputElement && this.contains(focused);
-    const hadFocus = this.contains(focused) && focused !== this;
     if (this.#view !== view) {
       for (const [name, element] of this.#views()) show(element, name === view);
       this.#view = view;
     }
-    const isGone = hadFocus && !(focused instanceof HTMLElement && focused.checkVisibility());
+    // The browser lets go of what is hidden, now or a moment ago.
+    const last = this.#lastFocused;
+    const active = document.activeElement;
+    const isGone = last !== null && !last.checkVisibility() && (active === last || active === document.body);
     if (!isGone && !(view === 'idle' && hadKey === 'ended' && document.hasFocus())) return;
     const screen = { call: this.#call, idle: this.#idle, 'signed-out': this.#signIn }[
       /** @type {'call'|'idle'|'signed-out'} */ (view)
     ];
     // Enter meant for a field must not answer a call that came in meanwhile.
-    if (screen) (wasTyping && view === 'call' ? screen.heading : screen.primary).focus({ preventScroll: true });
+    if (screen) (last instanceof HTMLInputElement && view === 'call' ? screen.heading : screen.primary).focus({ preventScroll: true });
     else if (view === 'superseded') this.#takeOver.focus();
   }
 
