@@ -36,7 +36,8 @@ _log = logging.getLogger("sip.agent")
 MAX_CHALLENGES = 6
 # What our Via adds to a request's size.
 VIA_BYTES = 120
-# How long a server that answers 503 without Retry-After is passed over.
+# How long a target is passed over that cannot be reached, or answers 503 without
+# Retry-After.
 DEAD_S = 30.0
 
 
@@ -169,8 +170,9 @@ class Exchange:
             return targets
         ordered: list[Target] = []
         for target in targets:
-            if target.transport == "udp":
-                ordered.append(Target("tcp", target.host, target.port))
+            stream = Target("tcp", target.host, target.port)
+            if target.transport == "udp" and not self._core.locator.is_dead(stream):
+                ordered.append(stream)
             ordered.append(target)
         return ordered
 
@@ -200,6 +202,9 @@ class Exchange:
         """The transaction ended without a final response."""
         if attempt is not self._current or self.is_done:
             return
+        if kind is FailureKind.TRANSPORT:
+            # A phone without TCP is not to cost a connection attempt at every call.
+            self._core.locator.mark_dead(attempt.target, DEAD_S)
         if self._is_answered:
             self._finish_locally(408 if kind is FailureKind.TIMEOUT else 503)
         else:

@@ -103,16 +103,20 @@ class Locator:
         return targets[:MAX_TARGETS]
 
     def mark_dead(self, target: Target, retry_after_s: float) -> None:
-        """Pass the target over for a while (RFC 3261 21.5.4)."""
+        """Pass the target over for a while (RFC 3261 21.5.4, RFC 3263 4.3)."""
         now = self._now()
         self._dead = {key: until for key, until in self._dead.items() if until > now}
         if len(self._dead) < MAX_DEAD_TARGETS:
             self._dead[target] = now + retry_after_s
 
+    def is_dead(self, target: Target) -> bool:
+        """Whether it is passed over just now."""
+        now = self._now()
+        return self._dead.get(target, now) > now
+
     def living_first(self, targets: list[Target]) -> list[Target]:
         """Dead ones last: if all are dead they are still better than nothing."""
-        now = self._now()
-        return sorted(targets, key=lambda target: self._dead.get(target, now) > now)
+        return sorted(targets, key=self.is_dead)
 
     def _asked_transport(self, uri: Uri) -> Protocols | None:
         asked = (uri.param("transport") or "").lower()

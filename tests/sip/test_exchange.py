@@ -218,11 +218,20 @@ def test_a_large_request_goes_over_tcp(bench: Bench) -> None:
 
 
 def test_and_over_udp_when_tcp_is_refused(bench: Bench) -> None:
+    large = "v=0\r\n" + "a=x\r\n" * 300
     bench.wire.refused.add(Target("tcp", "192.0.2.1", 5060))
-    bench.call(offer="v=0\r\n" + "a=x\r\n" * 300)
+    bench.call(offer=large)
     sent = bench.take()
     assert sent.target == Target("udp", "192.0.2.1", 5060)
     assert sent.message.via.transport == "UDP"
+    # for a while TCP is not even tried
+    bench.wire.refused.clear()
+    bench.call(offer=large)
+    assert bench.take().target.transport == "udp"
+    bench.run(31)
+    bench.drain()
+    bench.call(offer=large)
+    assert bench.take().target.transport == "tcp"
 
 
 async def test_a_connection_that_closes_fails_its_transactions() -> None:

@@ -35,7 +35,7 @@ mutation = st.tuples(
         ]
     ),
 )
-step = st.one_of(
+step: st.SearchStrategy[tuple[str, object, object]] = st.one_of(
     st.tuples(st.just("request"), st.sampled_from(METHODS), st.lists(mutation)),
     st.tuples(st.just("response"), st.sampled_from(STATUSES), st.lists(mutation)),
     st.tuples(st.just("user"), st.integers(0, 9), st.just([])),
@@ -111,6 +111,8 @@ def _play(
             bench.run(what)
         case "bytes", bytes():
             _arrive(bench, what)
+        case _:
+            raise AssertionError(kind)
 
 
 def _deliver(
