@@ -1,0 +1,137 @@
+"""The service as a whole, in process: it comes up, says how it is, and leaves nothing.
+
+Ports are ephemeral, the application server is one that nobody runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from gateway.app import Gateway
+from gateway.config import Config
+from gateway.identity.passwords import hash_password
+from tests.gateway.sessions.client import WireClient
+
+PASSWORD = "correct horse battery staple"
+
+
+def config(directory: Path, **changes: object) -> Config:
+    return Config.model_validate(
+        {
+            "signing_key": "k" * 32,
+            "http": {"port": 0, "public_url": "http://127.0.0.1:1"},
+            "sip": {"bind_port": 0},
+            "media": {"browser_port": 0, "rtp_port_min": 0, "rtp_port_max": 0},
+            "storage": {
+                "url": f"sqlite+aiosqlite:///{directory}/calls.db",
+                "spool": f"{directory}/calls.spool",
+            },
+            "tenants": [
+                {
+                    "id": "acme",
+                    "application_server": {
+                        "domain": "acme.example",
+                        "registrar": "sip:127.0.0.1:9",
+                    },
+                    "users": [
+                        {
+                            "id": "robin",
+                            "name": "Robin Reyes",
+                            "sip": {"username": "1000", "password": "x"},
+                            "password_hash": hash_password(PASSWORD),
+                        }
+                    ],
+                }
+            ],
+            **changes,
+        }
+    )
+
+
+@pytest.fixture
+async def gateway(tmp_path: Path) -> AsyncIterator[Gateway]:
+    async with Gateway(config(tmp_path)) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+async def browser(gateway: Gateway) -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession(gateway.url) as session:
+        yield session
+
+
+async def test_alive_ready_and_measured(browser: aiohttp.ClientSession) -> None:
+    async with browser.get("/health/live") as response:
+        assert await response.json() == {"status": "live"}
+    async with browser.get("/health/ready") as response:
+        assert response.status == 200
+        assert (await response.json())["problems"] == []
+    async with browser.get("/metrics") as response:
+        text = await response.text()
+    assert "\nringbridge_calls_active 0.0\n" in text
+    assert "\nringbridge_media_workers_alive 1.0\n" in text
+    assert "\nringbridge_sessions 0.0\n" in text
+
+
+async def test_not_ready_when_a_part_failed(
+    gateway: Gateway, browser: aiohttp.ClientSession
+) -> None:
+    gateway.broken.set()
+    async with browser.get("/health/ready") as response:
+        assert response.status == 503
+        assert (await response.json())["problems"]
+    async with browser.get("/health/live") as response:
+        assert response.status == 200
+
+
+async def test_signing_in_brings_a_session_and_an_honest_registration(
+    gateway: Gateway, browser: aiohttp.ClientSession
+) -> None:
+    client = WireClient(browser, gateway.url)
+    await client.sign_in_by_password("acme", "robin", PASSWORD)
+    hello = await client.hello()
+    assert hello.snapshot.user.name == "Robin Reyes"
+    assert hello.snapshot.registration.state == "registering"
+    async with browser.get("/metrics") as response:
+        text = await response.text()
+    assert "\nringbridge_sessions_attached 1.0\n" in text
+    assert '\nringbridge_registrations{state="registering"} 1.0\n' in text
+    await client.close()
+
+
+async def test_nothing_is_left_behind(tmp_path: Path) -> None:
+    def count() -> tuple[int, int]:
+        return len(os.listdir("/proc/self/fd")), len(asyncio.all_tasks())
+
+    async def once() -> None:
+        async with (
+            Gateway(config(tmp_path)) as gateway,
+            aiohttp.ClientSession() as browser,
+        ):
+            client = WireClient(browser, gateway.url)
+            await client.sign_in_by_password("acme", "robin", PASSWORD)
+            await client.hello()
+            await client.close()
+
+    await once()
+    before = count()
+    await once()
+    assert count() == before
+
+
+async def test_a_port_that_is_taken_is_said_and_nothing_stays(
+    gateway: Gateway, tmp_path: Path
+) -> None:
+    taken = int(gateway.url.rpartition(":")[2])
+    second = config(tmp_path / "..", http={"port": taken})
+    tasks = len(asyncio.all_tasks())
+    with pytest.raises(OSError, match="address already in use"):
+        async with Gateway(second):
+            pass
+    assert len(asyncio.all_tasks()) == tasks
