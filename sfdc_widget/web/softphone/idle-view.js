@@ -25,7 +25,6 @@ export class IdleScreen extends HTMLElement {
   actions = {
     dial: (/** @type {string} */ _number, /** @type {CallView|null} */ _from) => {},
     open: (/** @type {CallView} */ _call) => {},
-    openActivity: (/** @type {CallView} */ _call) => {},
   };
 
   #problem = new ProblemCard();

@@ -1,8 +1,6 @@
 /**
- * The softphone: `<ringbridge-softphone>`, given a client and a host.
- *
- * It draws the client's state and turns presses into the client's methods. Screens
- * are made once and stay; what is typed in one survives a call passing through.
+ * The softphone: draws a client's state, turns presses into the client's methods.
+ * Screens are made once and stay: what is typed survives a call passing through.
  */
 import { h, setAttribute, setText, show } from './dom.js';
 import { CallScreen } from './call-view.js';
@@ -47,7 +45,7 @@ export class Softphone extends HTMLElement {
     'button',
     {
       type: 'button',
-      class: 'rb-icon-button rb-menu-button',
+      class: 'rb-icon-button',
       'aria-label': words.menu.open,
       title: words.menu.open,
       'aria-expanded': 'false',
@@ -199,7 +197,6 @@ export class Softphone extends HTMLElement {
         const record = recordOf(call);
         if (record) void host.popRecord(record).catch(() => undefined);
       },
-      openActivity: (call) => this.#openActivity(call),
     };
     this.#signIn.addEventListener('sign-in', (event) => {
       client.signIn(/** @type {CustomEvent} */ (event).detail).catch(() => undefined);
