@@ -66,7 +66,9 @@ class Widget:
         return self.page.get_by_role("button", name=name, exact=exact)
 
     def text(self, text: str) -> Locator:
-        return self.page.locator("main, .rb-second, .rb-banner").get_by_text(text)
+        """What is to be seen; screens that are not on show keep their words."""
+        parts = self.page.locator("main, .rb-second, .rb-banner")
+        return parts.get_by_text(text).locator("visible=true")
 
     async def shows(self, view: str, state: str | None = None) -> None:
         await expect(self.root).to_have_attribute("data-view", view)

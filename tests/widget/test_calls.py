@@ -61,6 +61,7 @@ async def test_incoming_is_answered_talked_in_and_hung_up(
     assert (await widget.state(f"client.localState('{call_id}')"))["isMicrophoneOpen"]
     await expect(widget.page.get_by_role("timer")).to_have_text(re.compile(r"^0:\d\d$"))
 
+    await widget.past_guard()
     await widget.button("End").click()
     await widget.shows("call", "ended")
     await expect(widget.text("You ended the call")).to_be_visible()
