@@ -399,6 +399,7 @@ class RelayCall:
             )
             if reason is not None:
                 transport.fail(reason)
+        self._sip.settle(now)
         self._uplink.expire_digit(now)
         self._downlink.expire_digit(now)
         if now >= self._reports_due:

@@ -8,6 +8,7 @@ same two interfaces over ``recvfrom_into`` and ``sendto``.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import ipaddress
 import socket
@@ -78,6 +79,39 @@ def open_udp_socket(host: str, port: int, *, receive_buffer: int) -> socket.sock
         sock.close()
         raise
     return sock
+
+
+def connected_twin(sock: socket.socket, peer: Address) -> socket.socket | None:
+    """A second socket on the same port that gets what ``peer`` sends; Linux only.
+
+    The kernel gives a datagram to the socket that matches it best, so everybody
+    else's still arrives at ``sock``. A connected socket is cheaper both ways: no
+    address to write, to parse, or to look up a route for. Sharing the port is allowed
+    for that moment only. What came between bind and connect may be anybody's and is
+    thrown away.
+    """
+    if sys.platform != "linux":
+        return None
+    twin = socket.socket(sock.family, socket.SOCK_DGRAM)
+    option = (socket.SOL_SOCKET, socket.SO_REUSEPORT)
+    try:
+        twin.setblocking(False)
+        buffer = sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 2
+        twin.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+        sock.setsockopt(*option, 1)
+        twin.setsockopt(*option, 1)
+        twin.bind(sock.getsockname())
+        twin.connect(peer)
+        twin.setsockopt(*option, 0)
+    except OSError:
+        twin.close()
+        return None
+    finally:
+        sock.setsockopt(*option, 0)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            twin.recv(1)
+    return twin
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import socket
 from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.media.relay.aiortc_internals import new_length, srtp_protect
 from gateway.media.relay.browser_transport import BrowserTransport
-from gateway.media.relay.datagrams import MAX_DATAGRAM, Sender
+from gateway.media.relay.datagrams import MAX_DATAGRAM, Sender, connected_twin
 from gateway.media.relay.port_pairs import PortPair
 from gateway.media.relay.readiness import ReadinessGroup
 from gateway.media.relay.rtcp import FIRST_TYPE, LAST_TYPE
@@ -50,6 +50,7 @@ class SipPort:
     __slots__ = (
         "_accepted",
         "_downlink",
+        "_expected",
         "_filter",
         "_group",
         "_has_started",
@@ -57,8 +58,8 @@ class SipPort:
         "_owner",
         "_pair",
         "_rtcp_destination",
-        "_send_to",
         "_sender",
+        "_twin",
         "counters",
         "destination",
         "transport",
@@ -83,8 +84,9 @@ class SipPort:
         self._length = new_length()
         self._accepted: tuple[object, ...] = ()
         self._has_started = False
+        self._expected: Address | None = None
         self._rtcp_destination: Address | None = None
-        self._send_to: Callable[[memoryview | bytes, Address], int] = pair.rtp.sendto
+        self._twin: socket.socket | None = None
         self.destination: Address | None = None
         self.transport: BrowserTransport | None = None
         self.counters = SipPortCounters()
@@ -98,13 +100,37 @@ class SipPort:
 
     def expect(self, rtp: Address, rtcp: Address, now: float) -> None:
         """The peer's SDP named these addresses."""
+        if rtp != self._expected:
+            self._expected = rtp
+            self._drop_twin()
         self._filter.expect(rtp, now)
         self._accepted = ()
         self._rtcp_destination = rtcp
         self.destination = self._filter.destination
 
+    def settle(self, now: float) -> None:
+        """Give a fixed source a socket of its own; called now and then."""
+        if (
+            self._twin is not None
+            or not self._accepted
+            or self.destination is None
+            or not self._filter.is_settled(now)
+        ):
+            return
+        twin = connected_twin(self._pair.rtp, self.destination)
+        if twin is not None:
+            self._twin = twin
+            self._group.add(twin.fileno(), self._receive_connected)
+
+    def _drop_twin(self) -> None:
+        if self._twin is not None:
+            self._group.remove(self._twin.fileno())
+            self._twin.close()
+            self._twin = None
+
     def close(self) -> PortPair:
         """Stop receiving; the sockets stay open and are the caller's."""
+        self._drop_twin()
         self._group.remove(self._pair.rtp.fileno())
         self._group.remove(self._pair.rtcp.fileno())
         self.transport = None
@@ -115,11 +141,12 @@ class SipPort:
 
     def send(self, packet: memoryview | bytes) -> None:
         """Send one RTP packet to the peer."""
-        destination = self.destination
-        if destination is None:
-            return
+        twin = self._twin
         try:
-            self._send_to(packet, destination)
+            if twin is not None:
+                twin.send(packet)
+            elif self.destination is not None:
+                self._pair.rtp.sendto(packet, self.destination)
         except OSError:
             # ICMP errors of earlier packets and full buffers: media goes on.
             self.counters.errors += 1
@@ -147,6 +174,23 @@ class SipPort:
         if source != self._accepted and not self._admit(source, now):
             self.counters.foreign += 1
             return
+        self._relay(view, slot, length, now)
+
+    def _receive_connected(self, now: float) -> None:
+        sender = self._sender
+        slot = sender.count
+        view = sender.views[slot]
+        twin = self._twin
+        assert twin is not None
+        try:
+            length = twin.recv_into(view, MAX_DATAGRAM)
+        except OSError:
+            self.counters.errors += 1
+            return
+        self._relay(view, slot, length, now)
+
+    def _relay(self, view: memoryview, slot: int, length: int, now: float) -> None:
+        """Send one packet of the peer on to the browser."""
         if not HEADER_BYTES <= length < MAX_DATAGRAM or not 128 <= view[0] < 192:
             self.counters.malformed += 1
             return
@@ -162,10 +206,13 @@ class SipPort:
         transport = self.transport
         if transport is None:
             return
+        sender = self._sender
         pointer = sender.pointers[slot]
         size = self._length
         size[0] = length - start
-        if srtp_protect(transport.send_context, pointer + start, size):
+        if srtp_protect(
+            transport.send_context, pointer + start if start else pointer, size
+        ):
             self.counters.errors += 1
             return
         sender.commit(start, size[0], transport.destination)

@@ -65,6 +65,12 @@ class SourceFilter:
         """Where our packets go: the learned source, else the SDP's address."""
         return self._source if self._source is not None else self._expected
 
+    def is_settled(self, now: float) -> bool:
+        """Whether the source is known and stays so until another SDP."""
+        return self._rank is _Rank.EXACT or (
+            self._rank is not _Rank.NONE and now >= self._closes_at
+        )
+
     def expect(self, address: Address, now: float) -> None:
         """An SDP named ``address``; opens the window unless a source is known.
 

@@ -122,8 +122,8 @@ class RelayedStream:
         "_base_table",
         "_digits",
         "_events",
-        "_expected_before",
         "_heard_ssrc",
+        "_lost_before",
         "_missing",
         "_mutes",
         "_on_digit",
@@ -141,13 +141,12 @@ class RelayedStream:
         "late",
         "malformed",
         "octets",
-        "received",
         "sequence_offset",
+        "source_lost",
         "source_ssrc",
         "ssrc",
         "started",
         "timestamp_offset",
-        "transit",
         "unknown_payload",
         "withheld",
     )
@@ -166,9 +165,9 @@ class RelayedStream:
         self._heard_ssrc: int | None = None
         self.highest = -1
         self.first_sequence = 0
-        self.received = 0
+        # Of the present source, cumulative.
+        self.source_lost = 0
         self.jitter = 0.0
-        self.transit = 0.0
         self.started = False
         self.last_arrival = 0.0
         self.last_timestamp = rng.getrandbits(32)
@@ -183,8 +182,8 @@ class RelayedStream:
         self.unknown_payload = 0
         self._awaited_sequence = -1
         self._missing: dict[int, None] = {}
-        self._expected_before = 0
         self._received_before = 0
+        self._lost_before = 0
         self._mutes: set[Mute] = set()
         self._audio: Mapping[int, AudioRoute] = {}
         self._events: Mapping[int, EventRoute] = {}
@@ -282,26 +281,27 @@ class RelayedStream:
         if delta != 1 and not self._advance(delta, sequence, timestamp, now):
             return self._fill_gap(packet, length, shift, outgoing, delta)
         self.highest += delta
-        transit = now * self.clock_rate - timestamp
-        deviation = transit - self.transit
+        sent_timestamp = (timestamp + self.timestamp_offset) & _MASK32
+        # D of RFC 3550 section 6.4.1; the offset is in both timestamps.
+        deviation = (now - self.last_arrival) * self.clock_rate
+        deviation -= sent_timestamp - self.last_timestamp
         if deviation < 0.0:
             deviation = -deviation
         if deviation < self.jump_ticks:
             self.jitter += (deviation - self.jitter) * 0.0625
         else:
             self._timestamp_jump(timestamp, now)
-        self.transit = transit
-        self.received += 1
+            sent_timestamp = (timestamp + self.timestamp_offset) & _MASK32
         self.octets += length - shift
         self.last_arrival = now
-        self.last_timestamp = (timestamp + self.timestamp_offset) & _MASK32
+        self.last_timestamp = sent_timestamp
         _pack(
             packet,
             shift,
             first & 0xA0,
             outgoing,
             (self.highest + self.sequence_offset) & _MASK16,
-            self.last_timestamp,
+            sent_timestamp,
             self.ssrc,
         )
         return shift
@@ -309,15 +309,12 @@ class RelayedStream:
     def _adopt(self, ssrc: int, sequence: int, timestamp: int, now: float) -> None:
         """Continue the outgoing stream with this source."""
         if ssrc != self._heard_ssrc:
-            if self._heard_ssrc is not None:
-                self._expected_before += self._expected_of_source()
-                self._received_before += self.received
+            self._close_source()
             outgoing = self.highest + self.sequence_offset
             self._heard_ssrc = ssrc
             self.first_sequence = sequence
             self.highest = sequence - 1
             self.sequence_offset = outgoing - self.highest
-            self.received = 0
             self.jitter = 0.0
         self.source_ssrc = ssrc
         self._awaited_sequence = -1
@@ -330,11 +327,20 @@ class RelayedStream:
             step = max(step, round((now - self.last_arrival) * self.clock_rate))
         self.started = True
         self.timestamp_offset = self.last_timestamp + step - timestamp
-        self.transit = now * self.clock_rate - timestamp
+        self.last_timestamp = (self.last_timestamp + step) & _MASK32
+        self.last_arrival = now
+
+    def _close_source(self) -> None:
+        """Keep the totals of a source that ends."""
+        if self._heard_ssrc is not None:
+            self._received_before += self.received
+            self._lost_before += self.source_lost
+            self.source_lost = 0
 
     def _advance(self, delta: int, sequence: int, timestamp: int, now: float) -> bool:
         """Whether a packet out of sequence moves the stream forward."""
         if 0 < delta < MAX_DROPOUT:
+            self.source_lost += delta - 1
             start = max(self.highest + 1, self.highest + delta - MAX_MISSING)
             for missing in range(start, self.highest + delta):
                 self._missing[missing] = None
@@ -349,9 +355,7 @@ class RelayedStream:
             return False
         self._awaited_sequence = -1
         self._missing.clear()
-        self._expected_before += self._expected_of_source()
-        self._received_before += self.received
-        self.received = 0
+        self._close_source()
         outgoing = self.highest + self.sequence_offset
         self.first_sequence = self.highest + delta
         self.sequence_offset = outgoing + 1 - self.first_sequence
@@ -371,7 +375,7 @@ class RelayedStream:
             self.late += 1
             return DROPPED
         del self._missing[sequence]
-        self.received += 1
+        self.source_lost -= 1
         self.octets += length - shift
         first, _, _, timestamp, _ = _unpack(packet)
         _pack(
@@ -413,12 +417,9 @@ class RelayedStream:
             self.late += 1
             return DROPPED
         self.highest += delta
-        self.received += 1
         relayed = DROPPED
         if entry == _EVENT:
             relayed = self._relay_event(packet, length, shift, now)
-        elif self._mutes:
-            self.transit = now * self.clock_rate - timestamp
         if relayed == DROPPED:
             # Numbers below are taken now; a late packet must not take them again.
             self._missing.clear()
@@ -504,20 +505,17 @@ class RelayedStream:
 
     # Statistics
 
-    def _expected_of_source(self) -> int:
-        return self.highest - self.first_sequence + 1
-
     @property
     def heard_ssrc(self) -> int | None:
         """Source of the packets received last, for report blocks."""
         return self._heard_ssrc
 
     @property
-    def source_lost(self) -> int:
-        """Cumulative packets lost of the present source (may be negative)."""
+    def received(self) -> int:
+        """Packets received of the present source."""
         if self._heard_ssrc is None:
             return 0
-        return self._expected_of_source() - self.received
+        return self.highest - self.first_sequence + 1 - self.source_lost
 
     @property
     def total_received(self) -> int:
@@ -527,8 +525,7 @@ class RelayedStream:
     @property
     def total_lost(self) -> int:
         """Packets lost over all sources, never negative."""
-        lost_before = self._expected_before - self._received_before
-        return max(0, lost_before + self.source_lost)
+        return max(0, self._lost_before + self.source_lost)
 
     @property
     def total_sent(self) -> int:
