@@ -329,19 +329,19 @@ class Baresip:
         Raises:
             TimeoutError: they did not come; the text has those that did.
         """
-
-        def found() -> list[PhoneEvent]:
-            return [event for event in self.events if event.type == type]
-
         try:
             async with asyncio.timeout(timeout_s), self._changed:
-                await self._changed.wait_for(lambda: len(found()) >= count)
+                await self._changed.wait_for(lambda: len(self.seen(type)) >= count)
         except TimeoutError:
             seen = [event.type for event in self.events]
             raise TimeoutError(
                 f"phone {self.name}: no {count} {type} among {seen}"
             ) from None
-        return found()[count - 1]
+        return self.seen(type)[count - 1]
+
+    def seen(self, type: str) -> list[PhoneEvent]:
+        """Events of a type so far."""
+        return [event for event in self.events if event.type == type]
 
     def heard_digits(self) -> str:
         """DTMF digits that the far end sent."""

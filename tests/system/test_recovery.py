@@ -22,6 +22,7 @@ from tests.system.program import LogBook
 from tests.system.salesforce import TASK_PATH, Salesforce
 from tests.system.service import Rep, Service
 from tests.system.sipp import Sipp
+from tests.system.waiting import until
 from tests.system.wire_client import WireClient
 
 pytestmark = [
@@ -71,6 +72,15 @@ class Office:
             logs=self.logs,
             directory=self.directory / "sipp",
         )
+
+    async def wait_journaled(self, count: int) -> None:
+        """Wait until the service has put that many facts about calls on record."""
+
+        async def are_written() -> bool:
+            metrics = await self.service.metrics()
+            return metrics["ringbridge_journal_events_total{kind=written}"] >= count
+
+        await until(are_written, f"{count} entries in the journal")
 
     async def assert_logged_once(self, *, timeout_s: float = 30.0) -> None:
         """Every call has exactly one activity, and there are no others."""
@@ -152,6 +162,8 @@ async def test_killed_around_hang_up_ten_times(
             office.calls.append(call_id)
             await office.callee.wait_event("CALL_ESTABLISHED", count=number + 1)
             await rep.wait_event("call.answered")
+            # What it is about is the end of a call; its beginning is on record.
+            await office.wait_journaled(2)
             if number % 2:
                 hang_up = asyncio.ensure_future(office.callee.hang_up())
             else:
@@ -164,14 +176,10 @@ async def test_killed_around_hang_up_ten_times(
             await office.service.kill()
             await asyncio.gather(hang_up, return_exceptions=True)
         if fault == "request_limit_exceeded":
-            # An org whose allowance is used up is left alone for a quarter of an hour.
+            # Another day has begun: a pause for want of API calls lasts long.
             await office.salesforce.clear_faults()
-        if (
-            len(
-                [event for event in office.callee.events if event.type == "CALL_CLOSED"]
-            )
-            <= number
-        ):
+        if len(office.callee.seen("CALL_CLOSED")) <= number:
+            # Nobody told it that its call is over.
             await office.callee.hang_up()
         await office.callee.wait_event("CALL_CLOSED", count=number + 1)
         await office.service.start()
@@ -185,6 +193,7 @@ async def test_calls_cut_off_by_the_death_of_the_service(office: Office) -> None
         await rep.wait_registered()
         office.calls.append(await rep.dial(CALLEE))
         await rep.wait_event("call.answered")
+        await office.wait_journaled(2)
         await office.service.kill()
     await office.service.start()
     [task] = await office.salesforce.wait_tasks(1)
