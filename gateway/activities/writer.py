@@ -242,15 +242,20 @@ class ActivityWriter:
             )
 
     async def _park(self, entry: OutboxEntry, error: CrmLimitExceeded) -> None:
-        """Nothing more for this tenant until the CRM's allowance may be back."""
+        """Nothing more for this tenant until the CRM's allowance may be back.
+
+        The pause is kept in memory only: a restart costs one request to learn that
+        it still holds, and gains everything if it does not.
+        """
         pause_s = LIMIT_PARK_S if error.retry_after_s is None else error.retry_after_s
-        until = self._now() + pause_s * self._rng.uniform(1.0, 1.1)
+        now = self._now()
+        until = now + pause_s * self._rng.uniform(1.0, 1.1)
         tenant = entry.user.tenant
         self._parked[tenant] = max(until, self._parked.get(tenant, 0.0))
         self.counters.parked += 1
         logger.warning("tenant %s: %s; activities wait", tenant, error)
         await self._outbox.mark_retry(
-            entry, due_at=until, problem=str(error), code=error.code, counts=False
+            entry, due_at=now, problem=str(error), code=error.code, counts=False
         )
         self._tell(entry, ActivityState.WAITING, "", "", str(error))
 

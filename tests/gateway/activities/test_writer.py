@@ -265,6 +265,19 @@ async def test_the_used_up_allowance_parks_that_tenant_only(
     assert {row.attempts for row in rows} == {1}
 
 
+async def test_a_restart_asks_again_before_the_pause_is_over(
+    world: World, outbox: Outbox, journal: CallJournal
+) -> None:
+    world.crm.faults.append(CrmLimitExceeded("used up", retry_after_s=900.0))
+    await journal.ended(*ended())
+    async with world.running():
+        assert (await world.change()).state is ActivityState.WAITING
+    after = World(outbox)
+    async with after.running():
+        assert (await after.change()).state is ActivityState.WRITTEN
+    assert after.now == world.now
+
+
 async def test_a_backlog_is_written_in_order_and_few_at_a_time(
     world: World, journal: CallJournal
 ) -> None:
