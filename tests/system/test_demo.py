@@ -88,6 +88,8 @@ async def stranger(demo: Program, chromium: Chromium) -> AsyncIterator[Stranger]
     ]
     salesforce, console = (link[0] for link in links if link)
     async with chromium.visitor("stranger") as visitor:
+        # Two slow cores may be shared by all that is in this world.
+        expect.set_options(timeout=15_000)
         person = Stranger(
             visitor, await visitor.open(salesforce), await visitor.open(console)
         )
@@ -124,7 +126,7 @@ async def test_ana_calls_and_is_answered(demo: Program, chromium: Chromium) -> N
         await expect(person.salesforce).to_have_url(re.compile("/lightning/r/Contact/"))
         await person.press("End")
         await expect(
-            person.widget.get_by_text("Saved to Salesforce").first
+            person.widget.get_by_role("button", name="Saved to Salesforce")
         ).to_be_visible()
         await expect(
             person.salesforce.locator("#timeline .activity", has_text="Ana Ruiz").first
@@ -142,7 +144,7 @@ async def test_a_stranger_becomes_a_contact(demo: Program, chromium: Chromium) -
         await person.call_from("Jo March")
         await person.press("Add Jo March as a contact")
         await expect(
-            person.widget.get_by_role("button", name="Open in Salesforce: Jo March")
+            person.widget.get_by_role("button", name="Open in Salesforce")
         ).to_be_visible()
         await person.press("Decline")
         caller = person.console.get_by_role("listitem").filter(has_text="Jo March")
@@ -162,7 +164,7 @@ async def test_click_to_dial(demo: Program, chromium: Chromium) -> None:
         )
         await person.press("End")
         await expect(
-            person.widget.get_by_text("Saved to Salesforce").first
+            person.widget.get_by_role("button", name="Saved to Salesforce")
         ).to_be_visible()
         await expect(activities).to_have_count(before + 1)
 

@@ -19,7 +19,7 @@ from gateway.identity.passwords import hash_password
 from tests.system.baresip import Baresip
 from tests.system.kamailio import Kamailio
 from tests.system.program import LogBook
-from tests.system.salesforce import TASK_PATH, Salesforce
+from tests.system.salesforce import TASK_PATH, CrmTask, Salesforce
 from tests.system.service import Rep, Service
 from tests.system.sipp import Sipp
 from tests.system.waiting import until
@@ -73,26 +73,50 @@ class Office:
             directory=self.directory / "sipp",
         )
 
-    async def wait_journaled(self, count: int) -> None:
-        """Wait until the service has put that many facts about calls on record."""
+    async def assert_logged_once(self, *, timeout_s: float = 30.0) -> CrmTask:
+        """Every call has exactly one activity, and no other is there; gives the last.
 
-        async def are_written() -> bool:
-            metrics = await self.service.metrics()
-            return metrics["ringbridge_journal_events_total{kind=written}"] >= count
-
-        await until(are_written, f"{count} entries in the journal")
-
-    async def assert_logged_once(self, *, timeout_s: float = 30.0) -> None:
-        """Every call has exactly one activity, and there are no others."""
+        The last is that of the newest call.
+        """
         tasks = await self.salesforce.wait_tasks(len(self.calls), timeout_s=timeout_s)
         assert sorted(task.call_id for task in tasks) == sorted(self.calls)
+        [newest] = [task for task in tasks if task.call_id == self.calls[-1]]
+        return newest
+
+    async def call(self, rep: WireClient) -> str:
+        """A call that is up and on record; gives its id."""
+        await rep.wait_registered()
+        established = len(self.callee.seen("CALL_ESTABLISHED"))
+        written = await self._written()
+        self.calls.append(call_id := await rep.dial(CALLEE))
+        await self.callee.wait_event("CALL_ESTABLISHED", count=established + 1)
+        await rep.wait_event("call.answered")
+
+        async def is_on_record() -> bool:
+            # That it has begun, and that it was answered.
+            return await self._written() >= written + 2
+
+        await until(is_on_record, "the call in the journal")
+        return call_id
+
+    async def _written(self) -> float:
+        metrics = await self.service.metrics()
+        return metrics["ringbridge_journal_events_total{kind=written}"]
+
+    async def wait_call_over(self, *, by_itself: bool = True) -> None:
+        """Wait until the far end has no call any more, or end it there."""
+        calls = len(self.callee.seen("CALL_ESTABLISHED"))
+        if not by_itself and len(self.callee.seen("CALL_CLOSED")) < calls:
+            await self.callee.hang_up()
+        await self.callee.wait_event("CALL_CLOSED", count=calls)
 
 
-@pytest_asyncio.fixture(loop_scope="session")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def office(
-    proxy: Kamailio, logs: LogBook, tmp_path: Path
+    proxy: Kamailio, logs: LogBook, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Office]:
     """An office of one, without a browser."""
+    tmp_path = tmp_path_factory.mktemp("office")
     await proxy.add_user(USER, "desk")
     await proxy.add_user(CALLEE, "callee")
     async with AsyncExitStack() as stack:
@@ -157,13 +181,7 @@ async def test_killed_around_hang_up_ten_times(
         fault = FAULTS[number % len(FAULTS)]
         await office.salesforce.fault(fault, times=2, path=TASK_PATH)
         async with office.rep() as rep:
-            await rep.wait_registered()
-            call_id = await rep.dial(CALLEE)
-            office.calls.append(call_id)
-            await office.callee.wait_event("CALL_ESTABLISHED", count=number + 1)
-            await rep.wait_event("call.answered")
-            # What it is about is the end of a call; its beginning is on record.
-            await office.wait_journaled(2)
+            call_id = await office.call(rep)
             if number % 2:
                 hang_up = asyncio.ensure_future(office.callee.hang_up())
             else:
@@ -178,52 +196,43 @@ async def test_killed_around_hang_up_ten_times(
         if fault == "request_limit_exceeded":
             # Another day has begun: a pause for want of API calls lasts long.
             await office.salesforce.clear_faults()
-        if len(office.callee.seen("CALL_CLOSED")) <= number:
-            # Nobody told it that its call is over.
-            await office.callee.hang_up()
-        await office.callee.wait_event("CALL_CLOSED", count=number + 1)
+        # Perhaps nobody told it that its call is over.
+        await office.wait_call_over(by_itself=False)
         await office.service.start()
     await office.assert_logged_once(timeout_s=60)
     await office.salesforce.clear_faults()
 
 
-async def test_calls_cut_off_by_the_death_of_the_service(office: Office) -> None:
+async def test_call_cut_off_by_the_death_of_the_service(office: Office) -> None:
     """A call that was up when the service died is logged as interrupted."""
     async with office.rep() as rep:
-        await rep.wait_registered()
-        office.calls.append(await rep.dial(CALLEE))
-        await rep.wait_event("call.answered")
-        await office.wait_journaled(2)
+        await office.call(rep)
         await office.service.kill()
+    await office.wait_call_over(by_itself=False)
     await office.service.start()
-    [task] = await office.salesforce.wait_tasks(1)
-    assert task.call_id == office.calls[0]
-    assert task.outcome == "Interrupted"
+    assert (await office.assert_logged_once()).outcome == "Interrupted"
 
 
 async def test_stop_ends_calls_and_logs_them(office: Office) -> None:
     """SIGTERM: the far end is hung up on, and the activity is not lost."""
+    byes = len(office.callee.requests("BYE"))
     async with office.rep() as rep:
-        await rep.wait_registered()
-        office.calls.append(await rep.dial(CALLEE))
-        await rep.wait_event("call.answered")
+        await office.call(rep)
         assert await office.service.stop() == 0
-    await office.callee.wait_event("CALL_CLOSED")
-    assert office.callee.requests("BYE")
+    await office.wait_call_over()
+    assert len(office.callee.requests("BYE")) == byes + 1
     await office.service.start()
     await office.assert_logged_once()
 
 
 async def test_nobody_comes_back(office: Office) -> None:
     """After the resume window the far end gets a BYE, and the call is logged."""
+    byes = len(office.callee.requests("BYE"))
     async with office.rep() as rep:
-        await rep.wait_registered()
-        office.calls.append(await rep.dial(CALLEE))
-        await rep.wait_event("call.answered")
-    await office.callee.wait_event("CALL_CLOSED")
-    assert office.callee.requests("BYE")
-    [task] = await office.salesforce.wait_tasks(1)
-    assert task.outcome == "Interrupted"
+        await office.call(rep)
+    await office.wait_call_over()
+    assert len(office.callee.requests("BYE")) == byes + 1
+    assert (await office.assert_logged_once()).outcome == "Interrupted"
 
 
 async def test_rings_for_too_long(office: Office) -> None:
@@ -237,5 +246,5 @@ async def test_rings_for_too_long(office: Office) -> None:
         view = await rep.wait_ended(call_id)
         assert view["end_reason"] == "no_answer"
         await phone.finish()
-    [task] = await office.salesforce.wait_tasks(1)
+    task = await office.assert_logged_once()
     assert (task.direction, task.outcome) == ("Outbound", "No answer")
