@@ -199,7 +199,11 @@ class BrowserPort:
             length = size[0]
             start = uplink.rewrite(view, length, now)
             if start >= 0:
-                transport.forward(view[start:length])
+                try:
+                    transport.forward(view[start:length])
+                except OSError:
+                    # ICMP errors of earlier packets and full buffers.
+                    counters.send_failed += 1
 
     def _handle_reports(
         self, transport: BrowserTransport, view: memoryview, pointer: object, now: float

@@ -43,7 +43,7 @@ class BrowserTransport:
         receive_context: libsrtp context of incoming packets, None before DTLS is up.
         send_context: the same of outgoing ones.
         uplink: where verified packets go, None while this is not the live transport.
-        forward: puts a rewritten packet on the SIP side.
+        forward: puts a rewritten packet on the SIP side; may raise OSError.
         destination: nominated address in the sender's form, b"" before.
         rejected: packets whose SRTP authentication or replay check failed.
     """
@@ -95,7 +95,7 @@ class BrowserTransport:
         self.receive_context: SrtpContext | None = None
         self.send_context: SrtpContext | None = None
         self.uplink: RelayedStream | None = None
-        self.forward: Callable[[memoryview], None] = _discard
+        self.forward: Callable[[memoryview], object] = _discard
         self.destination = b""
         self.address: Address | None = None
         self.paths: dict[bytes, None] = {}

@@ -347,8 +347,7 @@ class RelayCall:
         self._browser_reports.restart()
         self._up_injector.stop_comfort()
         transport.uplink = self._uplink
-        transport.forward = self._sip.send
-        self._sip.transport = transport
+        self._sip.connect_browser(transport)
         self._downlink.unmute(Mute.NO_RECEIVER)
         if old is not None:
             self._discard(old)
@@ -359,7 +358,7 @@ class RelayCall:
             self._pending = None
         elif transport is self._live:
             self._live = None
-            self._sip.transport = None
+            self._sip.connect_browser(None)
             self._downlink.mute(Mute.NO_RECEIVER)
             self._start_comfort()
         else:

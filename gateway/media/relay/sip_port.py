@@ -10,7 +10,7 @@ from gateway.media.relay.aiortc_internals import new_length, srtp_protect
 from gateway.media.relay.browser_transport import BrowserTransport
 from gateway.media.relay.datagrams import MAX_DATAGRAM, Sender, connected_twin
 from gateway.media.relay.port_pairs import PortPair
-from gateway.media.relay.readiness import ReadinessGroup
+from gateway.media.relay.readiness import OnReady, ReadinessGroup
 from gateway.media.relay.rtcp import FIRST_TYPE, LAST_TYPE
 from gateway.media.relay.source_filter import Address, SourceFilter
 from gateway.media.relay.stream import HEADER_BYTES, RelayedStream
@@ -120,13 +120,25 @@ class SipPort:
         twin = connected_twin(self._pair.rtp, self.destination)
         if twin is not None:
             self._twin = twin
-            self._group.add(twin.fileno(), self._receive_connected)
+            self._group.add(twin.fileno(), self._connected_receiver(twin))
+            self._set_forward()
 
     def _drop_twin(self) -> None:
         if self._twin is not None:
             self._group.remove(self._twin.fileno())
             self._twin.close()
             self._twin = None
+            self._set_forward()
+
+    def connect_browser(self, transport: BrowserTransport | None) -> None:
+        """Relay to and from this transport from now on."""
+        self.transport = transport
+        self._set_forward()
+
+    def _set_forward(self) -> None:
+        if self.transport is not None:
+            twin = self._twin
+            self.transport.forward = self.send if twin is None else twin.send
 
     def close(self) -> PortPair:
         """Stop receiving; the sockets stay open and are the caller's."""
@@ -176,18 +188,41 @@ class SipPort:
             return
         self._relay(view, slot, length, now)
 
-    def _receive_connected(self, now: float) -> None:
-        sender = self._sender
-        slot = sender.count
-        view = sender.views[slot]
-        twin = self._twin
-        assert twin is not None
-        try:
-            length = twin.recv_into(view, MAX_DATAGRAM)
-        except OSError:
-            self.counters.errors += 1
-            return
-        self._relay(view, slot, length, now)
+    def _connected_receiver(self, twin: socket.socket) -> OnReady:
+        """The packet path of a settled peer, everything it needs at hand."""
+        sender, counters, owner = self._sender, self.counters, self._owner
+        views, pointers, commit = sender.views, sender.pointers, sender.commit
+        receive_into, rewrite = twin.recv_into, self._downlink.rewrite
+        size = self._length
+
+        def receive_connected(now: float) -> None:
+            slot = sender.count
+            view = views[slot]
+            try:
+                length = receive_into(view, MAX_DATAGRAM)
+            except OSError:
+                counters.errors += 1
+                return
+            if not HEADER_BYTES <= length < MAX_DATAGRAM or not 128 <= view[0] < 192:
+                counters.malformed += 1
+                return
+            if FIRST_TYPE <= view[1] <= LAST_TYPE:
+                owner.sip_reports(bytes(view[:length]), now)
+                return
+            start = rewrite(view, length, now)
+            transport = self.transport
+            if start < 0 or transport is None:
+                return
+            pointer = pointers[slot]
+            size[0] = length - start
+            if srtp_protect(
+                transport.send_context, pointer + start if start else pointer, size
+            ):
+                counters.errors += 1
+                return
+            commit(start, size[0], transport.destination)
+
+        return receive_connected
 
     def _relay(self, view: memoryview, slot: int, length: int, now: float) -> None:
         """Send one packet of the peer on to the browser."""
