@@ -6,11 +6,14 @@ Which pages may frame it is a matter of the tenant whose Salesforce page asks
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 import mimetypes
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
-from pathlib import Path, PurePosixPath
+from pathlib import Path
+from typing import Self
 
 from aiohttp import web
 
@@ -35,13 +38,34 @@ def add_routes(app: web.Application, hosts: Mapping[str, HostOrigin]) -> None:
     app.router.add_get("/widget/{path:.*}", pages.file)
 
 
+@dataclass(frozen=True, slots=True)
+class _File:
+    """One file in memory: they are few, small, and asked for all the time."""
+
+    content_type: str
+    body: bytes
+    gzipped: bytes
+    etag: str
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        body = path.read_bytes()
+        content_type, _ = mimetypes.guess_type(path.name)
+        return cls(
+            content_type or "text/plain",
+            body,
+            gzip.compress(body, mtime=0),
+            f'"{hashlib.sha256(body).hexdigest()[:24]}"',
+        )
+
+
 class _Pages:
     def __init__(self, hosts: Mapping[str, HostOrigin]) -> None:
         self._hosts = hosts
-        self._root = Path(str(resources.files("sfdc_widget").joinpath("web")))
+        root = Path(str(resources.files("sfdc_widget").joinpath("web")))
         self._files = {
-            path.relative_to(self._root).as_posix(): path
-            for path in self._root.rglob("*")
+            path.relative_to(root).as_posix(): _File.read(path)
+            for path in root.rglob("*")
             if path.is_file() and path.suffix in _SUFFIXES
         }
 
@@ -58,21 +82,27 @@ class _Pages:
             answer["opencti_version"] = host.opencti_version
         return web.json_response(answer, headers={"Cache-Control": "no-store"})
 
-    async def file(self, request: web.Request) -> web.StreamResponse:
+    async def file(self, request: web.Request) -> web.Response:
         name = request.match_info["path"]
-        path = self._files.get(_PAGES.get(name, str(PurePosixPath(name))))
-        if path is None:
+        page = self._files.get(_PAGES.get(name, name))
+        if page is None:
             raise web.HTTPNotFound(text="There is no such page.")
-        content_type, _ = mimetypes.guess_type(path.name)
         headers = {
-            "Content-Type": f"{content_type or 'text/plain'}; charset=utf-8",
+            "Content-Type": f"{page.content_type}; charset=utf-8",
             "Cache-Control": "no-cache",
+            "ETag": page.etag,
+            "Vary": "Accept-Encoding",
             "X-Content-Type-Options": "nosniff",
             "Referrer-Policy": "no-referrer",
         }
-        if path.suffix == ".html":
+        if page.content_type == "text/html":
             headers["Content-Security-Policy"] = self._policy(request)
-        return web.FileResponse(path, headers=headers)
+        if request.headers.get("If-None-Match") == page.etag:
+            return web.Response(status=304, headers=headers)
+        if "gzip" in request.headers.get("Accept-Encoding", ""):
+            headers["Content-Encoding"] = "gzip"
+            return web.Response(body=page.gzipped, headers=headers)
+        return web.Response(body=page.body, headers=headers)
 
     def _policy(self, request: web.Request) -> str:
         origin = request.query.get("sfdcIframeOrigin", "")

@@ -91,3 +91,19 @@ async def test_files_say_what_they_are(browser: Browser) -> None:
             assert response.status == 200
             assert response.content_type == kind
             assert response.headers["X-Content-Type-Options"] == "nosniff"
+
+
+async def test_a_page_is_sent_once_and_small(browser: Browser) -> None:
+    path = "/widget/softphone/softphone.css"
+    async with browser.get(path, headers={"Accept-Encoding": "gzip"}) as response:
+        assert response.headers["Content-Encoding"] == "gzip"
+        packed = int(response.headers["Content-Length"])
+        etag = response.headers["ETag"]
+        text = await response.text()
+    async with browser.get(path, headers={"Accept-Encoding": "identity"}) as response:
+        assert "Content-Encoding" not in response.headers
+        assert await response.text() == text
+        assert packed < len(text.encode()) / 2
+    async with browser.get(path, headers={"If-None-Match": etag}) as response:
+        assert response.status == 304
+        assert await response.read() == b""

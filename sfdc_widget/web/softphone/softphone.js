@@ -103,6 +103,8 @@ export class Softphone extends HTMLElement {
   #registrationSince = 0;
   #offlineSince = 0;
   #announcedCall = '';
+  /** @type {string|null} the call for which the host's panel was opened */
+  #panelOpenedFor = null;
   /** @type {Notification|null} */
   #notification = null;
   /** @type {ReturnType<typeof setInterval>|undefined} */
@@ -251,6 +253,11 @@ export class Softphone extends HTMLElement {
     }
     const focus = this.#focused(state);
     if (focus) this.#ended = null;
+    if (focus && focus.call_id !== this.#panelOpenedFor) {
+      // Also after a reload: whoever is in a call must see how to end it.
+      this.#panelOpenedFor = focus.call_id;
+      this.host.setPanelVisible(true);
+    }
     this.#drawScreen(state, focus);
     this.#drawHeader(state, focus);
     this.#drawBanner(state, focus);
@@ -607,7 +614,6 @@ export class Softphone extends HTMLElement {
   #incoming(call) {
     this.#failure = null;
     if (!this.#menu.hidden) this.#toggleMenu(false);
-    this.host.setPanelVisible(true);
     if (this.#announcedCall !== call.call_id) {
       this.#announcedCall = call.call_id;
       setText(this.#assertive, words.announce.incoming(who(call)));
