@@ -157,6 +157,7 @@ async def test_click_to_dial(demo: Program, chromium: Chromium) -> None:
         await person.salesforce.get_by_role("link", name="Ana Ruiz").click()
         await expect(person.salesforce).to_have_url(re.compile("/lightning/r/Contact/"))
         activities = person.salesforce.locator("#timeline .activity")
+        await expect(activities.first).to_be_visible()
         before = await activities.count()
         await person.salesforce.locator("button.dial").first.click()
         await expect(person.widget.get_by_text("On call").first).to_be_visible(
