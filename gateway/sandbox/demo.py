@@ -247,7 +247,7 @@ Ringbridge's sandbox is up: everything runs on this machine, nothing leaves it.
   The other telephones   {console}
 
 1. Open both in Chrome, Edge or Firefox, side by side, with a headset. Robin is signed
-   in; "Ringbridge" at the bottom of the Salesforce page is the widget. Allow the
+   in; "Phone" at the bottom of the Salesforce page is the widget. Allow the
    microphone when the browser asks.
 2. On the telephones page, click "Call Robin" at Ana Ruiz's phone. The desk phone and
    the widget ring together, and the widget shows who it is. Click "Answer": Ana
