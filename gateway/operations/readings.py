@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Any, Protocol
@@ -13,6 +14,13 @@ MEDIA_GAUGES = {
     "workers": "Media workers configured.",
     "workers_alive": "Media workers alive.",
     "open_calls": "Calls in media.",
+    "port_pairs_in_use": "RTP and RTCP port pairs of calls.",
+    "port_pairs_in_quarantine": "Port pairs of finished calls, not yet quiet.",
+    "bound_paths": "Addresses of browsers that passed a check.",
+    "calls": "Calls as the workers count them.",
+    "tasks": "Tasks of the workers.",
+    "file_descriptors": "Open files of the workers.",
+    "cpu_ms": "CPU time of the workers, ms; starts anew with each.",
 }
 
 
@@ -92,6 +100,7 @@ class ServiceReadings:
         yield _gauge(
             "sessions_attached", "Sessions with a socket.", sessions.attached_count
         )
+        yield _gauge("tasks", "Tasks of the control process.", len(asyncio.all_tasks()))
         media = dict(self._engine.counters())
         for name, help_ in MEDIA_GAUGES.items():
             yield _gauge(f"media_{name}", help_, media.pop(name, 0))
