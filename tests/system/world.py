@@ -55,6 +55,7 @@ class Holdings:
     """What the service holds: by its own account, and by the kernel's."""
 
     gauges: dict[str, float]
+    tasks: float
     footprint: Footprint
     rtp_ports: frozenset[int]
 
@@ -259,6 +260,7 @@ class World:
         }
         return Holdings(
             gauges=gauges,
+            tasks=metrics["ringbridge_tasks"],
             footprint=self._footprint(),
             rtp_ports=frozenset(self.service.udp_ports()),
         )
@@ -291,19 +293,20 @@ class World:
             if (await self.service.metrics())["ringbridge_sessions"]:
                 async with self.client(number) as client:
                     await client.sign_out()
-        await self._quiet()
         assert self._baseline is not None
-        before = self._baseline.footprint
-        last = before
+        before = self._baseline
+        last = await self._quiet()
 
         async def is_as_before() -> bool:
             nonlocal last
-            last = self._footprint()
+            last = await self.holdings()
+            now, then = last.footprint, before.footprint
             return (
-                last.sockets <= before.sockets
-                and last.udp_ports == before.udp_ports
-                and last.descriptors <= before.descriptors
-                and last.processes == before.processes
+                now.sockets <= then.sockets
+                and now.udp_ports == then.udp_ports
+                and now.descriptors <= then.descriptors
+                and now.processes == then.processes
+                and last.tasks <= before.tasks
             )
 
         try:
