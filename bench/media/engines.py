@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import tempfile
+from collections import deque
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -266,7 +267,7 @@ class Janus:
         self._answerer = answerer
         self._sip_port = sip_port
         self._numbers = itertools.count(1)
-        self._sessions: list[int] = []
+        self._early: deque[dict[str, Any]] = deque(maxlen=64)
 
     async def _request(self, **fields: Any) -> dict[str, Any]:
         transaction = f"t{next(self._numbers)}"
@@ -280,11 +281,16 @@ class Janus:
                     "error",
                 ):
                     return dict(message)
+                # The event that a request leads to may overtake its "ack".
+                self._early.append(message)
 
     async def _event(self, name: str) -> dict[str, Any]:
         async with asyncio.timeout(10):
             while True:
-                message = await self._socket.receive_json()
+                if self._early:
+                    message = self._early.popleft()
+                else:
+                    message = await self._socket.receive_json()
                 data = message.get("plugindata", {}).get("data", {})
                 if data.get("result", {}).get("event") == name:
                     return dict(message)
