@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -176,6 +176,8 @@ class FakeRegistration:
     def __init__(self, changed: Callable[[sip.RegistrationState], None]) -> None:
         self.changed = changed
         self.did: list[str] = []
+        # What removing the binding waits for.
+        self.at_the_registrar: Callable[[], Awaitable[object]] | None = None
 
     def start(self) -> None:
         self.did.append("start")
@@ -183,6 +185,8 @@ class FakeRegistration:
 
     async def stop(self) -> None:
         self.did.append("stop")
+        if self.at_the_registrar is not None:
+            await self.at_the_registrar()
 
     def retry(self) -> None:
         self.did.append("retry")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 import sip
@@ -17,7 +19,7 @@ from gateway.media.engine import (
 from gateway.sessions import wire
 from gateway.sessions.backend import RequestError
 from gateway.sessions.wire import CallState, EndReason, ErrorKind, MediaAction
-from tests.gateway.calls.fakes import ROBIN, FakeLeg, World, settle
+from tests.gateway.calls.fakes import ROBIN, SAM, FakeLeg, World, settle
 
 
 async def dial(
@@ -260,6 +262,18 @@ async def test_signing_out_hangs_up_and_leaves(world: World) -> None:
     assert leg.did == [("hangup", None)]
     assert world.telephony.registrations[0].did == ["start", "stop"]
     assert world.journal.over[0].reason is EndReason.HUNG_UP_HERE
+
+
+async def test_the_service_ends_for_all_reps_at_once(world: World) -> None:
+    """500 reps and a registrar that is away: one time-out, not 500 in a row."""
+    await world.service.session_opened(SAM)
+    both = asyncio.Barrier(2)
+    for registration in world.telephony.registrations:
+        registration.at_the_registrar = both.wait
+    async with asyncio.timeout(5):
+        await world.service.close()
+    for registration in world.telephony.registrations:
+        assert registration.did == ["start", "stop"]
 
 
 async def test_a_rep_who_never_comes_back(world: World) -> None:
