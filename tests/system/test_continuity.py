@@ -67,7 +67,7 @@ async def test_reload_of_the_page(
         record_property("sound_restored_s", round(took_s, 2))
         assert_untouched(callee)
 
-        await rep.open_panel()
+        # The panel is open again: whoever is in a call must see it.
         await rep.wait_status("On call")
         await rep.end()
         await callee.wait_event("CALL_CLOSED")
