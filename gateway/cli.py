@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import errno
 import getpass
 import logging
 import signal
@@ -55,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     activities.add_argument(
         "--retry",
         metavar="TENANT",
-        help="try this tenant's failed activities again",
+        help="make all of this tenant's waiting and failed activities due now",
     )
 
     commands.add_parser(
@@ -150,7 +151,17 @@ def _demo(port: int) -> int:
     # Imported here: nothing of the sandbox is part of the service.
     from gateway.sandbox.demo import run_demo
 
-    asyncio.run(run_demo(first_port=port, until=until_stopped))
+    try:
+        asyncio.run(run_demo(first_port=port, until=until_stopped))
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        print(
+            f"ringbridge: one of the ports {port} to {port + 3} is taken. Try others: "
+            f'make demo DEMO_OPTIONS="--port {port + 1000}"',
+            file=sys.stderr,
+        )
+        return EXIT_FAILED
     return 0
 
 
@@ -162,7 +173,7 @@ def _activities(config: Config, retry_tenant: str | None) -> int:
             outbox = Outbox(database, owner="command line")
             if retry_tenant is not None:
                 count = await retry(outbox, retry_tenant, now=time.time())
-                print(f"{count} activities of {retry_tenant} will be tried again")
+                print(f"{count} activities of {retry_tenant} are due now")
                 return
             for state in (OutboxState.WAITING, OutboxState.FAILED):
                 for letter in await list_dead_letters(outbox, state=state):
