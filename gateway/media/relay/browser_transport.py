@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -17,6 +18,8 @@ from gateway.media.relay.ice_lite import IceCredentials
 from gateway.media.relay.stream import RelayedStream
 
 Address = tuple[str, int]
+
+logger = logging.getLogger(__name__)
 
 # Paths that one browser may use at once (interfaces and families).
 MAX_PATHS = 8
@@ -166,6 +169,11 @@ class BrowserTransport:
             async with asyncio.timeout(self._timeout_s):
                 contexts = await self._dtls.handshake()
         except (DtlsError, TimeoutError):
+            self.fail("dtls")
+            return
+        except Exception:
+            # Root of the task: whatever it was, the browser must learn of it.
+            logger.exception("DTLS handshake broke off")
             self.fail("dtls")
             return
         self.receive_context = contexts.receive

@@ -20,6 +20,7 @@ MAX_CHECK_BYTES = 600
 UFRAG_BYTES = 6  # RFC 8445 section 5.3: at least 24 bits
 PASSWORD_BYTES = 18  # at least 128 bits
 
+_COOKIE = stun.COOKIE.to_bytes(4, "big")
 _ROLE_CONFLICT = (487, "Role Conflict")
 
 
@@ -59,6 +60,11 @@ class Check:
     is_success: bool
 
 
+def _looks_like_check(data: bytes) -> bool:
+    """A glance at type and magic cookie, so that a flood is cheap to refuse."""
+    return data[:2] == b"\x00\x01" and data[4:8] == _COOKIE
+
+
 class StunRejectedError(ValueError):
     """Not a check for us: malformed, unknown user fragment, or wrong integrity."""
 
@@ -73,17 +79,12 @@ def answer_check(
     Raises:
         StunRejectedError: drop it without a word.
     """
-    if len(data) > MAX_CHECK_BYTES:
-        raise StunRejectedError("longer than any check")
+    if len(data) > MAX_CHECK_BYTES or not _looks_like_check(data):
+        raise StunRejectedError("no binding request")
     try:
         message = stun.parse_message(data)
     except (ValueError, struct.error) as error:
         raise StunRejectedError("malformed") from error
-    if (
-        message.message_class is not stun.Class.REQUEST
-        or message.message_method is not stun.Method.BINDING
-    ):
-        raise StunRejectedError("not a binding request")
     ufrag = str(message.attributes.get("USERNAME", "")).partition(":")[0]
     credentials = credentials_of(ufrag)
     if credentials is None:

@@ -280,7 +280,8 @@ class RelayedStream:
         delta = (sequence - self.highest) & _MASK16
         if delta != 1 and not self._advance(delta, sequence, timestamp, now):
             return self._fill_gap(packet, length, shift, outgoing, delta)
-        self.highest += delta
+        highest = self.highest + delta
+        self.highest = highest
         sent_timestamp = (timestamp + self.timestamp_offset) & _MASK32
         # D of RFC 3550 section 6.4.1; the offset is in both timestamps.
         deviation = (now - self.last_arrival) * self.clock_rate
@@ -300,7 +301,7 @@ class RelayedStream:
             shift,
             first & 0xA0,
             outgoing,
-            (self.highest + self.sequence_offset) & _MASK16,
+            (highest + self.sequence_offset) & _MASK16,
             sent_timestamp,
             self.ssrc,
         )

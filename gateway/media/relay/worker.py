@@ -141,11 +141,11 @@ class Worker:
         task.add_done_callback(self._closing.discard)
 
     def _tick(self) -> None:
+        self._ticker = self._loop.call_later(TICK_S, self._tick)
         now = self._clock()
+        self._ports.sweep(now)
         for call in list(self._calls.values()):
             call.tick(now)
-        self._ports.sweep(now)
-        self._ticker = self._loop.call_later(TICK_S, self._tick)
 
     # Requests
 
@@ -155,6 +155,14 @@ class Worker:
             return self._dispatch(request)
         except MediaError as error:
             return Failed(id=request.id, kind=error.kind, detail=error.detail)
+        except BrokenPeerError:
+            raise
+        except Exception:
+            # A defect that one request shows must not end the other calls.
+            logger.exception("%s failed", request.type)
+            return Failed(
+                id=request.id, kind=MediaErrorKind.ENGINE_LOST, detail="internal error"
+            )
 
     def _dispatch(self, request: Request) -> Reply:
         match request:

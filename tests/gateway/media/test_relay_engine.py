@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 
 import pytest
+from aiortc import (
+    AudioStreamTrack,
+    MediaStreamTrack,
+    RTCConfiguration,
+    RTCPeerConnection,
+    RTCSessionDescription,
+)
+from aiortc.mediastreams import MediaStreamError
 
 from gateway.media.engine import (
     BrowserConnected,
@@ -301,7 +310,7 @@ async def test_stop_ends_the_processes() -> None:
     await engine.open(new_call())
     (pid,) = engine.worker_pids()
     await engine.stop()
-    assert not os.path.exists(f"/proc/{pid}")  # noqa: ASYNC240
+    assert not os.path.exists(f"/proc/{pid}")
 
 
 async def test_the_control_process_gone_means_the_worker_goes(
@@ -334,4 +343,40 @@ async def test_phone_offer_answered_before_the_browser(
         phone.send(b"a" * 160, payload_type=8)
         await asyncio.sleep(0.01)
     await browser.close()
+    phone.close()
+
+
+async def test_a_whole_aiortc_peer_connection(
+    engine: RelayEngine, events: Events
+) -> None:
+    """Not scripted: its own SDP, sender, receiver, jitter buffer and decoder."""
+    peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    peer.addTrack(AudioStreamTrack())
+    frames: asyncio.Queue[object] = asyncio.Queue()
+
+    async def listen(track: MediaStreamTrack) -> None:
+        with contextlib.suppress(MediaStreamError):
+            while True:
+                frames.put_nowait(await track.recv())
+
+    listeners: list[asyncio.Task[None]] = []
+    peer.on("track", lambda track: listeners.append(asyncio.create_task(listen(track))))
+    await peer.setLocalDescription(await peer.createOffer())
+    call = new_call()
+    await engine.open(call)
+    answer = await engine.answer(call, Leg.BROWSER, peer.localDescription.sdp)
+    phone = await Phone().start()
+    phone.learn(await engine.offer(call, Leg.SIP))
+    await engine.accept(call, Leg.SIP, phone.sdp())
+    await peer.setRemoteDescription(RTCSessionDescription(answer.sdp, "answer"))
+    await events.wait(BrowserConnected(call, 1))
+    heard = await phone.inbox.rtp_count(10)
+    assert {packet.payload_type for packet in heard} == {0}
+    assert_one_stream(heard)
+    while frames.qsize() < 5:
+        phone.send(b"\xff" * 160)
+        await asyncio.sleep(0.02)
+    await peer.close()
+    await asyncio.wait(listeners)
+    await events.wait(BrowserLost(call, 1, "closed"))
     phone.close()
