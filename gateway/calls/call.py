@@ -16,12 +16,12 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any, TypeVar, assert_never
 
 import sip
 from gateway.activities.record import CallRecord
 from gateway.calls.machine import CallInput, CallMachine, WrongState
+from gateway.calls.media import ERROR_KIND, SIP_STATUS, CallMedia
 from gateway.calls.outcome import of_cancel, of_rejection
 from gateway.calls.ports import Alarm, Services, SipLeg
 from gateway.crm.connector import CrmRecord
@@ -76,35 +76,6 @@ REMEMBERED_END_REASON = sip.Reason(
 )
 
 T = TypeVar("T")
-_STATUS_OF_MEDIA_ERROR = {
-    MediaErrorKind.BAD_SDP: 400,
-    MediaErrorKind.NO_COMMON_CODEC: 488,
-    MediaErrorKind.UNKNOWN_CALL: 500,
-    MediaErrorKind.WRONG_STATE: 500,
-    MediaErrorKind.NO_CAPACITY: 503,
-    MediaErrorKind.ENGINE_LOST: 503,
-}
-_KIND_OF_MEDIA_ERROR = {
-    MediaErrorKind.BAD_SDP: ErrorKind.MEDIA_BAD_SDP,
-    MediaErrorKind.NO_COMMON_CODEC: ErrorKind.CODEC_NONE,
-    MediaErrorKind.UNKNOWN_CALL: ErrorKind.MEDIA_UNAVAILABLE,
-    MediaErrorKind.WRONG_STATE: ErrorKind.CALL_WRONG_STATE,
-    MediaErrorKind.NO_CAPACITY: ErrorKind.MEDIA_UNAVAILABLE,
-    MediaErrorKind.ENGINE_LOST: ErrorKind.MEDIA_UNAVAILABLE,
-}
-
-
-@dataclass(slots=True)
-class _MediaState:
-    """What of the media is set up; owned by the actor."""
-
-    is_open: bool = False
-    generation: int = 0
-    sip_is_agreed: bool = False
-    sip_must_be_reoffered: bool = False
-    # After the worker died: until when another is waited for (Unix seconds).
-    reopen_until: float = 0.0
-    early_sdp_of: str | None = None
 
 
 class Call:
@@ -125,8 +96,9 @@ class Call:
         self.peer = peer
         self._services = services
         self._machine = CallMachine(direction, now=services.now())
-        self._media_id = MediaCallId(call_id)
-        self._media = _MediaState()
+        self._media = CallMedia(services.engine, MediaCallId(call_id))
+        # The branch whose early media is heard; the first that sends any.
+        self._early_media_of: str | None = None
         self._leg: SipLeg | None = None
         self._match = Match(
             state=MatchState.FOUND if record else MatchState.NONE,
@@ -154,7 +126,7 @@ class Call:
 
     @property
     def media_id(self) -> MediaCallId:
-        return self._media_id
+        return self._media.media_id
 
     def view(self) -> CallView:
         """The call as the browser protocol shows it."""
@@ -238,7 +210,7 @@ class Call:
             except WrongState as error:
                 self._fail(done, RequestError(ErrorKind.CALL_WRONG_STATE, str(error)))
             except MediaError as error:
-                kind = _KIND_OF_MEDIA_ERROR[error.kind]
+                kind = ERROR_KIND[error.kind]
                 self._fail(done, RequestError(kind, error.detail))
             except RequestError as error:
                 self._fail(done, error)
@@ -312,7 +284,7 @@ class Call:
             self._set_alarm(None, None)
             if self._reopening is not None:
                 self._reopening.cancel()
-            await self._close_media()
+            await self._media.close()
             while self._inbox:
                 # Requests that came too late learn that the call has ended.
                 await self._answer_late(self._inbox.popleft())
@@ -358,12 +330,12 @@ class Call:
             RequestError: nothing was sent; the call is over and not recorded.
         """
         try:
-            answered = await self._answer_browser(offer, 1)
-            sip_offer = await self._services.engine.offer(self._media_id, Leg.SIP)
+            answered = await self._media.answer_browser(offer, 1)
+            sip_offer = await self._media.offer_sip()
         except MediaError as error:
-            await self._close_media()
+            await self._media.close()
             self._machine.end(EndReason.MEDIA_FAILED, now=self._services.now())
-            raise RequestError(_KIND_OF_MEDIA_ERROR[error.kind], error.detail) from None
+            raise RequestError(ERROR_KIND[error.kind], error.detail) from None
         self._services.journal.started(self.record())
         self._leg = dial(sip_offer, self.sip_event)
         self._set_alarm(self._services.limits.no_answer_s, self._rang_too_long)
@@ -390,10 +362,10 @@ class Call:
         answer: str | None = None
         try:
             if offer is not None:
-                answer = (await self._answer_browser(offer, generation)).sdp
+                answer = (await self._media.answer_browser(offer, generation)).sdp
             sdp = await self._sip_description(leg)
         except MediaError as error:
-            leg.reject(_STATUS_OF_MEDIA_ERROR[error.kind])
+            leg.reject(SIP_STATUS[error.kind])
             self._finish(
                 EndReason.NO_COMMON_CODEC
                 if error.kind is MediaErrorKind.NO_COMMON_CODEC
@@ -410,11 +382,9 @@ class Call:
         return answer
 
     async def _sip_description(self, leg: SipLeg) -> str:
-        engine = self._services.engine
         if leg.remote_offer is None:
-            return await engine.offer(self._media_id, Leg.SIP)
-        negotiated = await engine.answer(self._media_id, Leg.SIP, leg.remote_offer)
-        self._media.sip_is_agreed = True
+            return await self._media.offer_sip()
+        negotiated = await self._media.answer_sip(leg.remote_offer)
         self._ask_for_codec(negotiated)
         return negotiated.sdp
 
@@ -444,19 +414,17 @@ class Call:
         logger.info(
             "call %s media offer: %s, generation %d", self.call_id, reason, generation
         )
-        negotiated = await self._answer_browser(offer, generation)
+        negotiated = await self._media.answer_browser(offer, generation)
         if self._media.sip_must_be_reoffered and self._leg is not None:
             self._media.sip_must_be_reoffered = False
-            self._leg.reinvite(
-                await self._services.engine.offer(self._media_id, Leg.SIP)
-            )
+            self._leg.reinvite(await self._media.offer_sip())
         return negotiated.sdp, self._media.generation
 
     async def send_digits(self, digits: str) -> None:
         """DTMF by RFC 4733, or by INFO where the far end takes no telephone-event."""
         self._machine.apply(CallInput.DIGITS, now=self._services.now())
         digits = digits.upper()
-        if await self._services.engine.send_digits(self._media_id, Leg.SIP, digits):
+        if await self._media.send_digits(digits):
             return
         leg = self._require_leg()
         for digit in digits:
@@ -518,12 +486,12 @@ class Call:
                 assert_never(event)
 
     async def _on_progress(self, event: sip.Progress) -> None:
-        if event.sdp is not None and self._media.early_sdp_of in (
+        if event.sdp is not None and self._early_media_of in (
             None,
             event.dialog_id,
         ):
-            is_first = self._media.early_sdp_of is None
-            self._media.early_sdp_of = event.dialog_id
+            is_first = self._early_media_of is None
+            self._early_media_of = event.dialog_id
             await self._accept_sip(event.sdp)
             if is_first:
                 self._alert(CallEarlyMediaEvent)
@@ -551,22 +519,19 @@ class Call:
 
     async def _on_sip_offer(self, offer: str | None) -> None:
         leg = self._require_leg()
-        engine = self._services.engine
         try:
             if offer is None:
-                leg.accept_offer(await engine.offer(self._media_id, Leg.SIP))
+                leg.accept_offer(await self._media.offer_sip())
                 return
-            negotiated = await engine.answer(self._media_id, Leg.SIP, offer)
+            negotiated = await self._media.answer_sip(offer)
         except MediaError as error:
-            leg.reject_offer(_STATUS_OF_MEDIA_ERROR[error.kind])
+            leg.reject_offer(SIP_STATUS[error.kind])
             return
         leg.accept_offer(negotiated.sdp)
         self._ask_for_codec(negotiated)
 
     async def _accept_sip(self, sdp: str) -> None:
-        negotiated = await self._services.engine.accept(self._media_id, Leg.SIP, sdp)
-        self._media.sip_is_agreed = True
-        self._ask_for_codec(negotiated)
+        self._ask_for_codec(await self._media.accept_sip(sdp))
 
     def _connected(self) -> None:
         now = self._services.now()
@@ -576,19 +541,6 @@ class Call:
         self._publish(CallAnsweredEvent, call=self.view())
 
     # Media ----------------------------------------------------------------------------
-
-    async def _open_media(self) -> None:
-        if not self._media.is_open:
-            await self._services.engine.open(self._media_id)
-            self._media.is_open = True
-
-    async def _answer_browser(self, offer: str, generation: int) -> Negotiated:
-        await self._open_media()
-        negotiated = await self._services.engine.answer(
-            self._media_id, Leg.BROWSER, offer, generation=generation
-        )
-        self._media.generation = generation
-        return negotiated
 
     def _ask_for_codec(self, negotiated: Negotiated) -> None:
         if negotiated.renegotiate_browser:
@@ -622,22 +574,9 @@ class Call:
 
     async def _reopen_media(self) -> None:
         """The worker died: a new one, a new offer from the browser, a re-INVITE."""
-        self._media.is_open = False
-        self._media.sip_must_be_reoffered = self._media.sip_is_agreed
-        self._media.reopen_until = self._services.now() + REOPEN_WITHIN_S
-        await self._try_reopen()
-
-    async def _try_reopen(self) -> None:
-        if self.is_over or self._media.is_open:
-            return
         try:
-            await self._open_media()
+            await self._media.reopen()
         except MediaError as error:
-            if self._services.now() < self._media.reopen_until:
-                self._reopening = self._services.later(
-                    REOPEN_PAUSE_S, lambda: self._post(self._try_reopen)
-                )
-                return
             logger.warning("call %s: no media engine: %s", self.call_id, error)
             self._drop_leg()
             self._finish(EndReason.MEDIA_FAILED)
@@ -648,17 +587,8 @@ class Call:
         logger.warning("call %s: %s", self.call_id, error)
         if error.kind is MediaErrorKind.ENGINE_LOST:
             return
-        self._drop_leg(_STATUS_OF_MEDIA_ERROR[error.kind])
+        self._drop_leg(SIP_STATUS[error.kind])
         self._finish(EndReason.MEDIA_FAILED)
-
-    async def _close_media(self) -> None:
-        if not self._media.is_open:
-            return
-        self._media.is_open = False
-        try:
-            await self._services.engine.close(self._media_id)
-        except MediaError as error:
-            logger.info("call %s: closing media: %s", self.call_id, error)
 
     # The end --------------------------------------------------------------------------
 

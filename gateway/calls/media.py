@@ -1,0 +1,100 @@
+"""A call's media: what of it is set up, and what has been agreed with whom."""
+
+from __future__ import annotations
+
+import logging
+
+from gateway.media.engine import (
+    Leg,
+    MediaCallId,
+    MediaEngine,
+    MediaError,
+    MediaErrorKind,
+    Negotiated,
+)
+from gateway.sessions.wire import ErrorKind
+
+logger = logging.getLogger(__name__)
+
+# What an engine's refusal is called towards SIP, and towards the browser.
+SIP_STATUS = {
+    MediaErrorKind.BAD_SDP: 400,
+    MediaErrorKind.NO_COMMON_CODEC: 488,
+    MediaErrorKind.UNKNOWN_CALL: 500,
+    MediaErrorKind.WRONG_STATE: 500,
+    MediaErrorKind.NO_CAPACITY: 503,
+    MediaErrorKind.ENGINE_LOST: 503,
+}
+ERROR_KIND = {
+    MediaErrorKind.BAD_SDP: ErrorKind.MEDIA_BAD_SDP,
+    MediaErrorKind.NO_COMMON_CODEC: ErrorKind.CODEC_NONE,
+    MediaErrorKind.UNKNOWN_CALL: ErrorKind.MEDIA_UNAVAILABLE,
+    MediaErrorKind.WRONG_STATE: ErrorKind.CALL_WRONG_STATE,
+    MediaErrorKind.NO_CAPACITY: ErrorKind.MEDIA_UNAVAILABLE,
+    MediaErrorKind.ENGINE_LOST: ErrorKind.MEDIA_UNAVAILABLE,
+}
+
+
+class CallMedia:
+    """One call in the engine. Methods raise :class:`MediaError`, but ``close``."""
+
+    def __init__(self, engine: MediaEngine, media_id: MediaCallId) -> None:
+        self.media_id = media_id
+        # Of the browser's newest offer; 0 before the first.
+        self.generation = 0
+        # Both sides of the SIP leg know where to send.
+        self.sip_is_agreed = False
+        # The engine's SIP side is new: the far end must be told by a re-INVITE.
+        self.sip_must_be_reoffered = False
+        self._engine = engine
+        self._is_open = False
+
+    async def answer_browser(self, offer: str, generation: int) -> Negotiated:
+        """Answer the browser's offer; opens the call in the engine at the first."""
+        await self._open()
+        negotiated = await self._engine.answer(
+            self.media_id, Leg.BROWSER, offer, generation=generation
+        )
+        self.generation = generation
+        return negotiated
+
+    async def offer_sip(self) -> str:
+        """Our offer to the far end."""
+        return await self._engine.offer(self.media_id, Leg.SIP)
+
+    async def answer_sip(self, offer: str) -> Negotiated:
+        """Our answer to the far end's offer."""
+        negotiated = await self._engine.answer(self.media_id, Leg.SIP, offer)
+        self.sip_is_agreed = True
+        return negotiated
+
+    async def accept_sip(self, answer: str) -> Negotiated:
+        """Take the far end's answer to our offer."""
+        negotiated = await self._engine.accept(self.media_id, Leg.SIP, answer)
+        self.sip_is_agreed = True
+        return negotiated
+
+    async def send_digits(self, digits: str) -> bool:
+        """To the far end; False if it takes no telephone-events."""
+        return await self._engine.send_digits(self.media_id, Leg.SIP, digits)
+
+    async def reopen(self) -> None:
+        """The worker that had the call died: begin again in another."""
+        self._is_open = False
+        await self._open()
+        self.sip_must_be_reoffered = self.sip_is_agreed
+
+    async def close(self) -> None:
+        """Free what the engine holds, if anything."""
+        if not self._is_open:
+            return
+        self._is_open = False
+        try:
+            await self._engine.close(self.media_id)
+        except MediaError as error:
+            logger.info("closing media of call %s: %s", self.media_id, error)
+
+    async def _open(self) -> None:
+        if not self._is_open:
+            await self._engine.open(self.media_id)
+            self._is_open = True
