@@ -35,8 +35,14 @@ from tests.system.tones import (
 )
 
 MODULES = Path("/usr/lib/baresip/modules")
-SOURCE_RATE = 8000
-SOURCE_SECONDS = 120
+SOURCE_SECONDS = 60
+# Rate and channels of a source must be its codec's: baresip converts no files.
+SOURCE_FORMATS = {
+    "PCMU": (8000, 1),
+    "PCMA": (8000, 1),
+    "G722": (16_000, 1),
+    "opus": (48_000, 2),
+}
 REPLY_TIMEOUT_S = 5.0
 # How much of the end of a recording decides whether a tone is there now.
 LISTEN_S = 0.4
@@ -214,11 +220,13 @@ class Baresip:
         if self._says == "echo":
             source, player = "aubridge,echo", "aubridge,echo"
         else:
+            rate, channels = SOURCE_FORMATS[self._codecs[0].partition("/")[0]]
             tone = write_tone(
                 self._directory / "says.wav",
                 self._says,
-                rate=SOURCE_RATE,
+                rate=rate,
                 seconds=SOURCE_SECONDS,
+                channels=channels,
             )
             source, player = f"aufile,{tone}", "aubridge,sink"
         modules = (
@@ -315,6 +323,14 @@ class Baresip:
         """End the call, cancel the attempt, or answer 486 to the call that rings."""
         await self.command("hangup")
 
+    async def hold(self) -> None:
+        """Put the call on hold: a re-INVITE with ``a=sendonly``."""
+        await self.command("hold")
+
+    async def resume(self) -> None:
+        """Take the call back: a re-INVITE with ``a=sendrecv``."""
+        await self.command("resume")
+
     async def press(self, digit: str) -> None:
         """Send one DTMF digit as telephone-events."""
         await self.command("sndcode", digit)
@@ -387,12 +403,13 @@ class Baresip:
     # What it heard --------------------------------------------------------------------
 
     def heard(self) -> Sound:
-        """The far end's sound of the newest call so far."""
-        files = sorted(
-            self._directory.glob("dump-*-dec.wav"),
-            key=lambda file: file.stat().st_mtime,
-        )
-        return read_growing_wav(files[-1]) if files else Sound(np.zeros(0), SOURCE_RATE)
+        """The far end's sound of the newest call, or part of it, so far."""
+        recording = self._recording()
+        return read_growing_wav(recording) if recording else Sound(np.zeros(0), 8000)
+
+    def _recording(self) -> Path | None:
+        files = self._directory.glob("dump-*-dec.wav")
+        return max(files, key=lambda file: file.stat().st_mtime_ns, default=None)
 
     async def wait_hears(self, hz: float, *, timeout_s: float = 5.0) -> Sound:
         """Wait until it hears a tone now; gives the piece of sound.
@@ -401,16 +418,23 @@ class Baresip:
             AssertionError: not within the time; the text says what it hears.
         """
         end = asyncio.get_running_loop().time() + timeout_s
-        before = self.heard().seconds
+        file, before_s = self._recording(), self.heard().seconds
         while True:
+            if (newest := self._recording()) != file:
+                file, before_s = newest, 0.0
             sound = self.heard()
-            piece = sound.last(min(LISTEN_S, max(0.0, sound.seconds - before)))
+            piece = sound.last(min(LISTEN_S, max(0.0, sound.seconds - before_s)))
             if piece.seconds >= LISTEN_S * 0.99 and has_tone(piece, hz):
                 return piece
             if asyncio.get_running_loop().time() > end:
                 assert_tone(piece, hz)
                 raise AssertionError(f"{piece.seconds:.2f} s is too little to tell")
             await asyncio.sleep(0.05)
+
+    async def received_packets(self) -> int:
+        """RTP packets so far; after a hold its recording does not go on."""
+        found = re.search(r"rcvd=(\d+)", await self.command("audio_debug"))
+        return int(found[1]) if found else 0
 
     # What it saw ----------------------------------------------------------------------
 

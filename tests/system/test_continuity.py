@@ -13,7 +13,7 @@ from tests.system.baresip import Baresip
 from tests.system.conftest import BROWSER_SAYS
 from tests.system.rep import RepPage
 from tests.system.waiting import until, until_true
-from tests.system.world import PHONE_SAYS, World
+from tests.system.world import ANA, PHONE_SAYS, ROBIN, World
 
 pytestmark = [
     pytest.mark.system,
@@ -82,7 +82,7 @@ async def test_reload_while_it_rings(world: World) -> None:
         world.rep_page() as rep,
         world.customer("+12025550122") as customer,
     ):
-        await customer.dial("1001")
+        await customer.dial(ROBIN)
         await rep.wait_screen("ringing")
         await rep.page.reload(wait_until="load")
         await rep.answer()
@@ -188,3 +188,28 @@ async def test_media_worker_dies(world: World) -> None:
         assert_untouched(callee, invites=2)
         await rep.end()
         await callee.wait_event("CALL_CLOSED")
+
+
+async def test_service_dies_and_comes_back(world: World) -> None:
+    """``kill -9``: the page comes back by itself, and the next call rings in it."""
+    logged = len(await world.salesforce.tasks())
+    async with (
+        await world.callee("+12025550128", answer="auto") as callee,
+        world.customer(ANA) as customer,
+        world.rep_page() as rep,
+    ):
+        await start_call(rep, callee)
+        await world.service.kill()
+        await rep.wait_text("Reconnecting", within=".rb-softphone")
+        await world.service.start()
+        # The call is over, and its activity says why.
+        await rep.wait_ready()
+        [task] = await world.salesforce.wait_tasks(1, after=logged)
+        assert task.outcome == "Interrupted"
+        await callee.hang_up()
+
+        await customer.dial(ROBIN)
+        await rep.answer()
+        await hear_each_other(rep, customer)
+        await rep.end()
+        await world.salesforce.wait_tasks(2, after=logged)

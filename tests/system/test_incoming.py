@@ -165,3 +165,26 @@ async def test_an_unknown_caller_becomes_a_contact(world: World) -> None:
         [task] = await world.salesforce.wait_tasks(1, after=logged)
         assert task.who_id == contact["Id"]
         rep.visitor.assert_no_complaints()
+
+
+async def test_second_caller_while_in_a_call(world: World) -> None:
+    """End and answer takes the second call; each call has its own activity."""
+    logged = len(await world.salesforce.tasks())
+    async with (
+        world.rep_page() as rep,
+        world.customer(ANA) as first,
+        world.customer(STRANGER, shown="Second Caller") as second,
+    ):
+        await first.dial(ROBIN)
+        await rep.answer()
+        await first.wait_event("CALL_ESTABLISHED")
+        await second.dial(ROBIN)
+        await rep.wait_text("Second Caller is calling too", within=".rb-second")
+        await rep.press("End and answer")
+        await first.wait_event("CALL_CLOSED")
+        await second.wait_event("CALL_ESTABLISHED")
+        await second.wait_hears(BROWSER_SAYS)
+        await rep.wait_hears(PHONE_SAYS)
+        await rep.end()
+        tasks = await world.salesforce.wait_tasks(2, after=logged)
+        assert {task.outcome for task in tasks} == {"Answered"}

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from tests.system.baresip import Baresip, TracedMessage
 from tests.system.conftest import BROWSER_SAYS
 from tests.system.salesforce import CrmTask
+from tests.system.waiting import until, until_true
 from tests.system.world import ANA, PHONE_SAYS, World
 
 pytestmark = [
@@ -152,3 +154,58 @@ async def test_digits_of_the_keypad_arrive(world: World) -> None:
         assert callee.heard_digits() == "159#*0"
         assert not callee.requests("INFO")
         await rep.end()
+
+
+@pytest.mark.parametrize(
+    "codec", ["PCMA/8000/1", "G722/16000/1", "opus/48000/2"], ids=lambda c: c[:4]
+)
+async def test_sound_with_whatever_codec_the_far_end_has(
+    world: World, codec: str
+) -> None:
+    async with (
+        await world.callee("+12025550106", answer="auto", codecs=(codec,)) as callee,
+        world.rep_page() as rep,
+    ):
+        await callee.wait_registered()
+        await rep.dial("+12025550106")
+        await rep.wait_status("On call")
+        await rep.wait_hears(PHONE_SAYS)
+        await callee.wait_hears(BROWSER_SAYS)
+        await rep.end()
+
+
+async def test_held_and_taken_back_by_the_far_end(world: World) -> None:
+    """Hold is silence for the rep's microphone only; sound is back afterwards."""
+    async with (
+        await world.callee("+12025550107", answer="auto") as callee,
+        world.rep_page() as rep,
+    ):
+        await callee.wait_registered()
+        await rep.dial("+12025550107")
+        await rep.wait_status("On call")
+        await rep.wait_hears(PHONE_SAYS)
+        await callee.wait_hears(BROWSER_SAYS)
+
+        await callee.hold()
+        await until_true(lambda: len(answered(callee)) == 1, "the hold answered")
+        assert "a=recvonly" in answered(callee)[0].text
+        await callee.resume()
+        await until_true(lambda: len(answered(callee)) == 2, "the resume answered")
+        assert "a=sendrecv" in answered(callee)[1].text
+        before = await callee.received_packets()
+        await rep.wait_hears(PHONE_SAYS)
+
+        async def is_heard_again() -> bool:
+            return await callee.received_packets() >= before + 25
+
+        await until(is_heard_again, "half a second of sound for the far end")
+        await rep.end()
+
+
+def answered(phone: Baresip) -> list[TracedMessage]:
+    """200s that the phone got for its own INVITEs."""
+    return [
+        message
+        for message in phone.trace()
+        if not message.sent and message.status == 200 and message.method == "INVITE"
+    ]

@@ -39,9 +39,9 @@ async def test_wrong_sip_password(world: World) -> None:
     ("fault", "number", "last_name"),
     # Somebody else each time, whom the service has not looked up lately.
     [
-        ("slow", "+14155550121", "Nakamura"),
-        ("down", "+16465550188", "الحسيني"),
-        ("hang", "+13125550161", "Größmann-Schäfer"),
+        pytest.param("slow", "+14155550121", "Nakamura", id="slow"),
+        pytest.param("down", "+16465550188", "الحسيني", id="down"),
+        pytest.param("hang", "+13125550161", "Größmann-Schäfer", id="hang"),
     ],
 )
 async def test_crm_trouble_does_not_delay_a_call(

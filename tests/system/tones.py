@@ -38,21 +38,28 @@ class Sound:
 
 
 def write_tone(
-    path: Path, hz: float, *, rate: int, seconds: float, level: float = 0.4
+    path: Path,
+    hz: float,
+    *,
+    rate: int,
+    seconds: float,
+    level: float = 0.4,
+    channels: int = 1,
 ) -> Path:
-    """Write a 16-bit mono WAV file with one sine tone."""
+    """Write a 16-bit WAV file with one sine tone, the same in all channels."""
     turns = 2 * np.pi * hz * np.arange(int(rate * seconds)) / rate
-    write_wav(path, Sound(level * np.sin(turns), rate))
+    write_wav(path, Sound(level * np.sin(turns), rate), channels=channels)
     return path
 
 
-def write_wav(path: Path, sound: Sound) -> None:
-    """Write 16-bit mono."""
+def write_wav(path: Path, sound: Sound, *, channels: int = 1) -> None:
+    """Write 16 bits, the same in all channels."""
     with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
+        file.setnchannels(channels)
         file.setsampwidth(2)
         file.setframerate(sound.rate)
-        file.writeframes((sound.samples * 32767).astype("<i2").tobytes())
+        frames = (sound.samples * 32767).astype("<i2")
+        file.writeframes(np.repeat(frames, channels).tobytes())
 
 
 def read_growing_wav(path: Path) -> Sound:

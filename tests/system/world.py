@@ -258,11 +258,13 @@ class World:
             for name, value in metrics.items()
             if name.startswith("ringbridge_registrations")
         }
+        # Ports before the footprint: they are the last to go, and it counts them.
+        rtp_ports = frozenset(self.service.udp_ports())
         return Holdings(
             gauges=gauges,
             tasks=metrics["ringbridge_tasks"],
             footprint=self._footprint(),
-            rtp_ports=frozenset(self.service.udp_ports()),
+            rtp_ports=rtp_ports,
         )
 
     async def _quiet(self) -> Holdings:
