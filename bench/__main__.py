@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.conditions import read_conditions
+from bench.priority import ask_for_priority
 from bench.report import RELAY, Results, render
 
 DIRECTORY = Path("var/bench")
@@ -110,6 +111,7 @@ def main() -> int:
     if options.quick:
         options.calls, options.reps = min(options.calls, 20), min(options.reps, 50)
     DIRECTORY.mkdir(parents=True, exist_ok=True)
+    ask_for_priority()
     if not options.write_only:
         _measure_media(options)
         _measure_load(options)

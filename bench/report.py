@@ -272,11 +272,11 @@ def _load_text(results: Results) -> str:
         f"`ringbridge serve` with {settings['workers']} media worker, SQLite and no "
         f"CRM, behind Debian's Kamailio. {settings['reps']} reps sign in, "
         f"{settings['calls']} of them talk at once: every other call comes in by an "
-        f"INVITE, the others are dialled; {settings['rate']:g} calls a second are begun "
-        "and later ended, half from each side. Browsers do ICE, DTLS and SRTP and send "
-        "the widget's heartbeats; every packet from the moment that audio flows until "
-        "the call ends is accounted for. Sign-in uses a cheap password hash (a real one takes 0.2 s of a core, by "
-        "design). Times in ms, p50 / p99 / greatest:"
+        f"INVITE, the others are dialled; {settings['rate']:g} calls a second are "
+        "begun and later ended, half from each side. Browsers do ICE, DTLS and SRTP "
+        "and send the widget's heartbeats; every packet from the moment that audio "
+        "flows until the call ends is accounted for. Sign-in uses a cheap password hash "
+        "(a real one takes 0.2 s of a core, by design). Times in ms, p50 / p99 / greatest:"
     )
 
 
@@ -383,10 +383,10 @@ def _claims(load: Result) -> str:
     return (
         f"Checked, and true: {settings['reps']} registered by the gauge and by the "
         f"registrar; {settings['calls']} calls active at once; no packet lost, "
-        "repeated or delivered to another call; every call ended for the reason it should; "
-        "exactly one record for each; afterwards no call, session or registration is "
-        f"left, and the service holds {after['descriptors']} descriptors and "
-        f"{after['udp_ports']} UDP ports as before."
+        "repeated or delivered to another call; every call ended for the reason it "
+        "should; exactly one record for each; afterwards no call, session or "
+        f"registration is left, and the service holds {after['descriptors']} "
+        f"descriptors and {after['udp_ports']} UDP ports as before."
     )
 
 
@@ -402,9 +402,9 @@ def _limits(conditions: Conditions, results: Results, media: _Media) -> str:
     load = results.load
     late = sum(int(each["load"]["late_slots"]) for each in media.all)
     lines = [
-        "- A shared virtual machine: the same engine moves by up to two between rounds, "
-        "and other programs ran beside. Only ratios within a round mean much; p99 "
-        "latency is the machine's more than the engine's.",
+        "- A shared virtual machine: the same engine moves by up to two between "
+        "rounds, and other programs ran beside. Only ratios within a round mean much; "
+        "p99 latency is the machine's more than the engine's.",
         f"- The generator of the media table was more than 5 ms late {late} times in "
         f"{len(media.all)} measurements.",
         "- Loopback has no loss, no jitter and no NAT; the run is seconds long; there "

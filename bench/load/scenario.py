@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
-import os
 import resource
 import sqlite3
 import sys
@@ -22,6 +20,7 @@ from bench.load.meter import LoopLag, Quantiles
 from bench.load.rep import Rep, keep_beating
 from bench.load.traffic import End, Traffic, compile_library
 from bench.load.world import Probe, Usage, World, open_world
+from bench.priority import ask_for_priority
 from gateway.media.relay.aiortc_internals import Certificate
 from tests.system.service import Footprint
 from tests.system.waiting import until
@@ -29,7 +28,6 @@ from tests.system.waiting import until
 # Sign-ins under way at once, as when an office begins its day; the gateway refuses an
 # address with more than 50 unfinished ones.
 SIGN_INS_AT_ONCE = 20
-PRIORITY = -15
 # A process that waits longer for a core is measured together with its neighbours.
 MAX_WITHOUT_CORE = 0.25
 SETTLE_TIMEOUT_S = 60.0
@@ -89,7 +87,7 @@ async def run(settings: Settings) -> Outcome:
         RuntimeError, AssertionError, TimeoutError: it could not be run to its end.
     """
     _raise_descriptor_limit()
-    _ask_for_priority()
+    ask_for_priority()
     outcome = Outcome(settings)
     library = compile_library(settings.directory)
     directory = settings.directory / "service"
@@ -495,12 +493,6 @@ def _raise_descriptor_limit() -> None:
     """A socket for every rep and three for every call; children inherit it."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-def _ask_for_priority() -> None:
-    """Before other programs of this machine, if we may; children inherit it."""
-    with contextlib.suppress(PermissionError):
-        os.setpriority(os.PRIO_PROCESS, 0, PRIORITY)
 
 
 def _say(text: str) -> None:

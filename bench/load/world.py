@@ -17,6 +17,7 @@ import aiohttp
 from bench.load.meter import Quantiles, children, cpu_s, rss_kb, waited_s
 from bench.load.phones import Phones
 from bench.load.rep import Rep
+from bench.priority import ask_for_priority
 from gateway.identity.passwords import hash_password
 from tests.system import service as system
 from tests.system.kamailio import Kamailio
@@ -123,6 +124,9 @@ async def open_world(
                 is_verbose=False,
             )
         )
+        # Each of them leads a session of its own.
+        for pid in (kamailio.pid, service.pid, *service.worker_pids()):
+            ask_for_priority(pid)
         phones = await stack.enter_async_context(
             Phones(kamailio, number=FAR_END, password=SIP_PASSWORD)
         )
