@@ -84,6 +84,7 @@ class Call:
     def __init__(
         self,
         call_id: str,
+        media_id: MediaCallId,
         user: User,
         direction: CallDirection,
         peer: Peer,
@@ -96,7 +97,7 @@ class Call:
         self.peer = peer
         self._services = services
         self._machine = CallMachine(direction, now=services.now())
-        self._media = CallMedia(services.engine, MediaCallId(call_id))
+        self._media = CallMedia(services.engine, media_id)
         # The branch whose early media is heard; the first that sends any.
         self._early_media_of: str | None = None
         self._leg: SipLeg | None = None

@@ -28,7 +28,7 @@ from gateway.crm.connector import (
 )
 from gateway.crm.numbers import Number, NumberError, normalise
 from gateway.identity.users import User, UserKey
-from gateway.media.engine import MediaEvent
+from gateway.media.engine import MediaCallId, MediaEvent
 from gateway.sessions import wire
 from gateway.sessions.backend import RequestError
 from gateway.sessions.wire import (
@@ -112,7 +112,15 @@ class CallService:
         """Own the tasks of all calls and searches until :meth:`close`."""
         async with asyncio.TaskGroup() as group:
             while (job := await self._jobs.get()) is not None:
-                group.create_task(job)
+                group.create_task(self._contain(job))
+
+    @staticmethod
+    async def _contain(job: Coroutine[Any, Any, None]) -> None:
+        """What goes wrong in one call or search is no other's business."""
+        try:
+            await job
+        except Exception:
+            logger.exception("a call's task failed")
 
     async def close(self) -> None:
         """Hang up every call and leave every registration.
@@ -454,7 +462,14 @@ class CallService:
         record: wire.Record | None = None,
     ) -> Call:
         call = Call(
-            call_id, desk.user, direction, peer, services=self._services, record=record
+            call_id,
+            # Not the call id: clients make those, and two may make the same.
+            MediaCallId(str(uuid.uuid4())),
+            desk.user,
+            direction,
+            peer,
+            services=self._services,
+            record=record,
         )
         desk.calls[call_id] = call
         self._by_media[call.media_id] = call
@@ -471,8 +486,10 @@ class CallService:
             self._jobs.put_nowait(self._search(call, tenant.connector))
 
     async def _run(self, desk: _Desk, call: Call) -> None:
-        await call.run()
-        self._forget(desk, call)
+        try:
+            await call.run()
+        finally:
+            self._forget(desk, call)
         reason = call.record().reason
         if reason is not None:
             self.counters.ended[reason.value] = (

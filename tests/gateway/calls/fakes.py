@@ -80,6 +80,7 @@ class FakeAlarm:
 class FakeEngine:
     def __init__(self) -> None:
         self.open_calls: set[MediaCallId] = set()
+        self.opened: list[MediaCallId] = []
         self.log: list[tuple[Any, ...]] = []
         self.refuse: dict[str, MediaErrorKind] = {}
         self.renegotiate = False
@@ -96,7 +97,9 @@ class FakeEngine:
 
     async def open(self, call: MediaCallId) -> None:
         self._do("open")
+        assert call not in self.open_calls
         self.open_calls.add(call)
+        self.opened.append(call)
 
     async def answer(
         self, call: MediaCallId, leg: Leg, offer: str, *, generation: int = 1
@@ -331,6 +334,11 @@ class World:
 
     def last(self, kind: str) -> dict[str, Any]:
         return next(f for _, k, f in reversed(self.events) if k == kind)
+
+    @property
+    def media_id(self) -> MediaCallId:
+        """Of the one call in the engine, also after it has lost it."""
+        return self.engine.opened[-1]
 
     @property
     def registration(self) -> Registration:

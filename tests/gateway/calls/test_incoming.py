@@ -320,6 +320,24 @@ async def test_a_contact_created_for_the_call_is_its_match(world: World) -> None
     assert kept.id == "003NEW"
 
 
+async def test_what_breaks_one_call_leaves_the_others(world: World) -> None:
+    broken = await ring(world)
+    call_id = world.call().call_id
+    whole = await ring(world)
+    await world.service.perform(
+        ROBIN,
+        "call.media",
+        wire.CallMedia(op_id="1", call_id=call_id, offer="early", generation=1),
+    )
+    # The engine fails in a way that nobody foresaw, at the very end of the call.
+    world.engine.open_calls.clear()
+    broken.on_event(sip.Cancelled(reasons=()))
+    await settle()
+    call = world.call()
+    assert (await answer(world, call.call_id)).call.state is CallState.ACTIVE
+    assert whole.did[-1][0] == "answer"
+
+
 async def test_hang_up_that_crosses_a_cancel_ends_once(world: World) -> None:
     leg = await ring(world)
     call_id = world.call().call_id

@@ -13,7 +13,6 @@ from gateway.media.engine import (
     DigitReceived,
     EngineLost,
     Leg,
-    MediaCallId,
     MediaErrorKind,
 )
 from gateway.sessions import wire
@@ -200,7 +199,7 @@ async def test_reload_renews_media_and_touches_nothing_else(world: World) -> Non
 async def test_a_lost_worker_is_renewed_on_both_sides(world: World) -> None:
     leg = await connect(world)
     world.engine.open_calls.clear()
-    world.engine.emit(EngineLost(MediaCallId("c1")))
+    world.engine.emit(EngineLost(world.media_id))
     await settle()
     assert world.last("call.media")["action"] is MediaAction.RENEW
     await world.service.perform(
@@ -216,7 +215,7 @@ async def test_a_lost_worker_is_renewed_on_both_sides(world: World) -> None:
 
 async def test_media_news_reach_the_page(world: World) -> None:
     await connect(world)
-    call = MediaCallId("c1")
+    call = world.media_id
     world.engine.emit(BrowserConnected(call, 1))
     world.engine.emit(DigitReceived(call, Leg.SIP, "5"))
     world.engine.emit(DigitReceived(call, Leg.BROWSER, "6"))
