@@ -275,8 +275,9 @@ def _load_text(results: Results) -> str:
         f"INVITE, the others are dialled; {settings['rate']:g} calls a second are "
         "begun and later ended, half from each side. Browsers do ICE, DTLS and SRTP "
         "and send the widget's heartbeats; every packet from the moment that audio "
-        "flows until the call ends is accounted for. Sign-in uses a cheap password hash "
-        "(a real one takes 0.2 s of a core, by design). Times in ms, p50 / p99 / greatest:"
+        "flows until the call ends is accounted for. Sign-in uses a cheap password "
+        "hash (a real one takes 0.2 s of a core, by design). Times in ms, p50 / p99 / "
+        "greatest:"
     )
 
 
