@@ -10,6 +10,7 @@ the service failed; figures never fail a run.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import datetime
 import json
 import subprocess
@@ -18,11 +19,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.conditions import read_conditions
+from bench.conditions import Conditions, read_conditions
 from bench.priority import ask_for_priority
 from bench.report import RELAY, Results, render
 
 DIRECTORY = Path("var/bench")
+CONDITIONS = DIRECTORY / "conditions.json"
 DOCUMENT = Path("docs/benchmarks.md")
 # Few and many calls, to see whether a call costs the same.
 SCALE = (50, 400)
@@ -113,12 +115,13 @@ def main() -> int:
     DIRECTORY.mkdir(parents=True, exist_ok=True)
     ask_for_priority()
     if not options.write_only:
+        conditions = read_conditions(datetime.datetime.now(tz=datetime.UTC).date())
+        CONDITIONS.write_text(json.dumps(dataclasses.asdict(conditions), indent=2))
         _measure_media(options)
         _measure_load(options)
     results = _results(() if options.quick else SCALE)
-    conditions = read_conditions(datetime.datetime.now(tz=datetime.UTC).date())
     document = DIRECTORY / "quick.md" if options.quick else DOCUMENT
-    document.write_text(render(conditions, results))
+    document.write_text(render(Conditions(**_read(CONDITIONS)), results))
     print(f"written: {document}")
     for failure in results.load["failures"]:
         print(f"FAILED: {failure}", file=sys.stderr)

@@ -101,8 +101,16 @@ class _Media:
         return Spread.of(self.values(engine, read))
 
     def ratio(self, engine: str) -> Spread | None:
-        """CPU per call of the relay to an engine's, round by round."""
-        return self._by_round(engine, lambda mine, theirs: _cost(mine) / _cost(theirs))
+        """CPU of the relay to an engine's, round by round, per packet delivered.
+
+        An engine that drops packets must not look cheaper for it.
+        """
+        return self._by_round(
+            engine,
+            lambda mine, theirs: (
+                mine["cpu_us_per_packet"] / theirs["cpu_us_per_packet"]
+            ),
+        )
 
     def added_latency(self, engine: str) -> Spread | None:
         """p99 of the relay less an engine's, round by round."""
@@ -169,7 +177,7 @@ def _media_table(media: _Media) -> str:
         (
             "engine",
             "CPU ms per call and second",
-            "Ringbridge's to it, same round",
+            "Ringbridge's to it, per packet delivered",
             "latency p99 ms, worse way",
             "set-up CPU ms",
             "kB per call",
@@ -185,7 +193,7 @@ def _targets(results: Results, media: _Media) -> str:
         ratio = media.ratio(engine)
         rows.append(
             _target(
-                f"CPU per call to {NAMES[engine]}'s",
+                f"CPU to {NAMES[engine]}'s, per packet delivered",
                 f"at most {limit}",
                 str(ratio) if ratio else None,
                 ratio is not None and ratio.median <= limit,
