@@ -567,17 +567,26 @@ class Call:
                         CallDtmfEvent, call_id=self.call_id, digit=event.digit
                     )
             case EngineLost():
-                await self._reopen_media()
+                self._media.lost()
+                await self._reopen_media(until=self._services.now() + REOPEN_WITHIN_S)
             case SipMediaStarted():
                 logger.debug("call %s: first RTP from the far end", self.call_id)
             case _:
                 assert_never(event)
 
-    async def _reopen_media(self) -> None:
-        """The worker died: a new one, a new offer from the browser, a re-INVITE."""
+    async def _reopen_media(self, *, until: float) -> None:
+        """A new worker, as soon as there is one; a new offer; a re-INVITE."""
+        if self.is_over:
+            return
         try:
             await self._media.reopen()
         except MediaError as error:
+            if self._services.now() < until:
+                self._reopening = self._services.later(
+                    REOPEN_PAUSE_S,
+                    lambda: self._post(lambda: self._reopen_media(until=until)),
+                )
+                return
             logger.warning("call %s: no media engine: %s", self.call_id, error)
             self._drop_leg()
             self._finish(EndReason.MEDIA_FAILED)

@@ -78,11 +78,14 @@ class CallMedia:
         """To the far end; False if it takes no telephone-events."""
         return await self._engine.send_digits(self.media_id, Leg.SIP, digits)
 
-    async def reopen(self) -> None:
-        """The worker that had the call died: begin again in another."""
+    def lost(self) -> None:
+        """The worker that had the call died; :meth:`reopen` it elsewhere."""
         self._is_open = False
-        await self._open()
         self.sip_must_be_reoffered = self.sip_is_agreed
+
+    async def reopen(self) -> None:
+        """Begin again in another worker, if the browser has not made it so already."""
+        await self._open()
 
     async def close(self) -> None:
         """Free what the engine holds, if anything."""

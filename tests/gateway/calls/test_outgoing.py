@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 import sip
+from gateway.calls.call import REOPEN_PAUSE_S, REOPEN_WITHIN_S
 from gateway.media.engine import (
     BrowserConnected,
     BrowserLost,
@@ -211,6 +212,34 @@ async def test_a_lost_worker_is_renewed_on_both_sides(world: World) -> None:
     leg.on_event(sip.OfferAnswered(sdp="their new answer"))
     await settle()
     assert ("accept sip", "their new answer") in world.engine.log
+
+
+async def test_a_call_waits_for_the_replacement_of_a_lost_worker(world: World) -> None:
+    leg = await connect(world)
+    world.engine.open_calls.clear()
+    world.engine.refuse["open"] = MediaErrorKind.NO_CAPACITY
+    world.engine.emit(EngineLost(world.media_id))
+    await settle()
+    world.clock.advance(REOPEN_PAUSE_S)
+    await settle()
+    assert "call.ended" not in [kind for _, kind, _ in world.events]
+    world.engine.refuse.clear()
+    world.clock.advance(REOPEN_PAUSE_S)
+    await settle()
+    assert world.last("call.media")["action"] is MediaAction.RENEW
+    assert leg.did == []
+
+
+async def test_a_call_ends_when_no_worker_comes(world: World) -> None:
+    leg = await connect(world)
+    world.engine.open_calls.clear()
+    world.engine.refuse["open"] = MediaErrorKind.NO_CAPACITY
+    world.engine.emit(EngineLost(world.media_id))
+    await settle()
+    world.clock.advance(REOPEN_WITHIN_S)
+    await settle()
+    assert world.last("call.ended")["call"].end_reason is EndReason.MEDIA_FAILED
+    assert leg.did == [("hangup", None)]
 
 
 async def test_media_news_reach_the_page(world: World) -> None:
