@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 from bench.conditions import Conditions, read_conditions
-from bench.priority import ask_for_priority
 from bench.report import RELAY, Results, render
 
 DIRECTORY = Path("var/bench")
@@ -113,7 +112,6 @@ def main() -> int:
     if options.quick:
         options.calls, options.reps = min(options.calls, 20), min(options.reps, 50)
     DIRECTORY.mkdir(parents=True, exist_ok=True)
-    ask_for_priority()
     if not options.write_only:
         conditions = read_conditions(datetime.datetime.now(tz=datetime.UTC).date())
         CONDITIONS.write_text(json.dumps(dataclasses.asdict(conditions), indent=2))

@@ -148,7 +148,8 @@ def _media_text(results: Results, media: _Media) -> str:
         f"both; rounds: {about['rounds']} of {about['seconds']:g} s, the engines in "
         "turn. ICE and DTLS are real. The generator spins on one core, the engine has "
         "the others; CPU is what the kernel counted for the engine's processes. "
-        "rtpengine forwards in user space. Median (least to greatest):"
+        "rtpengine forwards in user space. A latency of 200 ms means that or more. "
+        "Median (least to greatest):"
     )
 
 
@@ -329,7 +330,7 @@ def _load_table(load: Result) -> str:
             _times(set_up["media_connected_ms"]),
         ),
         (
-            "control process, CPU per call",
+            "control process, CPU per call, everybody's heartbeats included",
             f"{set_up['control_cpu_ms_each']:.1f} ms to set up, "
             f"{end['control_cpu_ms_each']:.1f} ms to end",
         ),
