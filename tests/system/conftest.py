@@ -20,6 +20,7 @@ from tests.system.program import LogBook
 from tests.system.world import World
 
 HERE = Path(__file__).parent
+TIMEOUT_S = 120
 LOGS = pytest.StashKey[LogBook]()
 MARKS = pytest.StashKey[Mapping[str, int]]()
 
@@ -34,11 +35,18 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The parts outlive a test, so all tests here run in one loop."""
+    """The parts outlive a test, so all tests here run in one loop.
+
+    Their time-out is for a machine that does other things besides.
+    """
     one_loop = pytest.mark.asyncio(loop_scope="session")
     for item in items:
-        if HERE in item.path.parents and is_async_test(item):
+        if HERE not in item.path.parents:
+            continue
+        if is_async_test(item):
             item.add_marker(one_loop, append=False)
+        if item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(TIMEOUT_S))
 
 
 @pytest.hookimpl(wrapper=True)
