@@ -21,6 +21,9 @@ SET_UP_MS = 6.0
 MEMORY_KB = 150.0
 FLATNESS = 0.15
 
+# An engine that lost more than a tenth was not running: that round compares nothing.
+USABLE = 0.9
+
 
 @dataclass(frozen=True, slots=True)
 class Spread:
@@ -123,7 +126,9 @@ class _Media:
         values = [
             compare(each, theirs[each["round"]])
             for each in self.all
-            if each["engine"] == RELAY and each["round"] in theirs
+            if each["engine"] == RELAY
+            and each["round"] in theirs
+            and min(_delivered(each), _delivered(theirs[each["round"]])) >= USABLE
         ]
         return Spread.of(values) if values else None
 
@@ -134,6 +139,10 @@ def _cost(each: Result) -> float:
 
 def _p99(each: Result) -> float:
     return float(max(each["load"]["p99_ms"]))
+
+
+def _delivered(each: Result) -> float:
+    return 1 - _lost(each) / max(1, sum(each["load"]["sent"]))
 
 
 def _lost(each: Result) -> int:
@@ -167,7 +176,7 @@ def _media_table(media: _Media) -> str:
             (
                 NAMES.get(engine, engine),
                 str(media.spread(engine, _cost)),
-                "" if engine == RELAY else str(ratio),
+                "" if engine == RELAY else str(ratio or "no usable round"),
                 str(media.spread(engine, _p99)),
                 f"{set_up.median:.1f}",
                 f"{memory.median:.0f}",
@@ -417,6 +426,8 @@ def _limits(conditions: Conditions, results: Results, media: _Media) -> str:
         "p99 latency is the machine's more than the engine's.",
         f"- The generator of the media table was more than 5 ms late {late} times in "
         f"{len(media.all)} measurements.",
+        "- Rounds in which either engine lost more than a tenth compare nothing and are "
+        "left out of the ratios.",
         "- Loopback has no loss, no jitter and no NAT; the run is seconds long; there "
         "is no video, TURN or TLS towards the registrar; the CRM is left out.",
         f"- {conditions.cores} cores carry generator, Kamailio and service together in "
