@@ -426,8 +426,8 @@ def _limits(conditions: Conditions, results: Results, media: _Media) -> str:
         "p99 latency is the machine's more than the engine's.",
         f"- The generator of the media table was more than 5 ms late {late} times in "
         f"{len(media.all)} measurements.",
-        "- Rounds in which either engine lost more than a tenth compare nothing and are "
-        "left out of the ratios.",
+        "- Rounds in which either engine lost more than a tenth compare nothing and "
+        "are left out of the ratios.",
         "- Loopback has no loss, no jitter and no NAT; the run is seconds long; there "
         "is no video, TURN or TLS towards the registrar; the CRM is left out.",
         f"- {conditions.cores} cores carry generator, Kamailio and service together in "
