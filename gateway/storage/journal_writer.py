@@ -98,8 +98,8 @@ class JournalWriter:
         compose: the activity of an ended call, None if it is not to be logged.
         links: a record's (who_id, what_id) in an activity.
         number_to_show: (user, number, e164) as a person reads it.
-        on_committed: told of each end that is in the database: wake the writer of
-            activities.
+        on_committed: told of each activity that is in the database or has changed:
+            wake the writer of activities.
         now: Unix seconds.
     """
 
@@ -282,7 +282,9 @@ class JournalWriter:
         self._queue.popleft()
         self._spooled = max(0, self._spooled - 1)
         self.counters.written += 1
-        if isinstance(entry, Ended | Chosen):
+        if isinstance(entry, Chosen) or (
+            isinstance(entry, Ended) and entry.activity is not None
+        ):
             self._on_committed()
 
     async def _apply(self, entry: Entry) -> None:
