@@ -68,6 +68,8 @@ from gateway.sessions.wire import (
 logger = logging.getLogger(__name__)
 
 INBOX_LIMIT = 128
+# How long an outgoing call may wait for its record to be on disk.
+KEEP_WITHIN_S = 1.0
 # A media worker that died is replaced in well under this; the call waits for it.
 REOPEN_WITHIN_S = 10.0
 REOPEN_PAUSE_S = 0.2
@@ -338,9 +340,18 @@ class Call:
             self._machine.end(EndReason.MEDIA_FAILED, now=self._services.now())
             raise RequestError(ERROR_KIND[error.kind], error.detail) from None
         self._services.journal.started(self.record())
+        await self._kept()
         self._leg = dial(sip_offer, self.sip_event)
         self._set_alarm(self._services.limits.no_answer_s, self._rang_too_long)
         return answered.sdp
+
+    async def _kept(self) -> None:
+        """The attempt survives us from here on; a slow disk does not stop it."""
+        try:
+            async with asyncio.timeout(KEEP_WITHIN_S):
+                await self._services.journal.flush()
+        except TimeoutError:
+            logger.warning("call %s: dialled before it was kept", self.call_id)
 
     async def _rang_too_long(self) -> None:
         if self.state in (CallState.RINGING, CallState.ANSWERING):

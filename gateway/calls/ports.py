@@ -77,6 +77,9 @@ class Journal(Protocol):
     def record_chosen(self, user: User, call_id: str, record: CrmRecord) -> None:
         """The rep named its CRM record after the end: the activity moves there."""
 
+    async def flush(self) -> None:
+        """Wait until all that was said is kept, wherever."""
+
     async def history(
         self, user: UserKey, *, limit: int, before: float | None
     ) -> tuple[CallView, ...]:

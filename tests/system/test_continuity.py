@@ -202,7 +202,9 @@ async def test_service_dies_and_comes_back(world: World) -> None:
         await world.service.kill()
         await rep.wait_text("Reconnecting", within=".rb-softphone")
         await world.service.start()
-        # The call is over, and its activity says why.
+        # The call is over; the page says why, and so does its activity.
+        await rep.wait_text("The phone service restarted")
+        await rep.press("Done")
         await rep.wait_ready()
         [task] = await world.salesforce.wait_tasks(1, after=logged)
         assert task.outcome == "Interrupted"

@@ -343,11 +343,7 @@ export class RingbridgeClient extends EventTarget {
       clockOffsetMs: snapshot.server_time - Date.now(),
     });
     this.#callsChanged();
-    for (const call of gone) {
-      const ended = snapshot.calls.find(({ call_id }) => call_id === call.call_id);
-      if (ended) this.#ended(ended);
-    }
-    if (gone.length > 0) this.#isLoaded = false;
+    if (gone.length > 0) void this.#endedUnseen(gone);
     for (const call of live) {
       if (call.state === 'ringing') {
         void this.#preOffer(call);
@@ -430,6 +426,20 @@ export class RingbridgeClient extends EventTarget {
 
   #callsChanged() {
     this.#connection?.setInCall(this.#state.calls.length > 0);
+  }
+
+  /**
+   * These calls ended while we were away; the history knows how. One that it does not
+   * know either was cut off with the service that held it.
+   * @param {CallView[]} calls
+   */
+  async #endedUnseen(calls) {
+    await this.#loadRecent();
+    for (const call of calls) {
+      const kept = this.#state.recent?.find(({ call_id }) => call_id === call.call_id);
+      const cutOff = { state: 'ended', ended_at: Date.now() + this.#state.clockOffsetMs, end_reason: 'gateway_restarted' };
+      this.#ended(kept ?? /** @type {CallView} */ ({ ...call, ...cutOff }));
+    }
   }
 
   async #loadRecent() {

@@ -224,6 +224,9 @@ class FakeTelephony:
 class FakeJournal:
     def __init__(self) -> None:
         self.begun: list[CallRecord] = []
+        self.flushed: list[int] = []
+        self.may_keep = asyncio.Event()
+        self.may_keep.set()
         self.taken: list[tuple[str, float]] = []
         self.over: list[CallRecord] = []
         self.unmatched: list[bool] = []
@@ -244,6 +247,10 @@ class FakeJournal:
 
     def record_chosen(self, user: User, call_id: str, record: CrmRecord) -> None:
         self.renamed.append((call_id, record))
+
+    async def flush(self) -> None:
+        self.flushed.append(len(self.begun))
+        await self.may_keep.wait()
 
     async def history(
         self, user: UserKey, *, limit: int, before: float | None

@@ -57,6 +57,26 @@ async def test_dials_rings_is_answered(world: World) -> None:
     assert world.kinds()[-1] == "call.answered"
 
 
+async def test_an_attempt_is_kept_before_it_is_made(world: World) -> None:
+    world.journal.may_keep.clear()
+    dialling = asyncio.create_task(dial(world))
+    await settle()
+    assert world.journal.flushed == [1]
+    assert world.telephony.dialled == []
+    world.journal.may_keep.set()
+    await dialling
+    assert len(world.telephony.dialled) == 1
+
+
+async def test_a_disk_that_hangs_stops_no_call(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.calls.call.KEEP_WITHIN_S", 0.01)
+    world.journal.may_keep.clear()
+    await dial(world)
+    assert len(world.telephony.dialled) == 1
+
+
 async def test_early_media_of_the_first_fork_is_heard(world: World) -> None:
     leg = await dial(world)
     leg.on_event(sip.Progress(status=183, sdp="of a", dialog_id="a"))
