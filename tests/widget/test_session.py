@@ -232,7 +232,7 @@ async def test_superseded_and_taken_back(widget: Widget, gateway: FakeGateway) -
     ).to_be_visible()
     assert gateway.sent("session.resume") == []
     await widget.button("Use it here").click()
-    await widget.shows("idle")
+    await widget.says("Ready")
     assert len(gateway.sent("session.hello")) == 2
 
 
