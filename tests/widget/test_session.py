@@ -232,8 +232,8 @@ async def test_superseded_and_taken_back(widget: Widget, gateway: FakeGateway) -
     ).to_be_visible()
     assert gateway.sent("session.resume") == []
     await widget.button("Use it here").click()
-    await widget.says("Ready")
-    assert len(gateway.sent("session.hello")) == 2
+    await gateway.until(lambda: len(gateway.sent("session.hello")) == 2)
+    await widget.shows("idle")
 
 
 async def test_the_newest_page_has_the_phone(
