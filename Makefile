@@ -15,6 +15,7 @@ demo: $(VENV)/.runtime
 
 test: $(VENV)/.development
 	@bash tests/system/parts.sh
+	@if command -v npm >/dev/null 2>&1; then $(MAKE) --no-print-directory node_modules/.ready; fi
 	$(BIN)/pytest $(PYTEST_OPTIONS)
 
 check: $(VENV)/.development node_modules/.ready

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+REPOSITORY = Path(__file__).parents[1]
+
 
 def program(name: str) -> str | None:
     """Where a real part is installed, or None."""
@@ -17,6 +19,9 @@ def program(name: str) -> str | None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "needs(*programs): real parts without which the test is left out"
+    )
+    config.addinivalue_line(
+        "markers", "needs_npm(*packages): development packages that npm installs"
     )
 
 
@@ -29,12 +34,20 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     for marker in item.iter_markers("needs"):
         for name in marker.args:
             if program(name) is None:
-                if os.environ.get("CI") == "true":
-                    pytest.fail(f"{name} is not installed, and CI leaves nothing out")
-                pytest.skip(f"{name} is not installed: see tests/system/parts.sh")
+                _leave_out(f"{name} is not installed: see tests/system/parts.sh")
+    for marker in item.iter_markers("needs_npm"):
+        for name in marker.args:
+            if not (REPOSITORY / "node_modules" / name).exists():
+                _leave_out(f"{name} is not installed: npm ci")
+
+
+def _leave_out(why: str) -> None:
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{why}; CI leaves nothing out")
+    pytest.skip(why)
 
 
 @pytest.fixture(scope="session")
 def repository() -> Path:
     """The folder that holds pyproject.toml."""
-    return Path(__file__).parents[1]
+    return REPOSITORY

@@ -11,11 +11,11 @@ import pytest
 
 import sip
 from tests.sip.phones import Phone
-from tests.system.kamailio import Kamailio, is_installed
+from tests.system.kamailio import Kamailio
 
 pytestmark = [
     pytest.mark.system,
-    pytest.mark.skipif(not is_installed(), reason="Kamailio is not installed"),
+    pytest.mark.needs("kamailio", "kamcmd"),
 ]
 
 USERS = {"1000": "pw1000", "1001": "pw1001", "1002": "pw1002"}

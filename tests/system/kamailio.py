@@ -35,14 +35,6 @@ START_TIMEOUT_S = 15.0
 FIXED_ANSWERS: Mapping[str, int] = {"486": 486, "603": 603, "503": 503, "404": 404}
 
 
-def is_installed() -> bool:
-    """Whether this machine has Kamailio and its control command."""
-    return all(
-        shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-        for name in ("kamailio", "kamcmd")
-    )
-
-
 def _free_port() -> int:
     """A loopback port that is free for UDP and for TCP just now."""
     for _ in range(50):

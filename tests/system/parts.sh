@@ -10,11 +10,13 @@ declare -A package=(
     [chromium]="chromium fonts-liberation"
     [pg_ctlcluster]="postgresql"
     [openssl]="openssl"
+    [cc]="gcc libc6-dev"
+    [unshare]="util-linux"
+    [node]="nodejs npm"
 )
 if [ "${1:-}" = bench ]; then
     package[rtpengine]="rtpengine-daemon"
     package[janus]="janus"
-    package[gcc]="gcc libc6-dev"
 fi
 found() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ]; }
 missing=()

@@ -115,7 +115,7 @@ async def test_targets_are_large_enough(widget: Widget, gateway: FakeGateway) ->
         assert box["width"] >= 44
 
 
-@pytest.mark.skipif(not AXE.exists(), reason="axe-core: npm ci")
+@pytest.mark.needs_npm("axe-core")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("shot", STATES, ids=lambda shot: shot.name)
 async def test_no_serious_finding(
