@@ -193,7 +193,7 @@ export class SessionConnection {
     });
   }
 
-  // Connecting ------------------------------------------------------------------
+  // Connecting
 
   async #connect() {
     clearTimeout(this.#retryTimer);
@@ -351,7 +351,7 @@ export class SessionConnection {
     this.#listener.state(state);
   }
 
-  // Signs of life ---------------------------------------------------------------
+  // Signs of life
 
   #scheduleBeat() {
     clearTimeout(this.#beatTimer);
@@ -385,7 +385,7 @@ export class SessionConnection {
     else this.#probe();
   }
 
-  // Receiving -------------------------------------------------------------------
+  // Receiving
 
   /** @param {unknown} data */
   #receive(data) {

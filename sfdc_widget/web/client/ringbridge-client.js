@@ -24,7 +24,7 @@ const DIAL_TIMEOUT_MS = 10_000;
 /** An end is wanted however long the connection takes to come back. */
 const END_TIMEOUT_MS = 120_000;
 const RECENT_CALLS = 20;
-/** Between two tries to bring media back: doubling, up to the cap. */
+/** Between tries to bring media back. */
 const RENEWAL_WAIT_MS = 500;
 const RENEWAL_WAIT_CAP_MS = 8_000;
 
@@ -187,7 +187,7 @@ export class RingbridgeClient extends EventTarget {
     this.#emit('change', this.#state);
   }
 
-  // Signing in ------------------------------------------------------------------
+  // Signing in
 
   /**
    * Continues this tab's session, or signs in with the host's assertion. Without
@@ -322,7 +322,7 @@ export class RingbridgeClient extends EventTarget {
     if (reason === 'signed_out' && this.#assertion) void this.#signInByAssertion();
   }
 
-  // State from the gateway ------------------------------------------------------
+  // State from the gateway
 
   /** @param {Snapshot} snapshot */
   #applySnapshot(snapshot) {
@@ -428,17 +428,12 @@ export class RingbridgeClient extends EventTarget {
     this.#connection?.setInCall(this.#state.calls.length > 0);
   }
 
-  /**
-   * These calls ended while we were away; the history knows how. One that it does not
-   * know either was cut off with the service that held it.
-   * @param {CallView[]} calls
-   */
+  /** What history does not know was cut off with the service. @param {CallView[]} calls */
   async #endedUnseen(calls) {
     await this.#loadRecent();
     for (const call of calls) {
       const kept = this.#state.recent?.find(({ call_id }) => call_id === call.call_id);
-      const cutOff = { state: 'ended', ended_at: Date.now() + this.#state.clockOffsetMs, end_reason: 'gateway_restarted' };
-      this.#ended(kept ?? /** @type {CallView} */ ({ ...call, ...cutOff }));
+      this.#ended(kept ?? { ...call, state: 'ended', ended_at: Date.now(), end_reason: 'gateway_restarted' });
     }
   }
 
@@ -451,7 +446,7 @@ export class RingbridgeClient extends EventTarget {
     }
   }
 
-  // Calls -----------------------------------------------------------------------
+  // Calls
 
   /**
    * Dials digits, E.164, `tel:` or `sip:`. Opens the microphone first.
@@ -616,7 +611,7 @@ export class RingbridgeClient extends EventTarget {
     return this.#connected().request(method, { op_id: uuid7(), ...params }, { timeoutMs });
   }
 
-  // Devices ---------------------------------------------------------------------
+  // Devices
 
   /** Looks, without asking the user, whether the microphone can be used. */
   async checkMicrophone() {
@@ -718,7 +713,7 @@ export class RingbridgeClient extends EventTarget {
     if (problem !== this.#state.microphoneProblem) this.#update({ microphoneProblem: problem });
   }
 
-  // Media of a call -------------------------------------------------------------
+  // Media of a call
 
   /** @param {string} callId @returns {Promise<LocalCall>} */
   async #createLocal(callId) {

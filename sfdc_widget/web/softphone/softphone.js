@@ -103,7 +103,7 @@ export class Softphone extends HTMLElement {
   #registrationSince = 0;
   #offlineSince = 0;
   #announcedCall = '';
-  /** @type {string|null} the call for which the host's panel was opened */
+  /** @type {string|null} */
   #panelOpenedFor = null;
   /** @type {Notification|null} */
   #notification = null;
@@ -241,7 +241,7 @@ export class Softphone extends HTMLElement {
     this.#clock = setInterval(() => this.#tick(), 500);
   }
 
-  // What to show ------------------------------------------------------------------
+  // What to show
 
   update() {
     const { state } = this.client;
@@ -254,7 +254,7 @@ export class Softphone extends HTMLElement {
     const focus = this.#focused(state);
     if (focus) this.#ended = null;
     if (focus && focus.call_id !== this.#panelOpenedFor) {
-      // Also after a reload: whoever is in a call must see how to end it.
+      // After a reload too.
       this.#panelOpenedFor = focus.call_id;
       this.host.setPanelVisible(true);
     }
@@ -444,7 +444,7 @@ export class Softphone extends HTMLElement {
     else if (calls.length === 0 || focus) this.sounds.play(null);
   }
 
-  // Problems ------------------------------------------------------------------------
+  // Problems
 
   /** @param {ClientState} state @returns {Problem|null} */
   #idleProblem(state) {
@@ -525,7 +525,7 @@ export class Softphone extends HTMLElement {
     this.update();
   }
 
-  // What is pressed -----------------------------------------------------------------
+  // What is pressed
 
   /**
    * @param {string} number
@@ -608,7 +608,7 @@ export class Softphone extends HTMLElement {
     }
   }
 
-  // What happens --------------------------------------------------------------------
+  // What happens
 
   /** @param {CallView} call */
   #incoming(call) {

@@ -361,7 +361,7 @@ async def test_9_replayed_srtp_is_not_relayed_twice(
 
 
 async def test_10_a_flood_costs_no_audio(engine: RelayEngine, events: Events) -> None:
-    """10 kpps of nonsense to the browser port and the SIP port for a second."""
+    """Nonsense at 10 kpps to both ports for four seconds costs at most 1 % of audio."""
     async with joined_call(engine) as joined:
         await exchange_until_connected(joined, events)
         up, down = len(joined.phone.inbox.rtp), len(joined.browser.inbox.rtp)
@@ -371,13 +371,13 @@ async def test_10_a_flood_costs_no_audio(engine: RelayEngine, events: Events) ->
             Sprayer(targets[0], nonsense, pause_s=0.002) as first,
             Sprayer(targets[1], nonsense, pause_s=0.002) as second,
         ):
-            for _ in range(50):
+            for _ in range(200):
                 await joined.browser.send(b"u" * 160)
                 joined.phone.send(b"d" * 160)
                 await asyncio.sleep(0.02)
-            await joined.phone.inbox.rtp_count(up + 50)
-            await joined.browser.inbox.rtp_count(down + 50)
-        assert first.sent + second.sent > 2000
+            await joined.phone.inbox.rtp_count(up + 198)
+            await joined.browser.inbox.rtp_count(down + 198)
+        assert first.sent + second.sent > 8000
 
 
 MALFORMED_RTP = {
