@@ -17,10 +17,10 @@ import { words } from './strings.js';
 /** @import {HostAdapter, PhoneMood} from '../hosts/adapter.js' */
 /** @import {Problem} from './problem-card.js' */
 
-/** How long an ended call stays on show; what needs reading stays longer. */
+/** How long an ended call stays on show. */
 const DONE_AFTER_MS = 6_000;
 const READ_AFTER_MS = 15_000;
-/** … and as long as somebody is busy with it. */
+/** … and while in use. */
 const BUSY_MS = 4_000;
 const PLAIN_ENDS = new Set(['hung_up_here', 'hung_up_there', 'cancelled_here', 'declined_here', 'declined_elsewhere']);
 /** Reconnecting for less than this is not worth a word. */
