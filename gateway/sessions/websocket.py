@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 
-from aiohttp import WSMsgType, hdrs, web
+from aiohttp import WSMessage, WSMsgType, hdrs, web
 
 from gateway.sessions.conversation import Conversation
 from gateway.sessions.counters import SessionCounters
@@ -34,7 +34,12 @@ MAX_SOCKETS_WITHOUT_HELLO = 1024
 
 
 class SocketOutlet:
-    """The writing side of one socket; implements :class:`Outlet`."""
+    """One socket, read by its handler, written by :meth:`run`; an :class:`Outlet`.
+
+    Closing is a handshake: while somebody reads, aiohttp drops the connection behind
+    its Close frame, and a frame that the client has under way is answered by a reset,
+    which may take the close code with it. So reading ends first.
+    """
 
     def __init__(
         self,
@@ -53,9 +58,36 @@ class SocketOutlet:
         self._queue: deque[str] = deque()
         self._chars = 0
         self._wake = asyncio.Event()
+        # What bounds receive() while it waits; expired to end it.
+        self._reading: asyncio.Timeout | None = None
+        self._not_reading = asyncio.Event()
+        self._not_reading.set()
         self._closing: tuple[int, str] | None = None
         self._grace: asyncio.TimerHandle | None = None
         self._is_dead = False
+
+    async def receive(self, within_s: float) -> WSMessage | None:
+        """The next message; None when the socket is to be closed from here.
+
+        Raises:
+            TimeoutError: there was none.
+        """
+        if self._is_closing():
+            return None
+        self._not_reading.clear()
+        try:
+            async with asyncio.timeout(within_s) as self._reading:
+                return await self._socket.receive()
+        except TimeoutError:
+            if self._is_closing():
+                return None
+            raise
+        finally:
+            self._reading = None
+            self._not_reading.set()
+
+    def _is_closing(self) -> bool:
+        return self._closing is not None
 
     def send(self, frame: str) -> None:
         if self._closing is not None or self._is_dead:
@@ -76,6 +108,8 @@ class SocketOutlet:
             self._closing = (code, reason)
             loop = asyncio.get_running_loop()
             self._grace = loop.call_later(CLOSE_GRACE_S, self.abort)
+            if self._reading is not None and not self._reading.expired():
+                self._reading.reschedule(loop.time())
             self._wake.set()
 
     def abort(self) -> None:
@@ -96,6 +130,7 @@ class SocketOutlet:
                     await self._socket.send_str(frame)
                 if self._closing is not None:
                     code, reason = self._closing
+                    await self._not_reading.wait()
                     await self._socket.close(code=code, message=reason.encode("utf-8"))
                     return
                 await self._wake.wait()
@@ -190,7 +225,7 @@ class _Endpoint:
         )
         try:
             while not conversation.is_over:
-                await self._read_one(socket, conversation)
+                await self._read_one(outlet, conversation)
                 if conversation.is_greeted:
                     waiting.end()
         finally:
@@ -201,14 +236,16 @@ class _Endpoint:
             # Ends by itself: by the handshake, or by the grace timer's abort.
             await asyncio.wait((writer,))
 
-    async def _read_one(
-        self, socket: web.WebSocketResponse, conversation: Conversation
-    ) -> None:
+    async def _read_one(self, outlet: SocketOutlet, conversation: Conversation) -> None:
         try:
-            async with asyncio.timeout(max(0.0, conversation.deadline - self._clock())):
-                message = await socket.receive()
+            message = await outlet.receive(
+                max(0.0, conversation.deadline - self._clock())
+            )
         except TimeoutError:
             conversation.expire()
+            return
+        if message is None:
+            conversation.lost()
             return
         match message.type:
             case WSMsgType.TEXT:

@@ -19,6 +19,10 @@ from tests.gateway.sessions.client import HttpFailure, SocketClosed, WireError
 from tests.gateway.sessions.fakes import call_view, eventually
 from tests.gateway.sessions.service import ANA, EVE, Service, running_service
 
+TAKEOVERS = 5
+# Frames that a page has under way when it is closed.
+WORDS = 20
+
 
 @pytest.fixture
 async def service() -> AsyncIterator[Service]:
@@ -66,6 +70,30 @@ async def test_a_reload_takes_over_and_the_old_page_is_closed(
     assert old.events[-1].type == "session.superseded"
     service.backend.ring(ANA, "next")
     assert (await new.event("call.incoming")).call.call_id == "next"
+
+
+async def test_the_close_code_arrives_though_the_page_talks(service: Service) -> None:
+    """No reset overtakes it: the connection stays until the page has said Close."""
+    page = await service.signed_in()
+    host = urlsplit(service.url)
+    said = wire.CLOSE_SUPERSEDED.to_bytes(2, "big") + b"another page has taken over"
+    for _ in range(TAKEOVERS):
+        reader, writer = await asyncio.open_connection(host.hostname, host.port)
+        await upgrade(reader, writer)
+        hello = {
+            "ticket": await page.ticket(),
+            "client": {"name": "x", "version": "1", "instance_id": "raw"},
+        }
+        writer.write(text_frame(request_frame(1, "session.hello", hello)))
+        await reader.readuntil(b"resume_token")
+        await page.hello()
+        for number in range(WORDS):
+            writer.write(text_frame(request_frame(number, "ping", {})))
+            await writer.drain()
+        await reader.readuntil(bytes((0x88, len(said))) + said)
+        writer.write(raw_frame(0x88, said[:2]))
+        assert await reader.read() == b""
+        writer.close()
 
 
 async def test_a_reload_while_the_old_socket_is_half_dead(service: Service) -> None:
