@@ -8,7 +8,6 @@ aiortc; what the far end does is said by the test.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import time
 from collections.abc import Awaitable, Callable
@@ -26,12 +25,16 @@ from aiortc.mediastreams import AudioStreamTrack
 from pydantic import ValidationError
 
 from gateway.sessions import wire
+from gateway.sessions.counters import SessionCounters
+from gateway.sessions.websocket import SocketOutlet
 
 WEB = Path(__file__).parents[2] / "sfdc_widget" / "web"
 TOKEN = "access-token-of-the-tests"
 # The widget sends no candidates, as the gateway proper is ICE-lite. aiortc wants one
 # to have something to check while the browser's own checks arrive.
 PLACEHOLDER_CANDIDATE = "a=candidate:1 1 udp 1 127.0.0.1 9 typ host\r\n"
+# Longer than any test.
+PATIENCE_S = 600.0
 
 Override = Callable[[Any], Awaitable[wire.Wire]]
 
@@ -52,7 +55,7 @@ class Session:
     seq: int = 0
     events: list[wire.Event] = field(default_factory=list)
     acknowledged: int = 0
-    socket: web.WebSocketResponse | None = None
+    socket: SocketOutlet | None = None
 
 
 @dataclass
@@ -123,11 +126,13 @@ class FakeGateway:
         self.sessions: dict[str, Session] = {}
         self.answers_sockets = True
         self.is_deaf = False
-        self.sockets: set[web.WebSocketResponse] = set()
+        self.sockets: set[SocketOutlet] = set()
         self.accepted = 0
         self.url = ""
         self.script_origin = ""
         self._tickets: set[str] = set()
+        # Ids of sessions that another page has taken over.
+        self._superseded: set[str] = set()
         self._results: dict[str, wire.Wire] = {}
         self._changed = asyncio.Condition()
         self._media: dict[tuple[str, int], RTCPeerConnection] = {}
@@ -158,7 +163,7 @@ class FakeGateway:
         for connection in self._media.values():
             await connection.close()
         for socket in list(self.sockets):
-            await socket.close()
+            socket.close(1001, "the test is over")
         if self._runner is not None:
             await self._runner.cleanup()
 
@@ -220,20 +225,31 @@ class FakeGateway:
     async def _socket(self, request: web.Request) -> web.StreamResponse:
         if not self.answers_sockets:
             raise web.HTTPServiceUnavailable
-        socket = web.WebSocketResponse(protocols=(wire.SUBPROTOCOL,))
-        await socket.prepare(request)
+        response = web.WebSocketResponse(protocols=(wire.SUBPROTOCOL,))
+        await response.prepare(request)
+        assert request.transport is not None
+        # The gateway's own: a close code must arrive here as it does there.
+        socket = SocketOutlet(
+            response, request.transport.abort, counters=SessionCounters()
+        )
+        writer = asyncio.create_task(socket.run())
         self.accepted += 1
         self.sockets.add(socket)
         await self._notify()
         try:
-            return await self._serve(socket)
+            await self._serve(socket)
         finally:
             self.sockets.discard(socket)
+            socket.close(1000, "")
+            await asyncio.wait((writer,))
+        return response
 
-    async def _serve(self, socket: web.WebSocketResponse) -> web.StreamResponse:
+    async def _serve(self, socket: SocketOutlet) -> None:
         session: Session | None = None
-        async for message in socket:
-            if message.type is not WSMsgType.TEXT or self.is_deaf:
+        while (message := await socket.receive(PATIENCE_S)) is not None:
+            if message.type is not WSMsgType.TEXT:
+                break
+            if self.is_deaf:
                 continue
             frame = json.loads(message.data)
             method = frame["method"]
@@ -243,56 +259,34 @@ class FakeGateway:
                 raise AssertionError(f"{method}: {error}") from error
             self.requests.append(Request(method, params, time.monotonic()))
             await self._notify()
+            answer = {"jsonrpc": "2.0", "id": frame["id"]}
             try:
                 if session is None:
                     session, result = await self._introduce(method, params, socket)
                 else:
                     result = await self._perform(session, method, params)
             except Refused as refused:
-                await self._send(
-                    socket,
-                    {
-                        "jsonrpc": "2.0",
-                        "id": frame["id"],
-                        "error": {
-                            "code": -32000,
-                            "message": "Refused.",
-                            "data": refused.data.model_dump(
-                                mode="json", exclude_none=True
-                            ),
-                        },
-                    },
-                )
+                data = refused.data.model_dump(mode="json", exclude_none=True)
+                error = {"code": -32000, "message": "Refused.", "data": data}
+                socket.send(json.dumps({**answer, "error": error}))
                 continue
-            await self._send(
-                socket,
-                {
-                    "jsonrpc": "2.0",
-                    "id": frame["id"],
-                    "result": result.model_dump(mode="json", exclude_none=True),
-                },
-            )
+            body = result.model_dump(mode="json", exclude_none=True)
+            socket.send(json.dumps({**answer, "result": body}))
             if isinstance(params, wire.SessionResume):
-                await self._replay(session, params.last_seq)
+                self._replay(session, params.last_seq)
         if session is not None and session.socket is socket:
             session.socket = None
             await self._notify()
-        return socket
-
-    async def _send(self, socket: web.WebSocketResponse, frame: Any) -> None:
-        with contextlib.suppress(ConnectionError):
-            await socket.send_json(frame)
 
     async def _introduce(
-        self, method: str, params: Any, socket: web.WebSocketResponse
+        self, method: str, params: Any, socket: SocketOutlet
     ) -> tuple[Session, wire.Wire]:
         if isinstance(params, wire.SessionHello):
             if params.ticket not in self._tickets:
                 raise Refused(wire.ErrorKind.AUTH_DENIED)
             self._tickets.remove(params.ticket)
             for other in self.sessions.values():
-                if other.socket is not None:
-                    await self._supersede(other)
+                self._supersede(other)
             session = Session(
                 self._new_id("session"),
                 self._new_id("token"),
@@ -310,6 +304,8 @@ class FakeGateway:
                 snapshot=self.snapshot(),
             )
         assert isinstance(params, wire.SessionResume), method
+        if params.session_id in self._superseded:
+            raise Refused(wire.ErrorKind.SESSION_SUPERSEDED)
         known = self.sessions.get(params.session_id)
         if known is None:
             raise Refused(wire.ErrorKind.SESSION_UNKNOWN)
@@ -335,17 +331,22 @@ class FakeGateway:
     heartbeat_s = 15
     forgets_events = False
 
-    async def _supersede(self, session: Session) -> None:
+    def _supersede(self, session: Session, *, is_heard: bool = True) -> None:
+        self._superseded.add(session.id)
         socket, session.socket = session.socket, None
-        assert socket is not None
-        await socket.close(code=wire.CLOSE_SUPERSEDED)
+        if socket is None:
+            return
+        if is_heard:
+            socket.close(wire.CLOSE_SUPERSEDED, "another page has taken over")
+        else:
+            socket.abort()
 
-    async def _replay(self, session: Session, last_seq: int) -> None:
+    def _replay(self, session: Session, last_seq: int) -> None:
         if session.socket is None or self.forgets_events:
             return
         for event in session.events:
             if event.seq > last_seq:
-                await self._send_event(session.socket, event)
+                self._send_event(session.socket, event)
 
     def snapshot(self) -> wire.Snapshot:
         return wire.Snapshot(
@@ -484,19 +485,12 @@ class FakeGateway:
             made = event(seq=session.seq, at=now_ms(), **fields)
             session.events.append(made)
             if session.socket is not None:
-                await self._send_event(session.socket, made)
+                self._send_event(session.socket, made)
 
-    async def _send_event(
-        self, socket: web.WebSocketResponse, event: wire.Event
-    ) -> None:
-        await self._send(
-            socket,
-            {
-                "jsonrpc": "2.0",
-                "method": "event",
-                "params": event.model_dump(mode="json", exclude_none=True),
-            },
-        )
+    @staticmethod
+    def _send_event(socket: SocketOutlet, event: wire.Event) -> None:
+        params = event.model_dump(mode="json", exclude_none=True)
+        socket.send(json.dumps({"jsonrpc": "2.0", "method": "event", "params": params}))
 
     def make_call(
         self,
@@ -585,11 +579,16 @@ class FakeGateway:
         self.registration = registration
         await self.publish(wire.RegistrationStateEvent, registration=registration)
 
-    async def drop_sockets(self, code: int = 1011, reason: bytes = b"") -> None:
+    def drop_sockets(self, code: int = 1011, reason: str = "") -> None:
         for session in self.sessions.values():
             socket, session.socket = session.socket, None
             if socket is not None:
-                await socket.close(code=code, message=reason)
+                socket.close(code, reason)
+
+    def supersede(self, *, is_heard: bool = True) -> None:
+        """Another page takes over; ``is_heard``: the old one is told by the close."""
+        for session in self.sessions.values():
+            self._supersede(session, is_heard=is_heard)
 
     # What a test waits for ---------------------------------------------------------
 
@@ -607,6 +606,10 @@ class FakeGateway:
     async def until_sent(self, method: str, count: int = 1) -> Any:
         await self.until(lambda: len(self.sent(method)) >= count)
         return self.sent(method)[count - 1]
+
+    @property
+    def is_attached(self) -> bool:
+        return any(session.socket is not None for session in self.sessions.values())
 
     async def until_connected(self) -> Session:
         def attached() -> Session | None:

@@ -227,7 +227,7 @@ async def in_call_keypad(widget: Widget) -> None:
 async def reconnecting(widget: Widget) -> None:
     await on_call(widget)
     widget.gateway.answers_sockets = False
-    await widget.gateway.drop_sockets()
+    widget.gateway.drop_sockets()
     await widget.says("Reconnecting…")
 
 
@@ -289,7 +289,7 @@ async def microphone_denied(widget: Widget) -> None:
 
 
 async def superseded(widget: Widget) -> None:
-    await widget.gateway.drop_sockets(wire.CLOSE_SUPERSEDED)
+    widget.gateway.supersede()
     await widget.shows("superseded")
 
 

@@ -176,7 +176,7 @@ async def test_click_to_dial_before_the_phone_is_ready_keeps_the_number(
     widget = await open_page(path=path_for(org))
     await widget.says("Ready")
     gateway.answers_sockets = False
-    await gateway.drop_sockets()
+    gateway.drop_sockets()
     await widget.says("Reconnecting…")
     await click_to_dial(widget, {"number": "1001"})
     await expect(widget.page.get_by_label("Name or number")).to_have_value("1001")

@@ -122,7 +122,7 @@ async def test_sign_out_in_a_call_wants_a_second_press(
 async def test_a_killed_socket_is_resumed_and_missed_events_come(
     widget: Widget, gateway: FakeGateway
 ) -> None:
-    await gateway.drop_sockets()
+    gateway.drop_sockets()
     call_id = await gateway.ring()
     await gateway.until_sent("session.resume")
     await widget.shows("call", "ringing")
@@ -137,7 +137,7 @@ async def test_a_snapshot_replaces_everything_when_events_were_lost(
     await gateway.ring()
     await widget.shows("call", "ringing")
     gateway.calls.clear()
-    await gateway.drop_sockets()
+    gateway.drop_sockets()
     await gateway.until_sent("session.resume")
     await widget.shows("idle")
 
@@ -147,7 +147,7 @@ async def test_a_session_that_is_forgotten_begins_anew(
 ) -> None:
     gateway.sessions.clear()
     for socket in list(gateway.sockets):
-        await socket.close(code=1012)
+        socket.close(1012, "")
     await gateway.until_sent("session.hello", 2)
     await widget.says("Ready")
 
@@ -157,7 +157,7 @@ async def test_a_call_survives_a_lost_connection_with_its_media(
 ) -> None:
     call_id = await on_call(widget)
     gateway.answers_sockets = False
-    await gateway.drop_sockets()
+    gateway.drop_sockets()
     await widget.says("Reconnecting…")
     await expect(widget.text("Reconnecting. The call goes on")).to_be_visible()
     gateway.answers_sockets = True
@@ -182,7 +182,7 @@ async def test_a_request_without_answer_is_repeated_with_its_op_id(
     await gateway.until_sent("call.hangup")
     del gateway.overrides["call.hangup"]
     never.set()
-    await gateway.drop_sockets()
+    gateway.drop_sockets()
     await gateway.until_sent("call.hangup", 2)
     first, again = gateway.sent("call.hangup")
     assert first == again
@@ -225,15 +225,24 @@ async def test_a_silent_connection_is_given_up(
 
 
 async def test_superseded_and_taken_back(widget: Widget, gateway: FakeGateway) -> None:
-    await gateway.drop_sockets(wire.CLOSE_SUPERSEDED)
+    gateway.supersede()
     await widget.shows("superseded")
     await expect(
         widget.page.get_by_role("heading", name="Open in another tab")
     ).to_be_visible()
-    assert gateway.sent("session.resume") == []
+    assert not gateway.is_attached, "if it asked to resume, it was refused"
     await widget.button("Use it here").click()
     await gateway.until(lambda: len(gateway.sent("session.hello")) == 2)
     await widget.shows("idle")
+
+
+async def test_superseded_while_the_network_was_away(
+    widget: Widget, gateway: FakeGateway
+) -> None:
+    gateway.supersede(is_heard=False)
+    await gateway.until_sent("session.resume")
+    await widget.shows("superseded")
+    assert not gateway.is_attached
 
 
 async def test_the_newest_page_has_the_phone(
@@ -342,7 +351,7 @@ async def test_draining_waits_as_long_as_it_is_told(
     widget: Widget, gateway: FakeGateway
 ) -> None:
     started = asyncio.get_running_loop().time()
-    await gateway.drop_sockets(wire.CLOSE_DRAIN, b'{"retry_after": 1}')
+    gateway.drop_sockets(wire.CLOSE_DRAIN, '{"retry_after": 1}')
     await gateway.until_sent("session.resume")
     assert asyncio.get_running_loop().time() - started >= 0.95
     await widget.says("Ready")
