@@ -134,8 +134,10 @@ class JournalWriter:
         # Entries after the first `max_in_memory` are in the spool only.
         self._overflowed = False
         self._arrived = asyncio.Event()
-        self._settled = asyncio.Event()
-        self._settled.set()
+        # How many entries calls have said, ever.
+        self._said = 0
+        # Who waits until so many of them are durable; in that order.
+        self._flushing: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     # What calls say --------------------------------------------------------------
 
@@ -184,8 +186,23 @@ class JournalWriter:
         return tuple(self._view(entry) for entry in entries)
 
     async def flush(self) -> None:
-        """Wait until all that was said is durable: in the database or the spool."""
-        await self._settled.wait()
+        """Wait until all that was said so far is durable: in the database or the
+        spool. What is said meanwhile is not waited for."""
+        if self._durable < self._said:
+            done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._flushing.append((self._said, done))
+            await done
+
+    @property
+    def _durable(self) -> int:
+        """How many of the entries said are durable: all but the queue's last ones."""
+        return self._said - (len(self._queue) - self._spooled)
+
+    def _tell_flushed(self) -> None:
+        while self._flushing and self._flushing[0][0] <= self._durable:
+            _, done = self._flushing.popleft()
+            if not done.done():
+                done.set_result(None)
 
     # The writing task ------------------------------------------------------------
 
@@ -281,6 +298,7 @@ class JournalWriter:
             await self._reject(entry, error)
         self._queue.popleft()
         self._spooled = max(0, self._spooled - 1)
+        self._tell_flushed()
         self.counters.written += 1
         if isinstance(entry, Chosen) or (
             isinstance(entry, Ended) and entry.activity is not None
@@ -312,8 +330,6 @@ class JournalWriter:
         if self._spool_used and not self._queue and not self._overflowed:
             self._spool_used = False
             await asyncio.to_thread(self._spool.clear)
-        if not self._queue:
-            self._settled.set()
 
     # The spool -------------------------------------------------------------------
 
@@ -322,7 +338,7 @@ class JournalWriter:
             self._overflow(entry)
             return
         self._queue.append(entry)
-        self._settled.clear()
+        self._said += 1
         self._arrived.set()
 
     def _overflow(self, entry: Entry) -> None:
@@ -332,6 +348,7 @@ class JournalWriter:
                 waiting = list(self._queue)[self._spooled :]
                 self._spool.append(_to_json(item) for item in waiting)
                 self._spooled = len(self._queue)
+                self._tell_flushed()
             self._spool.append([_to_json(entry)])
         except (SpoolFull, OSError) as error:
             self.counters.dropped += 1
@@ -353,8 +370,7 @@ class JournalWriter:
             self._spool_used = True
             self._spooled = min(len(self._queue), self._spooled + len(fresh))
             self.counters.spooled += len(fresh)
-        if self._spooled == len(self._queue):
-            self._settled.set()
+            self._tell_flushed()
 
     def _read_spool(self) -> list[Entry]:
         entries = []

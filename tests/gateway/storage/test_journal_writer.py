@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -37,6 +38,8 @@ class FlakyJournal(CallJournal):
         super().__init__(database, node="node-1")
         self.fault: Callable[[str], StorageError | None] = lambda _: None
         self.applied: list[str] = []
+        # What each start waits for, one after the other.
+        self.gates: deque[asyncio.Event] = deque()
         self.failed = asyncio.Event()
 
     def _do(self, what: str) -> None:
@@ -47,6 +50,8 @@ class FlakyJournal(CallJournal):
         self.applied.append(what)
 
     async def started(self, call: CallRecord) -> None:
+        if self.gates:
+            await self.gates.popleft().wait()
         self._do(f"started {call.call_id}")
         await super().started(call)
 
@@ -155,6 +160,69 @@ async def test_a_call_of_another_device_has_no_activity(
         assert writer.ended(ALEX, call).state is ActivityState.NONE
         await writer.flush()
     assert await outbox.listing(state=OutboxState.WAITING) == ()
+
+
+async def test_a_flush_waits_for_nothing_that_was_said_later(
+    flaky: FlakyJournal, spool: Spool
+) -> None:
+    """Under load the queue need never be empty."""
+    gates = [asyncio.Event() for _ in range(3)]
+    flaky.gates.extend(gates)
+    writer = writer_of(flaky, spool)
+    async with running(writer):
+        writer.started(started("call-1"))
+        first = asyncio.create_task(writer.flush())
+        await asyncio.sleep(0)
+        writer.started(started("call-2"))
+        second = asyncio.create_task(writer.flush())
+        await asyncio.sleep(0)
+        writer.started(started("call-3"))
+        gates[0].set()
+        await first
+        assert not second.done()
+        gates[1].set()
+        await second
+        assert flaky.applied == ["started call-1", "started call-2"]
+        gates[2].set()
+        await writer.flush()
+        # Nothing is left to wait for.
+        await writer.flush()
+    assert flaky.applied[2:] == ["started call-3"]
+
+
+async def test_a_flush_that_is_given_up_is_in_nobodys_way(
+    flaky: FlakyJournal, spool: Spool
+) -> None:
+    gate = asyncio.Event()
+    flaky.gates.append(gate)
+    writer = writer_of(flaky, spool)
+    async with running(writer):
+        writer.started(started())
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0):
+                await writer.flush()
+        patient = asyncio.create_task(writer.flush())
+        gate.set()
+        await patient
+
+
+async def test_a_flush_is_done_when_memory_overflows_to_disk(
+    flaky: FlakyJournal, spool: Spool
+) -> None:
+    gate = asyncio.Event()
+    flaky.gates.append(gate)
+    writer = writer_of(flaky, spool, max_in_memory=2)
+    async with running(writer):
+        writer.started(started("call-1"))
+        writer.started(started("call-2"))
+        waiting = asyncio.create_task(writer.flush())
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        writer.started(started("call-3"))
+        await waiting
+        await writer.flush()
+        assert len(spool.read()) == 3
+        gate.set()
 
 
 async def test_a_choice_after_the_end_moves_the_activity(
