@@ -321,7 +321,12 @@ class JournalWriter:
 
     async def _drained(self) -> None:
         if self._overflowed:
-            entries = await asyncio.to_thread(self._read_spool)
+            while True:
+                before = self.counters.spooled
+                entries = await asyncio.to_thread(self._read_spool)
+                # What was said meanwhile may have missed the reading.
+                if self.counters.spooled == before:
+                    break
             self._overflowed = False
             self._queue.extend(entries)
             self._spooled = len(entries)

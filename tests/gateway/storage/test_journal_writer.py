@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -348,6 +349,39 @@ async def test_more_than_memory_holds_goes_through_the_spool_in_order(
     assert writer.counters.dropped == 0
     firsts = [item for item in flaky.applied if item.startswith("ended")]
     assert list(dict.fromkeys(firsts)) == [f"ended call-{n}" for n in range(5)]
+    assert not spool.path.exists()
+
+
+async def test_what_is_said_while_the_spool_is_read_is_not_lost(
+    flaky: FlakyJournal, tmp_path: Path
+) -> None:
+    loop = asyncio.get_running_loop()
+
+    class InterruptedSpool(Spool):
+        """A call begins while it is being read."""
+
+        interrupt: Callable[[], None] | None = None
+
+        def read(self) -> list[dict[str, Any]]:
+            found = super().read()
+            interrupt, self.interrupt = self.interrupt, None
+            if interrupt is not None:
+
+                async def say() -> None:
+                    interrupt()
+
+                asyncio.run_coroutine_threadsafe(say(), loop).result(5)
+            return found
+
+    spool = InterruptedSpool(tmp_path / "calls.spool")
+    writer = writer_of(flaky, spool, max_in_memory=2)
+    flaky.fault = lambda _: StorageError("away")
+    async with running(writer):
+        one_call(writer, "call-1")
+        await flaky.failed.wait()
+        spool.interrupt = lambda: one_call(writer, "call-2", T0 + 1)
+        flaky.fault = lambda _: None
+        await eventually(lambda: kept(flaky, 2))
     assert not spool.path.exists()
 
 
