@@ -68,8 +68,9 @@ from gateway.sessions.wire import (
 logger = logging.getLogger(__name__)
 
 INBOX_LIMIT = 128
-# How long an outgoing call may wait for its record to be on disk.
-KEEP_WITHIN_S = 1.0
+# How long an attempt may wait to be on disk: before it is dialled, before it rings.
+DIAL_WITHIN_S = 1.0
+RING_WITHIN_S = 0.25
 # A media worker that died is replaced in well under this; the call waits for it.
 REOPEN_WITHIN_S = 10.0
 REOPEN_PAUSE_S = 0.2
@@ -103,6 +104,8 @@ class Call:
         # The branch whose early media is heard; the first that sends any.
         self._early_media_of: str | None = None
         self._leg: SipLeg | None = None
+        # Whether the rep may see it: an incoming call not before it is kept.
+        self.is_announced = direction is CallDirection.OUTBOUND
         self._match = Match(
             state=MatchState.FOUND if record else MatchState.NONE,
             records=(record,) if record else (),
@@ -313,12 +316,22 @@ class Call:
     # Beginnings ---------------------------------------------------------------------
 
     def begin_incoming(self, leg: SipLeg) -> None:
-        """An INVITE has come: tell the rep, tell the caller that it rings."""
+        """An INVITE has come: keep it, then tell the rep and the caller."""
         self._leg = leg
         self._services.journal.started(self.record())
-        leg.ring()
-        self._publish(CallIncomingEvent, call=self.view())
         self._set_alarm(self._services.limits.no_answer_s, self._rang_too_long)
+        # First in the inbox: whatever happens meanwhile waits for its turn.
+        self._post(lambda: self._ring(leg), vital=True)
+
+    async def _ring(self, leg: SipLeg) -> None:
+        if not await self._is_kept(RING_WITHIN_S):
+            logger.warning("call %s: rings before it is kept", self.call_id)
+        if leg.is_ended:
+            # The caller has given up; the event that follows says how it ended.
+            return
+        leg.ring()
+        self.is_announced = True
+        self._publish(CallIncomingEvent, call=self.view())
 
     def begin_search(self) -> None:
         """The CRM is being asked who this is."""
@@ -340,18 +353,20 @@ class Call:
             self._machine.end(EndReason.MEDIA_FAILED, now=self._services.now())
             raise RequestError(ERROR_KIND[error.kind], error.detail) from None
         self._services.journal.started(self.record())
-        await self._kept()
+        if not await self._is_kept(DIAL_WITHIN_S):
+            logger.warning("call %s: dialled before it was kept", self.call_id)
         self._leg = dial(sip_offer, self.sip_event)
         self._set_alarm(self._services.limits.no_answer_s, self._rang_too_long)
         return answered.sdp
 
-    async def _kept(self) -> None:
-        """The attempt survives us from here on; a slow disk does not stop it."""
+    async def _is_kept(self, within_s: float) -> bool:
+        """Wait until the attempt survives us; a slow disk does not stop the call."""
         try:
-            async with asyncio.timeout(KEEP_WITHIN_S):
+            async with asyncio.timeout(within_s):
                 await self._services.journal.flush()
         except TimeoutError:
-            logger.warning("call %s: dialled before it was kept", self.call_id)
+            return False
+        return True
 
     async def _rang_too_long(self) -> None:
         if self.state in (CallState.RINGING, CallState.ANSWERING):

@@ -207,7 +207,9 @@ class CallService:
             registration=desk.state
             if desk is not None
             else wire.Registration(state=wire.RegistrationState.UNREGISTERED),
-            calls=tuple(call.view() for call in desk.calls.values()) if desk else (),
+            calls=tuple(c.view() for c in desk.calls.values() if c.is_announced)
+            if desk
+            else (),
             crm=tenant.crm_name,
             country=tenant.country,
             server_time=int(self._services.now() * 1000),

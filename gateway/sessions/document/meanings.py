@@ -78,14 +78,15 @@ METHODS: dict[str, str] = {
 
 EVENTS: dict[str, str] = {
     "registration.state": "The phone account is registered, or why not.",
-    "call.incoming": "It rings. `match` may still be `searching`.",
+    "call.incoming": "It rings, and is on record. `match` may still be `searching`.",
     "call.ringing": "It rings at the far end.",
     "call.early_media": "The far end sends sound before it answers.",
     "call.answered": "The call is answered, here or there.",
     "call.media": "What to do about media, or that it flows.",
     "call.dtmf": "The far end pressed a key.",
     "call.updated": "Match, peer or activity changed.",
-    "call.ended": "The call is over; `end_reason` says why.",
+    "call.ended": "The call is over; `end_reason` says why. "
+    "Without `call.incoming` when the caller gave up at once.",
     "session.superseded": "Another page has taken over. The socket closes.",
     "server.notice": "`drain`: the gateway will shut down.",
 }

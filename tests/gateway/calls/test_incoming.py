@@ -50,6 +50,88 @@ async def test_it_rings_shows_who_calls_and_is_kept(world: World) -> None:
     assert world.journal.begun[0].call_id == call.call_id
 
 
+async def test_it_is_kept_before_anybody_is_told(world: World) -> None:
+    world.journal.may_keep.clear()
+    world.connector.records = (ANA,)
+    leg = await ring(world)
+    assert world.journal.flushed == [1]
+    # The search has begun, and its answer waits for its turn.
+    assert world.connector.asked == ["+16465550175"]
+    assert leg.did == []
+    assert world.kinds() == []
+    # A page that comes now hears of it by the event alone.
+    assert world.service.snapshot(ROBIN).calls == ()
+    world.journal.may_keep.set()
+    await settle()
+    assert leg.did == [("ring",)]
+    assert world.kinds() == ["call.incoming", "call.updated"]
+    assert world.call().state is CallState.RINGING
+
+
+async def test_a_disk_that_hangs_delays_the_ringing_a_little(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("gateway.calls.call.RING_WITHIN_S", 0.01)
+    world.journal.may_keep.clear()
+    rang = asyncio.Event()
+    leg = FakeLeg(world.accounts[ROBIN.key])
+    monkeypatch.setattr(leg, "ring", rang.set)
+    world.service.on_invite(leg)
+    async with asyncio.timeout(5):
+        await rang.wait()
+    assert "rings before it is kept" in caplog.text
+    assert world.kinds()[0] == "call.incoming"
+
+
+@pytest.mark.parametrize(
+    ("header", "reason"),
+    [
+        ("SIP;cause=200", EndReason.ANSWERED_ELSEWHERE),
+        (None, EndReason.MISSED),
+    ],
+)
+async def test_a_caller_who_gives_up_before_it_is_kept(
+    world: World, header: str | None, reason: EndReason
+) -> None:
+    world.journal.may_keep.clear()
+    leg = await ring(world)
+    leg.is_ended = True
+    reasons = () if header is None else (sip.Reason.parse(header),)
+    leg.on_event(sip.Cancelled(reasons=reasons))
+    await settle()
+    assert world.kinds() == []
+    world.journal.may_keep.set()
+    await settle()
+    assert leg.did == []
+    assert "call.incoming" not in world.kinds()
+    assert world.last("call.ended")["call"].end_reason is reason
+    (kept,) = world.journal.over
+    assert kept.reason is reason
+    assert world.service.active_calls == 0
+
+
+async def test_the_time_to_answer_begins_with_the_invite(world: World) -> None:
+    world.journal.may_keep.clear()
+    leg = await ring(world)
+    world.clock.advance(90)
+    world.journal.may_keep.set()
+    await settle()
+    assert leg.did == [("ring",), ("reject", 480)]
+    assert world.journal.over[0].reason is EndReason.MISSED
+
+
+async def test_signing_out_before_it_is_kept(world: World) -> None:
+    world.journal.may_keep.clear()
+    leg = await ring(world)
+    leaving = asyncio.create_task(world.service.session_closed(ROBIN, signed_out=True))
+    await settle()
+    assert not leaving.done()
+    world.journal.may_keep.set()
+    await leaving
+    assert leg.did[-1] == ("reject", 603)
+    assert len(world.journal.over) == 1
+
+
 @pytest.mark.parametrize(
     ("remote", "name"),
     [

@@ -71,7 +71,7 @@ async def test_an_attempt_is_kept_before_it_is_made(world: World) -> None:
 async def test_a_disk_that_hangs_stops_no_call(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.calls.call.KEEP_WITHIN_S", 0.01)
+    monkeypatch.setattr("gateway.calls.call.DIAL_WITHIN_S", 0.01)
     world.journal.may_keep.clear()
     await dial(world)
     assert len(world.telephony.dialled) == 1
