@@ -34,8 +34,10 @@ USER = "1005"
 PASSWORD = "sign-in"
 USERNAME = "robin.reyes@acme.example"
 CALLEE = "+12025550131"
+CALLER = "+16465550175"
 RING_NO_LONGER_S = 5
 RESUME_WINDOW_S = 1
+KILLS_WHILE_IT_RINGS = 5
 
 SEED = 20261120
 FAULTS = (
@@ -71,6 +73,17 @@ class Office:
             server=self.proxy,
             logs=self.logs,
             directory=self.directory / "sipp",
+        )
+
+    def customer(self) -> Baresip:
+        """Somebody outside who calls in."""
+        return Baresip(
+            "customer",
+            user=CALLER,
+            domain="carrier.invalid",
+            server=self.proxy,
+            logs=self.logs,
+            directory=self.directory / f"customer-{len(self.calls)}",
         )
 
     async def assert_logged_once(self, *, timeout_s: float = 30.0) -> CrmTask:
@@ -201,6 +214,29 @@ async def test_killed_around_hang_up_ten_times(
         await office.service.start()
     await office.assert_logged_once(timeout_s=60)
     await office.salesforce.clear_faults()
+
+
+@pytest.mark.parametrize("told", ["the rep", "the caller"])
+async def test_killed_as_soon_as_it_rings(office: Office, told: str) -> None:
+    """``kill -9`` once somebody knows of the call: it is on record by then."""
+    async with office.customer() as customer:
+        for number in range(KILLS_WHILE_IT_RINGS):
+            before = {task.call_id for task in await office.salesforce.tasks()}
+            async with office.rep() as rep:
+                await rep.wait_registered()
+                await customer.dial(USER)
+                if told == "the rep":
+                    await rep.wait_event("call.incoming")
+                else:
+                    await customer.wait_event("CALL_RINGING", count=number + 1)
+                await office.service.kill()
+            await customer.hang_up()
+            await office.service.start()
+            tasks = await office.salesforce.wait_tasks(len(before) + 1)
+            [task] = [task for task in tasks if task.call_id not in before]
+            office.calls.append(task.call_id)
+            assert (task.direction, task.outcome) == ("Inbound", "Interrupted")
+    await office.assert_logged_once()
 
 
 async def test_call_cut_off_by_the_death_of_the_service(office: Office) -> None:
