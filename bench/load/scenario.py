@@ -22,7 +22,7 @@ from bench.load.traffic import End, Traffic, compile_library
 from bench.load.world import Probe, Usage, World, open_world
 from bench.priority import ask_for_priority
 from gateway.media.relay.aiortc_internals import Certificate
-from tests.system.service import Footprint
+from tests.system.holdings import Footprint
 from tests.system.waiting import until
 
 # Sign-ins under way at once, as when an office begins its day; the gateway refuses an

@@ -7,7 +7,6 @@ sees them, and its own gauges from ``/metrics``.
 
 from __future__ import annotations
 
-import os
 import socket
 import sys
 from collections.abc import Mapping, Sequence
@@ -18,17 +17,30 @@ from typing import Any, Self
 
 import aiohttp
 import yaml
-from prometheus_client.parser import text_string_to_metric_families
 
 from tests.system.baresip import Server
+from tests.system.holdings import (
+    Footprint,
+    Holdings,
+    alive,
+    footprint,
+    read_metrics,
+    tree,
+)
 from tests.system.ports import free_port, free_ports
 from tests.system.program import LogBook, Program
-from tests.system.waiting import until
+from tests.system.waiting import until, until_true
 
 COMMAND = Path(sys.executable).parent / "ringbridge"
 START_TIMEOUT_S = 30.0
 RTP_PORTS = 200
 DATABASE = "ringbridge.db"
+# None of these when nothing goes on.
+GAUGES = (
+    "ringbridge_calls_active",
+    "ringbridge_sessions",
+    "ringbridge_media_open_calls",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,19 +53,6 @@ class Rep:
     password_hash: str = field(default="", repr=False)
     salesforce_user_id: str = ""
     salesforce_username: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Footprint:
-    """What the service holds, as the kernel counts it, workers included."""
-
-    descriptors: int
-    sockets: int
-    udp_ports: int
-    threads: int
-    processes: int
-    # What the descriptors are of, sockets left out; to say what is new.
-    files: tuple[str, ...] = field(default=(), compare=False)
 
 
 class Service:
@@ -144,8 +143,10 @@ class Service:
         return await self._program.stop(grace_s=15)
 
     async def kill(self) -> None:
-        """``kill -9`` it and its workers."""
+        """``kill -9`` it; its workers end by themselves."""
+        pids = tree(self._program.pid)
         await self._program.kill()
+        await until_true(lambda: not alive(pids), "the end of the workers")
 
     @property
     def is_running(self) -> bool:
@@ -238,53 +239,43 @@ class Service:
             return response.status, await response.text()
 
     async def metrics(self) -> dict[str, float]:
-        """All samples of ``/metrics``, by name and labels as the text has them."""
-        status, text = await self.get("/metrics")
-        assert status == 200, text
-        found: dict[str, float] = {}
-        for family in text_string_to_metric_families(text):
-            for sample in family.samples:
-                labels = ",".join(f"{k}={v}" for k, v in sorted(sample.labels.items()))
-                name = f"{sample.name}{{{labels}}}" if labels else sample.name
-                found[name] = sample.value
-        return found
+        """All samples of ``/metrics``."""
+        return await read_metrics(self.url)
+
+    async def holdings(
+        self, *, but_connections_of: frozenset[int] = frozenset()
+    ) -> Holdings:
+        """What it holds now; see :func:`tests.system.holdings.footprint`."""
+        metrics = await self.metrics()
+        # Ports before the footprint: they are the last to go, and it counts them.
+        rtp_ports = frozenset(self.udp_ports())
+        return Holdings(
+            gauges={name: metrics[name] for name in GAUGES}
+            | {
+                name: value
+                for name, value in metrics.items()
+                if name.startswith("ringbridge_registrations{")
+            },
+            tasks=metrics["ringbridge_tasks"],
+            footprint=self.footprint(but_connections_of=but_connections_of),
+            rtp_ports=rtp_ports,
+        )
 
     def footprint(
-        self, *, but_connections_to: frozenset[int] = frozenset()
+        self, *, but_connections_of: frozenset[int] = frozenset()
     ) -> Footprint:
-        """What the process tree holds now.
-
-        Left out are connections to these ports and the database's files: pools of
-        both grow and shrink within bounds of their own.
-        """
-        pooled = {
-            f"socket:[{row[9]}]"
-            for row in _table("tcp")
-            if int(row[2].rpartition(":")[2], 16) in but_connections_to
-        }
-        pids = _tree(self._program.pid)
-        database = str(self.directory / DATABASE)
-        links = [
-            link
-            for pid in pids
-            for link in _links(pid)
-            if link not in pooled and not link.startswith(database)
-        ]
-        inodes = {link[8:-1] for link in links if link.startswith("socket:")}
-        return Footprint(
-            descriptors=len(links),
-            sockets=len(inodes),
-            udp_ports=sum(row[9] in inodes for row in _table("udp")),
-            threads=sum(len(_listed(f"/proc/{pid}/task")) for pid in pids),
-            processes=len(pids),
-            files=tuple(sorted(link for link in links if link[:7] != "socket:")),
+        """What the process tree holds now, but its database's files."""
+        return footprint(
+            self._program.pid,
+            but_connections_of=but_connections_of,
+            but_file=str(self.directory / DATABASE),
         )
 
     def worker_pids(self) -> list[int]:
         """Of its media workers."""
         return [
             pid
-            for pid in _tree(self._program.pid)[1:]
+            for pid in tree(self._program.pid)[1:]
             if b"gateway.media" in Path(f"/proc/{pid}/cmdline").read_bytes()
         ]
 
@@ -311,41 +302,6 @@ def _user(rep: Rep) -> dict[str, Any]:
             "username": rep.salesforce_username,
         }
     return user
-
-
-def _listed(folder: str) -> list[str]:
-    try:
-        return os.listdir(folder)
-    except OSError:
-        return []
-
-
-def _tree(pid: int) -> list[int]:
-    found = [pid]
-    for task in _listed(f"/proc/{pid}/task"):
-        try:
-            children = Path(f"/proc/{pid}/task/{task}/children").read_text().split()
-        except OSError:
-            continue
-        for child in children:
-            found += _tree(int(child))
-    return found
-
-
-def _links(pid: int) -> list[str]:
-    links = []
-    for number in _listed(f"/proc/{pid}/fd"):
-        try:
-            links.append(os.readlink(f"/proc/{pid}/fd/{number}"))
-        except OSError:
-            continue
-    return links
-
-
-def _table(protocol: str) -> list[list[str]]:
-    """Sockets of IPv4: columns as the kernel has them, 2 remote address, 9 inode."""
-    rows = Path(f"/proc/net/{protocol}").read_text().splitlines()[1:]
-    return [row.split() for row in rows]
 
 
 def _can_bind(port: int) -> bool:

@@ -17,6 +17,7 @@ import pytest_asyncio
 
 from gateway.identity.passwords import hash_password
 from tests.system.baresip import Baresip
+from tests.system.holdings import Holdings, Inventory
 from tests.system.kamailio import Kamailio
 from tests.system.program import LogBook
 from tests.system.salesforce import TASK_PATH, CrmTask, Salesforce
@@ -34,6 +35,7 @@ USER = "1005"
 PASSWORD = "sign-in"
 USERNAME = "robin.reyes@acme.example"
 CALLEE = "+12025550131"
+BUSY = "+12025550133"
 CALLER = "+16465550175"
 RING_NO_LONGER_S = 5
 RESUME_WINDOW_S = 1
@@ -61,6 +63,41 @@ class Office:
     directory: Path
     # Ids of all calls so far: each must be logged exactly once.
     calls: list[str] = field(default_factory=list)
+    # The process that has made what is made at first need.
+    warm_pid: int = 0
+    inventory: Inventory = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.inventory = Inventory(self._holdings)
+
+    async def _holdings(self) -> Holdings:
+        pooled = frozenset({self.salesforce.port, self.proxy.port})
+        return await self.service.holdings(but_connections_of=pooled)
+
+    async def warm_up(self) -> None:
+        """One short call; whoever was started anew can then be compared."""
+        async with self.rep() as rep:
+            await rep.wait_registered()
+            self.calls.append(call_id := await rep.dial(BUSY))
+            await rep.wait_ended(call_id)
+            await self.assert_logged_once()
+            await rep.sign_out()
+        self.warm_pid = self.service.pid
+
+    async def take_inventory(self) -> None:
+        await self.warm_up()
+        await self.inventory.take()
+
+    async def settle(self) -> None:
+        """Check that the service, be it another one, holds what the first one held.
+
+        Raises:
+            AssertionError: it holds more.
+        """
+        await self.salesforce.clear_faults()
+        if self.service.pid != self.warm_pid:
+            await self.warm_up()
+        await self.inventory.check()
 
     def rep(self) -> WireClient:
         return WireClient(
@@ -125,13 +162,14 @@ class Office:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def office(
+async def whole_office(
     proxy: Kamailio, logs: LogBook, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Office]:
-    """An office of one, without a browser."""
+    """An office of one, without a browser; tests take :func:`office`."""
     tmp_path = tmp_path_factory.mktemp("office")
     await proxy.add_user(USER, "desk")
     await proxy.add_user(CALLEE, "callee")
+    await proxy.set_answer(BUSY, 486)
     async with AsyncExitStack() as stack:
         salesforce = await stack.enter_async_context(
             Salesforce(
@@ -175,7 +213,16 @@ async def office(
             )
         )
         await callee.wait_registered()
-        yield Office(service, salesforce, callee, proxy, logs, tmp_path)
+        everything = Office(service, salesforce, callee, proxy, logs, tmp_path)
+        await everything.take_inventory()
+        yield everything
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def office(whole_office: Office) -> AsyncIterator[Office]:
+    """The office; a test that leaves anything behind in its service fails."""
+    yield whole_office
+    await whole_office.settle()
 
 
 @pytest.mark.timeout(240)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -19,15 +18,15 @@ from typing import Any, Literal, Self
 from gateway.identity.passwords import hash_password
 from tests.system.baresip import G711, Baresip
 from tests.system.browser import Chromium
+from tests.system.holdings import Holdings, Inventory
 from tests.system.kamailio import Kamailio
 from tests.system.ports import free_port
 from tests.system.program import LogBook
 from tests.system.rep import RepPage
 from tests.system.salesforce import Salesforce
-from tests.system.service import Footprint, Rep, Service
+from tests.system.service import Rep, Service
 from tests.system.sipp import Sipp
 from tests.system.tls_front import TlsFront
-from tests.system.waiting import until
 from tests.system.wire_client import WireClient
 
 ROBIN, ROBIN_USERNAME = "1001", "robin.reyes@acme.example"
@@ -42,22 +41,6 @@ STRANGER = "+12025550143"
 
 # What the far end says, and what the browser says is conftest's.
 PHONE_SAYS = 440.0
-
-GAUGES = (
-    "ringbridge_calls_active",
-    "ringbridge_sessions",
-    "ringbridge_media_open_calls",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Holdings:
-    """What the service holds: by its own account, and by the kernel's."""
-
-    gauges: dict[str, float]
-    tasks: float
-    footprint: Footprint
-    rtp_ports: frozenset[int]
 
 
 class World:
@@ -83,7 +66,7 @@ class World:
         )
         self._http_port = port
         self._service: Service | None = None
-        self._baseline: Holdings | None = None
+        self._inventory = Inventory(self._holdings)
 
     async def __aenter__(self) -> Self:
         try:
@@ -147,7 +130,7 @@ class World:
             await robin.wait_ended(await robin.dial("+12025550199"))
             await self.salesforce.wait_tasks(1, after=after)
             await robin.sign_out()
-        self._baseline = await self._quiet()
+        await self._inventory.take()
 
     @property
     def service(self) -> Service:
@@ -244,45 +227,10 @@ class World:
 
     # What is left behind --------------------------------------------------------------
 
-    def _footprint(self) -> Footprint:
+    async def _holdings(self) -> Holdings:
         # Requests too large for UDP go to the proxy by TCP (RFC 3261 18.1.1).
         pooled = frozenset({self.salesforce.port, self.proxy.port})
-        return self.service.footprint(but_connections_to=pooled)
-
-    async def holdings(self) -> Holdings:
-        """What the service holds now."""
-        metrics = await self.service.metrics()
-        gauges = {name: metrics[name] for name in GAUGES}
-        gauges |= {
-            name: value
-            for name, value in metrics.items()
-            if name.startswith("ringbridge_registrations")
-        }
-        # Ports before the footprint: they are the last to go, and it counts them.
-        rtp_ports = frozenset(self.service.udp_ports())
-        return Holdings(
-            gauges=gauges,
-            tasks=metrics["ringbridge_tasks"],
-            footprint=self._footprint(),
-            rtp_ports=rtp_ports,
-        )
-
-    async def _quiet(self) -> Holdings:
-        """The holdings once no call, session, registration or RTP port is left."""
-        last: Holdings | None = None
-
-        async def is_quiet() -> Holdings | None:
-            nonlocal last
-            last = await self.holdings()
-            nothing = not any(last.gauges.values()) and not last.rtp_ports
-            return last if nothing else None
-
-        try:
-            found = await until(is_quiet, "quiet", timeout_s=10)
-        except AssertionError:
-            raise AssertionError(f"left behind: {last}") from None
-        assert found is not None
-        return found
+        return await self.service.holdings(but_connections_of=pooled)
 
     async def settle(self) -> None:
         """End what a test left open, and check that nothing stays behind.
@@ -295,23 +243,4 @@ class World:
             if (await self.service.metrics())["ringbridge_sessions"]:
                 async with self.client(number) as client:
                     await client.sign_out()
-        assert self._baseline is not None
-        before = self._baseline
-        last = await self._quiet()
-
-        async def is_as_before() -> bool:
-            nonlocal last
-            last = await self.holdings()
-            now, then = last.footprint, before.footprint
-            return (
-                now.sockets <= then.sockets
-                and now.udp_ports == then.udp_ports
-                and now.descriptors <= then.descriptors
-                and now.processes == then.processes
-                and last.tasks <= before.tasks
-            )
-
-        try:
-            await until(is_as_before, "as before", timeout_s=10)
-        except AssertionError:
-            raise AssertionError(f"leaks: {last} after {before}") from None
+        await self._inventory.check()
