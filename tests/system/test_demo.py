@@ -7,7 +7,8 @@ import os
 import re
 import signal
 import sys
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,7 @@ from tests.system.waiting import until
 pytestmark = [pytest.mark.system, pytest.mark.needs("chromium")]
 
 PORTS = 4
+CLONE_TIMEOUT_S = 600
 DATABASE = "ringbridge.db"
 GAUGES = ("ringbridge_calls_active", "ringbridge_media_open_calls")
 
@@ -66,6 +68,9 @@ class Stranger:
         await button.wait_for()
         await asyncio.sleep(GUARD_S)
         await button.click()
+
+    async def sees_heading(self, words: str) -> None:
+        await expect(self.widget.get_by_role("heading", name=words)).to_be_visible()
 
     async def sees_saved(self) -> None:
         await expect(
@@ -164,9 +169,7 @@ async def test_ana_calls_and_is_answered(demo: Demo, chromium: Chromium) -> None
         await person.call_from("Ana Ruiz")
         desk = person.console.get_by_role("listitem").filter(has_text="desk phone")
         await expect(desk.get_by_text("Ringing")).to_be_visible()
-        await expect(
-            person.widget.get_by_role("heading", name="Ana Ruiz")
-        ).to_be_visible()
+        await person.sees_heading("Ana Ruiz")
         await expect(person.widget.get_by_text("Acme Corp · Contact")).to_be_visible()
         await person.press("Answer")
         await expect(desk.get_by_text("Answered on another device")).to_be_visible()
@@ -229,7 +232,78 @@ async def test_the_desk_phone_answers(demo: Demo, chromium: Chromium) -> None:
         await person.call_from("Ana Ruiz")
         desk = person.console.get_by_role("listitem").filter(has_text="desk phone")
         await desk.get_by_role("button", name="Answer").click()
-        await expect(
-            person.widget.get_by_role("heading", name="Answered on another device")
-        ).to_be_visible()
+        await person.sees_heading("Answered on another device")
         await desk.get_by_role("button", name="Hang up").click()
+
+
+@pytest.mark.timeout(CLONE_TIMEOUT_S)
+@pytest.mark.needs("git", "make")
+async def test_from_a_clone_to_ringing(
+    logs: LogBook,
+    chromium: Chromium,
+    tmp_path: Path,
+    repository: Path,
+    record_property: Callable[[str, object], None],
+) -> None:
+    """The README's words, by somebody who has Python, git and make.
+
+    How long it takes is told and not judged: it depends on the machine and on what
+    of the packages is in pip's cache.
+    """
+    began = time.monotonic()
+    clone = tmp_path / "ringbridge"
+    first = free_ports(PORTS)
+    newcomer = _without_our_environment()
+    git = Program(
+        "git", ["git", "clone", "--quiet", repository, clone], logs=logs, **newcomer
+    )
+    async with git:
+        assert await git.wait(timeout_s=60) == 0
+    program = Program(
+        "make demo",
+        ["make", "demo", f"DEMO_OPTIONS=--port {first}"],
+        logs=logs,
+        directory=clone,
+        **newcomer,
+    )
+    async with program:
+        await program.wait_for_line("Ctrl-C ends everything", timeout_s=CLONE_TIMEOUT_S)
+        # What pip had to say about its indexes.
+        said = len(program.matching("ERROR|WARNING"))
+        pids = tree(program.pid)
+        [command] = [pid for pid in pids if _is_the_command(pid, clone)]
+        async with stranger(Demo(program, first), chromium) as person:
+            await person.call_from("Ana Ruiz")
+            await person.sees_heading("Ana Ruiz")
+            await expect(
+                person.widget.get_by_role("button", name="Answer").first
+            ).to_be_visible()
+            seconds = round(time.monotonic() - began, 1)
+        record_property("clone_to_ringing_s", seconds)
+        print(f"from clone to ringing: {seconds} s")
+        os.kill(command, signal.SIGINT)
+        assert await program.wait(timeout_s=15) == 0
+        assert not alive(pids)
+        assert len(program.matching("ERROR|WARNING")) == said
+        assert not program.matching("Traceback")
+
+
+def _without_our_environment() -> dict[str, Mapping[str, str]]:
+    """What a newcomer's shell has: no virtual environment, no make around it."""
+    ours = str(Path(sys.executable).parent)
+    path = os.environ["PATH"].split(os.pathsep)
+    return {
+        "environment": {
+            "PATH": os.pathsep.join(part for part in path if part != ours),
+            "VIRTUAL_ENV": "",
+            "MAKEFLAGS": "",
+            "MAKELEVEL": "",
+        }
+    }
+
+
+def _is_the_command(pid: int, clone: Path) -> bool:
+    """Whether it is the clone's ``ringbridge``, by the clone's own Python."""
+    words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+    is_it = len(words) > 2 and words[1].endswith(".venv/bin/ringbridge")
+    return is_it and Path(words[0]).is_relative_to(clone)
