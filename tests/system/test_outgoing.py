@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.system.baresip import Baresip, TracedMessage
 from tests.system.conftest import BROWSER_SAYS
 from tests.system.salesforce import CrmTask
+from tests.system.tones import write_ulaw_tone
 from tests.system.waiting import until, until_true
 from tests.system.world import ANA, PHONE_SAYS, World
 
@@ -14,6 +17,10 @@ pytestmark = [
     pytest.mark.system,
     pytest.mark.needs("kamailio", "kamcmd", "baresip", "sipp", "chromium"),
 ]
+
+
+# Well above what it takes to be heard on a busy machine.
+ANNOUNCEMENT_MS = 8000
 
 
 async def only_task(world: World, logged: int) -> CrmTask:
@@ -41,6 +48,32 @@ async def test_answered_and_hung_up_here(world: World) -> None:
         await callee.wait_event("CALL_CLOSED")
         assert callee.requests("BYE")
         await rep.wait_text("You ended the call")
+        assert (await only_task(world, logged)).outcome == "Answered"
+        rep.visitor.assert_no_complaints()
+
+
+async def test_heard_before_it_is_answered(world: World, tmp_path: Path) -> None:
+    """Early media: an announcement, then the answer in the same dialog."""
+    logged = len(await world.salesforce.tasks())
+    number = "+12025550116"
+    await world.proxy.add_user(number, "callee")
+    sound = write_ulaw_tone(tmp_path / "sound.ulaw", PHONE_SAYS, seconds=5)
+    async with (
+        world.sipp(
+            "uas_announces", keys={"sound": str(sound)}, pause_ms=ANNOUNCEMENT_MS
+        ) as callee,
+        world.rep_page() as rep,
+    ):
+        await callee.register(number, "callee")
+        await rep.dial(number)
+        await rep.wait_hears(PHONE_SAYS)
+        await rep.wait_status("Ringing…")
+        assert "SIP/2.0 200" not in callee.messages()
+
+        await rep.wait_status("On call", timeout_s=2 * ANNOUNCEMENT_MS / 1000)
+        await rep.wait_hears(PHONE_SAYS)
+        await rep.end()
+        await callee.finish()
         assert (await only_task(world, logged)).outcome == "Answered"
         rep.visitor.assert_no_complaints()
 

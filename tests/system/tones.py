@@ -52,6 +52,19 @@ def write_tone(
     return path
 
 
+def write_ulaw_tone(path: Path, hz: float, *, seconds: float) -> Path:
+    """Write one sine tone as G.711 mu-law without a header, as RTP has it."""
+    rate = 8000
+    turns = 2 * np.pi * hz * np.arange(int(rate * seconds)) / rate
+    linear = np.rint(0.4 * 32767 * np.sin(turns)).astype(int)
+    biased = np.abs(linear) + 132
+    segment = np.floor(np.log2(biased)).astype(int) - 7
+    step = (biased >> (segment + 3)) & 15
+    octets = ~((linear < 0) << 7 | segment << 4 | step) & 255
+    path.write_bytes(octets.astype(np.uint8).tobytes())
+    return path
+
+
 def write_wav(path: Path, sound: Sound, *, channels: int = 1) -> None:
     """Write 16 bits, the same in all channels."""
     with wave.open(str(path), "wb") as file:
