@@ -203,6 +203,38 @@ class SipAccountSection(Section):
     auth_username: str | None = None
 
 
+class MailSection(Section):
+    """Where invitations are handed in. ``sender`` must be an address that this server
+    may send for (SPF, DKIM); ``security`` is ``tls`` from the first byte, usually on
+    port 465, or ``starttls``; ``none`` sends passwords and invites in the clear."""
+
+    host: Host
+    port: Port = 587
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    username: str = ""
+    password: Secret | None = None
+    sender: Annotated[
+        str, Field(min_length=3, max_length=254, pattern=r"^[^\s@]+@[^\s@]+$")
+    ]
+    ca_file: str = ""
+
+
+class InviteSection(Section):
+    """Video invites; a tenant without this section has none.
+
+    ``sip`` is the account at the application server by which guests call; their From
+    is ``guest-…`` in the tenant's domain. Without a password the application server
+    must take such calls from our address. Guests may come in ``open_before_s``
+    before the start.
+    """
+
+    mail: MailSection | None = None
+    sip: SipAccountSection | None = None
+    open_before_s: Annotated[int, Field(ge=0, le=3600)] = 600
+    max_per_user_and_day: Annotated[int, Field(ge=1, le=1000)] = 100
+    language: Literal["en", "de", "es", "fr"] = "en"
+
+
 class SalesforceUserSection(Section):
     user_id: Annotated[str, Field(pattern=r"^(005[A-Za-z0-9]{12}([A-Za-z0-9]{3})?)?$")]
     username: str = ""
@@ -212,6 +244,7 @@ class UserSection(Section):
     id: Name
     name: Annotated[str, Field(min_length=1, max_length=120)]
     number: str = ""
+    email: Annotated[str, Field(max_length=254, pattern=r"^([^\s@]+@[^\s@]+)?$")] = ""
     sip: SipAccountSection
     salesforce: SalesforceUserSection | None = None
     password_hash: str = ""
@@ -238,6 +271,7 @@ class TenantSection(Section):
     country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] = "US"
     application_server: ApplicationServerSection
     salesforce: SalesforceSection | None = None
+    invites: InviteSection | None = None
     origins: tuple[Origin, ...] = ()
     users: Annotated[tuple[UserSection, ...], Field(min_length=1)]
 

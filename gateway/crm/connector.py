@@ -134,6 +134,27 @@ class Activity:
 
 
 @dataclass(frozen=True, slots=True)
+class Meeting:
+    """A video invite in the CRM's calendar, exactly once under ``key``.
+
+    ``key`` is ``meet:<uuid>``. Unlike an activity it is written anew at each change:
+    the newest state wins. ``location`` is what opens it for the rep, never a guest's
+    link; ``description`` holds who is invited, came, or did not.
+    """
+
+    key: str
+    user: CrmUser
+    subject: str
+    description: str
+    starts_at: datetime
+    ends_at: datetime
+    location: str = ""
+    who_id: str = ""
+    what_id: str = ""
+    is_cancelled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class WrittenActivity:
     """Where the activity is; ``created`` is False if it was there already."""
 
@@ -153,6 +174,9 @@ class Connector(Protocol):
 
     async def write_activity(self, activity: Activity) -> WrittenActivity:
         """Upsert by ``activity.key``; safe to repeat after any failure."""
+
+    async def write_meeting(self, meeting: Meeting) -> WrittenActivity:
+        """Upsert by ``meeting.key``, every field; safe to repeat after any failure."""
 
     async def close(self) -> None:
         """Give up threads and connections."""

@@ -24,6 +24,8 @@ class User:
         number: what colleagues dial, shown in the widget.
         crm_user_id: the CRM's id (Salesforce 18-character user id), "" if none.
         crm_username: the CRM's sign-in name, "" if none.
+        email: invites go out in this address's name, "" if none.
+        invite_id: the invite that a guest came by, "" for reps.
         password_hash: ``scrypt`` hash for sign-in without CRM, "" if not allowed.
     """
 
@@ -34,4 +36,11 @@ class User:
     country: str = "US"
     crm_user_id: str = ""
     crm_username: str = ""
+    email: str = ""
+    invite_id: str = ""
     password_hash: str = field(default="", repr=False)
+
+    @property
+    def is_guest(self) -> bool:
+        """Came by an invite's link: may call its host and do nothing else."""
+        return bool(self.invite_id)

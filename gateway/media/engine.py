@@ -52,11 +52,21 @@ class Negotiated:
         codec: encoding name as in rtpmap, e.g. ``"PCMU"``.
         renegotiate_browser: the SIP side chose another codec than the browser
             now sends; ask the browser for a new offer of the same generation.
+        video: encoding name of the video that is agreed (towards the browser before
+            the SIP side has spoken: the first common one), ``""`` without video.
+        video_sends: the browser's video goes to the far end.
+        video_receives: the far end's video goes to the browser.
+        video_offered: the SIP side's description has video that was left out because
+            the browser leg has none yet; it may be asked to add it.
     """
 
     sdp: str
     codec: str
     renegotiate_browser: bool = False
+    video: str = ""
+    video_sends: bool = False
+    video_receives: bool = False
+    video_offered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +90,12 @@ class LegStatistics:
 
 @dataclass(frozen=True, slots=True)
 class MediaStatistics:
-    """Both legs at one moment."""
+    """Both legs at one moment; video's are None while there is none."""
 
     browser: LegStatistics = field(default_factory=LegStatistics)
     sip: LegStatistics = field(default_factory=LegStatistics)
+    browser_video: LegStatistics | None = None
+    sip_video: LegStatistics | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +135,14 @@ class DigitReceived:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyframeWanted:
+    """A leg's remote is to send a full picture, and RTCP cannot ask it (no AVPF)."""
+
+    call: MediaCallId
+    leg: Leg
+
+
+@dataclass(frozen=True, slots=True)
 class EngineLost:
     """The worker that carried the call died; open the call again elsewhere."""
 
@@ -130,7 +150,12 @@ class EngineLost:
 
 
 MediaEvent = (
-    BrowserConnected | BrowserLost | SipMediaStarted | DigitReceived | EngineLost
+    BrowserConnected
+    | BrowserLost
+    | SipMediaStarted
+    | DigitReceived
+    | KeyframeWanted
+    | EngineLost
 )
 
 
@@ -164,6 +189,12 @@ class MediaEngine(Protocol):
 
     async def send_digits(self, call: MediaCallId, leg: Leg, digits: str) -> bool:
         """Send telephone-events towards the leg's remote; False: not negotiated."""
+
+    async def request_keyframe(self, call: MediaCallId, leg: Leg) -> None:
+        """Ask the leg's remote for a full picture (PLI or FIR); without video: nothing.
+
+        For a peer's INFO with media_control (RFC 5168).
+        """
 
     async def statistics(self, call: MediaCallId) -> MediaStatistics:
         """Counters now."""

@@ -20,6 +20,7 @@ class RequestError(Exception):
         sip_code: int | None = None,
         records: tuple[Record, ...] = (),
         trace_id: str | None = None,
+        field: str = "",
     ) -> None:
         super().__init__(message)
         self.kind = kind
@@ -27,6 +28,7 @@ class RequestError(Exception):
         self.sip_code = sip_code
         self.records = records
         self.trace_id = trace_id
+        self.field = field
 
 
 class Backend(Protocol):

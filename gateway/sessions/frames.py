@@ -145,6 +145,7 @@ def refusal(error: RequestError, *, op_id: str | None = None) -> str:
         op_id=op_id,
         trace_id=error.trace_id,
         records=error.records,
+        field=error.field,
     )
     is_ours = error.kind is ErrorKind.INTERNAL
     code = INTERNAL_ERROR if is_ours else APPLICATION_ERROR

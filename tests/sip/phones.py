@@ -27,6 +27,7 @@ class Phone:
         domain: str,
         password: str,
         server: tuple[str, int],
+        username: str | None = None,
         transport: Protocols | None = None,
         expires_s: int = 600,
         registers: bool = True,
@@ -45,6 +46,7 @@ class Phone:
             rng=random.Random(f"{user}{id(self)}"),
         )
         self.agent.on_invite = self._on_invite
+        self._username = username or user
         self._password = password
         self.server = server
         self._registers = registers
@@ -56,7 +58,7 @@ class Phone:
         suffix = f";transport={self.transport}" if self.transport else ""
         self.account = sip.Account(
             aor=sip.Uri.parse(f"sip:{self.user}@{self.domain}"),
-            username=self.user,
+            username=self._username,
             password=sip.Secret(self._password),
             registrar=sip.Uri.parse(f"sip:{self.domain}"),
             outbound_proxies=(sip.Uri.parse(f"sip:{host}:{port}{suffix}"),),

@@ -14,7 +14,7 @@ frequency in it. Typical use::
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +33,8 @@ from playwright.async_api import (
     async_playwright,
 )
 
+from tests.system import pictures
+from tests.system.pictures import write_film
 from tests.system.program import LogBook
 from tests.system.tones import Sound, assert_tone, has_tone, write_tone
 
@@ -61,6 +63,7 @@ ARGUMENTS = (
 )
 
 EARS = Path(__file__).parent / "ears.js"
+EYES = Path(__file__).parent / "eyes.js"
 
 
 @dataclass  # no slots: Playwright keeps its wrappers on the object
@@ -103,6 +106,9 @@ class Chromium:
 
     Args:
         says: frequency in hertz of what every microphone of it hears.
+        shows: byte that names the pictures that every camera of it films, None for
+            Chromium's own test picture.
+        arguments: more of the command line.
         hosts: host name patterns that lead to other hosts, e.g.
             ``{"*.lightning.force.com": "127.0.0.1"}``.
     """
@@ -113,10 +119,14 @@ class Chromium:
         directory: Path,
         says: float,
         logs: LogBook,
+        shows: int | None = None,
         hosts: Mapping[str, str] | None = None,
+        arguments: Sequence[str] = (),
     ) -> None:
         self._directory = directory
         self._says = says
+        self._shows = shows
+        self._arguments = tuple(arguments)
         self._logs = logs
         self._hosts = dict(hosts or {})
         self._playwright: Playwright | None = None
@@ -131,7 +141,14 @@ class Chromium:
             seconds=MICROPHONE_SECONDS,
         )
         rules = ",".join(f"MAP {name} {host}" for name, host in self._hosts.items())
-        arguments = [*ARGUMENTS, f"--use-file-for-fake-audio-capture={tone}"]
+        arguments = [
+            *ARGUMENTS,
+            f"--use-file-for-fake-audio-capture={tone}",
+            *self._arguments,
+        ]
+        if self._shows is not None:
+            film = write_film(self._directory / "camera.y4m", self._shows)
+            arguments.append(f"--use-file-for-fake-video-capture={film}")
         if rules:
             arguments.append(f"--host-resolver-rules={rules}")
         self._playwright = await async_playwright().start()
@@ -157,7 +174,7 @@ class Chromium:
 
     @asynccontextmanager
     async def visitor(
-        self, name: str, *, has_microphone: bool = True
+        self, name: str, *, has_microphone: bool = True, has_camera: bool = False
     ) -> AsyncIterator[Visitor]:
         """A fresh profile, forgotten afterwards."""
         if self._browser is None:
@@ -167,9 +184,12 @@ class Chromium:
         )
         context.set_default_timeout(10_000)
         try:
-            if has_microphone:
-                await context.grant_permissions(["microphone"])
+            devices = {"microphone": has_microphone, "camera": has_camera}
+            await context.grant_permissions(
+                [name for name, has in devices.items() if has]
+            )
             await context.add_init_script(path=EARS)
+            await context.add_init_script(path=EYES)
             yield Visitor(name, context, self._logs.open(f"page of {name}"))
         finally:
             await context.close()
@@ -202,6 +222,37 @@ async def wait_hears(
             states = await frame.evaluate("ringbridgeEars.states()")
             assert len(sound.samples), f"no remote audio; peers are {states}"
             assert_tone(sound, hz)
+        await asyncio.sleep(0.03)
+
+
+async def sees(frame: Frame | Page) -> tuple[int, int] | None:
+    """Who is in the page's newest remote picture, and which picture it is."""
+    cells: list[int] | None = await frame.evaluate(
+        "(grid) => ringbridgeEyes.look(grid)", pictures.GRID
+    )
+    return None if cells is None else pictures.read(cells)
+
+
+async def wait_sees(frame: Frame | Page, who: int, *, timeout_s: float = 5.0) -> None:
+    """Wait until the page sees moving pictures of ``who``.
+
+    Raises:
+        AssertionError: not within the time; the text says what it sees.
+    """
+    loop = asyncio.get_running_loop()
+    end = loop.time() + timeout_s
+    counts: set[int] = set()
+    seen = None
+    while len(counts) < 3:
+        seen = await sees(frame)
+        if seen is not None and seen[0] == who:
+            counts.add(seen[1])
+        if loop.time() > end:
+            states = await frame.evaluate("ringbridgeEars.states()")
+            raise AssertionError(
+                f"no moving pictures of {who:#x} but {seen}, {len(counts)} of them; "
+                f"peers are {states}"
+            )
         await asyncio.sleep(0.03)
 
 

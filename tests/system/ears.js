@@ -11,7 +11,7 @@
       super(...parameters);
       peers.push(this);
       this.addEventListener('track', (event) => {
-        if (event.track.kind === 'audio') tracks.push({peer: this, track: event.track});
+        tracks.push({peer: this, track: event.track});
       });
     }
   };
@@ -46,13 +46,17 @@
     tapped = {track, analyser, element};
     return analyser;
   }
+  const living = (kind) => tracks
+    .filter(({peer, track}) => track.kind === kind
+      && peer.connectionState !== 'closed' && track.readyState === 'live')
+    .map(({track}) => track);
   globalThis.ringbridgeEars = {
     peers,
+    videoTracks: () => living('video'),
     listen({rate, samples}) {
-      const live = tracks.filter(({peer, track}) =>
-        peer.connectionState !== 'closed' && track.readyState === 'live');
+      const live = living('audio');
       if (!live.length) return null;
-      const analyser = tap(live[live.length - 1].track, rate, samples);
+      const analyser = tap(live[live.length - 1], rate, samples);
       context.resume();
       const heard = new Float32Array(samples);
       analyser.getFloatTimeDomainData(heard);

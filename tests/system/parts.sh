@@ -9,6 +9,7 @@ declare -A package=(
     [sipp]="sip-tester"
     [chromium]="chromium fonts-liberation"
     [pg_ctlcluster]="postgresql"
+    [turnserver]="coturn"
     [openssl]="openssl"
     [cc]="gcc libc6-dev"
     [unshare]="util-linux"

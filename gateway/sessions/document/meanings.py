@@ -21,6 +21,9 @@ ERRORS: dict[ErrorKind, str] = {
     ErrorKind.CRM_UNAVAILABLE: "The CRM does not answer.",
     ErrorKind.CRM_REFUSED: "The CRM does not allow it.",
     ErrorKind.CRM_DUPLICATE: "The CRM has such a record already; see `records`.",
+    ErrorKind.INVITE_UNKNOWN: "The user has no such invite, or it no such guest.",
+    ErrorKind.INVITE_INVALID: "Something in the invite is wrong; see `field`.",
+    ErrorKind.INVITE_CLOSED: "The invite is over or cancelled.",
     ErrorKind.POLICY_DENIED: "Not allowed for this user, tenant or web site.",
     ErrorKind.OP_CONFLICT: "The `op_id` was used for another request.",
     ErrorKind.RATE_LIMITED: "Too much at once. Try again later.",
@@ -65,6 +68,7 @@ METHODS: dict[str, str] = {
     "ping": "Is the server there? May be a notification, which gets no answer.",
     "registration.retry": "Try to register the phone account now.",
     "call.create": "Dial.",
+    "call.join": "Call the host of the invite. The only call that guests may make.",
     "call.answer": "Answer.",
     "call.reject": "Decline.",
     "call.hangup": "End, or cancel while it rings there.",
@@ -74,6 +78,13 @@ METHODS: dict[str, str] = {
     "call.choose_record": "Of several matches, this one.",
     "contact.create": "Create a CRM contact.",
     "history.list": "Ended calls, newest first.",
+    "invite.create": "Make a video invite and mail it to its guests.",
+    "invite.change": "Change it; guests get the change by mail.",
+    "invite.cancel": "Cancel it; guests are told by mail.",
+    "invite.resend": "Mail the invitation again.",
+    "invite.extend": "Let it end later.",
+    "invite.link": "A guest's link, to hand over by another way.",
+    "invite.list": "The invites to come, or those that are over.",
 }
 
 EVENTS: dict[str, str] = {
@@ -84,9 +95,11 @@ EVENTS: dict[str, str] = {
     "call.answered": "The call is answered, here or there.",
     "call.media": "What to do about media, or that it flows.",
     "call.dtmf": "The far end pressed a key.",
-    "call.updated": "Match, peer or activity changed.",
+    "call.updated": "Match, peer, video or activity changed.",
     "call.ended": "The call is over; `end_reason` says why. "
     "Without `call.incoming` when the caller gave up at once.",
+    "invite.updated": "An invite changed, or how far its mail, guests or event are.",
+    "invite.ending": "The invite's time ends soon.",
     "session.superseded": "Another page has taken over. The socket closes.",
     "server.notice": "`drain`: the gateway will shut down.",
 }
@@ -95,5 +108,8 @@ HTTP: dict[str, str] = {
     "/v1/sign-in": "Proves who the user is: CRM assertion, or name and password.",
     "/v1/sessions": "A ticket for one `session.hello`. Needs the access token.",
     "/v1/turn": "STUN and TURN servers with credentials. Needs the access token.",
+    "/v1/join": "What an invite's link leads to, and whether one may come in.",
+    "/v1/join/session": "Come in as a guest. Gives an access token.",
+    "/v1/join/calendar": "The invite as a calendar file.",
     "/v1/ice-test": "Can the page reach the gateway at all?",
 }

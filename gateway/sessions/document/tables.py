@@ -124,7 +124,9 @@ def _closes() -> str:
 def _types() -> str:
     parts = []
     for value in vars(wire).values():
-        if not isinstance(value, type) or value.__module__ != wire.__name__:
+        if not isinstance(value, type) or not value.__module__.startswith(
+            wire.__name__
+        ):
             continue
         if not issubclass(value, Wire) or not value.model_fields:
             continue

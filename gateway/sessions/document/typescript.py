@@ -49,7 +49,7 @@ def type_script() -> str:
     received = _reachable(client_models())
     parts = [_HEADER]
     for name, value in vars(wire).items():
-        if not inspect.isclass(value) or value.__module__ != wire.__name__:
+        if not inspect.isclass(value) or not value.__module__.startswith(wire.__name__):
             continue
         if issubclass(value, enum.StrEnum):
             parts.append(_enumeration(name, value))
@@ -62,7 +62,7 @@ def type_script() -> str:
 
 
 _HEADER = """\
-// Generated from gateway/sessions/wire.py by `python -m gateway.sessions.document`.
+// Generated from gateway/sessions/wire by `python -m gateway.sessions.document`.
 // Do not edit. Import the types by JSDoc:
 //   /** @typedef {import("./wire.d.ts").CallView} CallView */
 """

@@ -1,6 +1,24 @@
-// Generated from gateway/sessions/wire.py by `python -m gateway.sessions.document`.
+// Generated from gateway/sessions/wire by `python -m gateway.sessions.document`.
 // Do not edit. Import the types by JSDoc:
 //   /** @typedef {import("./wire.d.ts").CallView} CallView */
+
+export interface Empty {
+}
+
+/**
+ * `kind` is the stable API; `message` beside it is for people.
+ *
+ * `field` names the request's field that is wrong, as a path (`guests.0.email`).
+ */
+export interface ErrorData {
+  kind: ErrorKind;
+  retryable: boolean;
+  sip_code?: number;
+  op_id?: string;
+  trace_id?: string;
+  records: readonly Record[];
+  field: string;
+}
 
 /** Stable names of errors (`error.data.kind`). */
 export type ErrorKind =
@@ -19,6 +37,9 @@ export type ErrorKind =
   | "crm.unavailable"
   | "crm.refused"
   | "crm.duplicate"
+  | "invite.unknown"
+  | "invite.invalid"
+  | "invite.closed"
   | "policy.denied"
   | "op.conflict"
   | "rate.limited"
@@ -27,22 +48,160 @@ export type ErrorKind =
   | "method.unknown"
   | "internal";
 
-export type RegistrationState =
-  | "registering"
-  | "registered"
-  | "failed"
-  | "unregistered";
+/** A CRM record, ready to show and to pop. */
+export interface Record {
+  id: string;
+  kind: string;
+  name: string;
+  url: string;
+  company: string;
+  phone: string;
+  certainty: "exact" | "possible";
+}
 
-/** Why the phone account is not registered; the widget has words for each. */
-export type RegistrationProblem =
-  | "wrong_password"
-  | "refused"
-  | "unreachable"
-  | "unavailable";
+/** Of the call's CRM activity. `none`: this call is not to be logged. */
+export type ActivityState =
+  | "none"
+  | "waiting"
+  | "written"
+  | "failed";
+
+export interface ActivityView {
+  state: ActivityState;
+  record_id: string;
+  url: string;
+  problem: string;
+}
+
+/** Answer an incoming call; `offer` unless one was sent by `call.media`. */
+export interface CallAnswer {
+  op_id: string;
+  call_id: string;
+  offer?: string;
+  generation?: number;
+}
+
+export interface CallAnsweredEvent {
+  seq: number;
+  at: number;
+  type: "call.answered";
+  call: CallView;
+}
+
+/** `answer` is the SDP answer to the offer in the request, if there was one. */
+export interface CallAnswerResult {
+  call: CallView;
+  answer?: string;
+}
+
+/** Of several matches, this one is meant; the activity goes there. */
+export interface CallChooseRecord {
+  op_id: string;
+  call_id: string;
+  record_id: string;
+}
+
+/** Dial `to` (digits, E.164, `tel:` or `sip:`). `call_id` is client-made. */
+export interface CallCreate {
+  op_id: string;
+  call_id: string;
+  to: string;
+  offer: string;
+  record?: Record;
+}
 
 export type CallDirection =
   | "inbound"
   | "outbound";
+
+export interface CallDtmf {
+  op_id: string;
+  call_id: string;
+  digits: string;
+}
+
+export interface CallDtmfEvent {
+  seq: number;
+  at: number;
+  type: "call.dtmf";
+  call_id: string;
+  digit: string;
+}
+
+/** The far end sends sound before it answers; stop local ringback. */
+export interface CallEarlyMediaEvent {
+  seq: number;
+  at: number;
+  type: "call.early_media";
+  call: CallView;
+}
+
+export interface CallEndedEvent {
+  seq: number;
+  at: number;
+  type: "call.ended";
+  call: CallView;
+}
+
+export interface CallHangup {
+  op_id: string;
+  call_id: string;
+}
+
+export interface CallIncomingEvent {
+  seq: number;
+  at: number;
+  type: "call.incoming";
+  call: CallView;
+}
+
+/** Call the host of the invite. Guests only, and all that they may dial. */
+export interface CallJoin {
+  op_id: string;
+  call_id: string;
+  offer: string;
+}
+
+/** Offer media: first time, after a reload or network change, or as asked. */
+export interface CallMedia {
+  op_id: string;
+  call_id: string;
+  offer: string;
+  generation: number;
+  reason?: MediaReason;
+}
+
+export interface CallMediaEvent {
+  seq: number;
+  at: number;
+  type: "call.media";
+  call_id: string;
+  action: MediaAction;
+  generation: number;
+}
+
+export interface CallMediaResult {
+  answer: string;
+  generation: number;
+}
+
+export interface CallReject {
+  op_id: string;
+  call_id: string;
+  reason?: "declined" | "busy";
+}
+
+export interface CallResult {
+  call: CallView;
+}
+
+/** The far end of an outgoing call rings: play ringback unless early media. */
+export interface CallRingingEvent {
+  seq: number;
+  at: number;
+  type: "call.ringing";
+  call: CallView;
+}
 
 /** `ringing` incoming; `calling`, `alerting` outgoing before an answer. */
 export type CallState =
@@ -52,6 +211,53 @@ export type CallState =
   | "alerting"
   | "active"
   | "ended";
+
+/** A late ICE candidate; the gateway is ICE-lite and needs none, so a no-op. */
+export interface CallTrickle {
+  call_id: string;
+  generation: number;
+  candidate?: string;
+}
+
+/** Match, peer, video or activity state changed. */
+export interface CallUpdatedEvent {
+  seq: number;
+  at: number;
+  type: "call.updated";
+  call: CallView;
+}
+
+/** All that a client needs to draw a call. Times are Unix milliseconds. */
+export interface CallView {
+  call_id: string;
+  direction: CallDirection;
+  state: CallState;
+  peer: Peer;
+  match: Match;
+  started_at: number;
+  answered_at?: number;
+  ended_at?: number;
+  end_reason?: EndReason;
+  sip_code?: number;
+  media_generation: number;
+  activity: ActivityView;
+  video: VideoView;
+  invite?: InviteRef;
+}
+
+/** Create a contact, and match it to `call_id` when given. */
+export interface ContactCreate {
+  op_id: string;
+  last_name: string;
+  first_name?: string;
+  phone?: string;
+  company?: string;
+  call_id?: string;
+}
+
+export interface ContactCreateResult {
+  record: Record;
+}
 
 /** Why a call ended, from the rep's point of view; one for every call. */
 export type EndReason =
@@ -73,19 +279,36 @@ export type EndReason =
   | "client_lost"
   | "media_failed"
   | "gateway_restarted"
+  | "invite_over"
   | "failed";
+
+/** Ended calls, newest first; `before` is a `started_at` in Unix ms. */
+export interface HistoryList {
+  limit?: number;
+  before?: number;
+}
+
+export interface HistoryListResult {
+  calls: readonly CallView[];
+}
+
+/** The video invite that a call came by; `guest` is who it was for. */
+export interface InviteRef {
+  invite_id: string;
+  subject: string;
+  guest: string;
+}
+
+/** What the CRM knows of the other party; `records` best first. */
+export interface Match {
+  state: MatchState;
+  records: readonly Record[];
+}
 
 export type MatchState =
   | "searching"
   | "found"
   | "none"
-  | "failed";
-
-/** Of the call's CRM activity. `none`: this call is not to be logged. */
-export type ActivityState =
-  | "none"
-  | "waiting"
-  | "written"
   | "failed";
 
 /**
@@ -110,23 +333,6 @@ export type MediaReason =
   | "failed"
   | "renegotiate";
 
-/** A CRM record, ready to show and to pop. */
-export interface Record {
-  id: string;
-  kind: string;
-  name: string;
-  url: string;
-  company: string;
-  phone: string;
-  certainty: "exact" | "possible";
-}
-
-/** What the CRM knows of the other party; `records` best first. */
-export interface Match {
-  state: MatchState;
-  records: readonly Record[];
-}
-
 /** The other party: `number` as dialled or shown by SIP, `national` to read. */
 export interface Peer {
   number: string;
@@ -135,27 +341,298 @@ export interface Peer {
   display_name: string;
 }
 
-export interface ActivityView {
-  state: ActivityState;
-  record_id: string;
-  url: string;
-  problem: string;
+/**
+ * Of a call's video. `offered`: the other party offers it or has asked for it,
+ * and this side has none yet; it is taken by an offer with video.
+ */
+export type VideoState =
+  | "none"
+  | "offered"
+  | "active";
+
+/** `sends`: the far end takes ours; `receives`: it sends us its own. */
+export interface VideoView {
+  state: VideoState;
+  sends: boolean;
+  receives: boolean;
 }
 
-/** All that a client needs to draw a call. Times are Unix milliseconds. */
-export interface CallView {
-  call_id: string;
-  direction: CallDirection;
-  state: CallState;
-  peer: Peer;
-  match: Match;
-  started_at: number;
-  answered_at?: number;
-  ended_at?: number;
-  end_reason?: EndReason;
-  sip_code?: number;
-  media_generation: number;
-  activity: ActivityView;
+/** The body of every HTTP answer that is an error. */
+export interface HttpError {
+  error: HttpErrorDetail;
+}
+
+export interface HttpErrorDetail {
+  kind: ErrorKind;
+  message: string;
+}
+
+/** As WebRTC's `RTCIceServer`. */
+export interface IceServer {
+  urls: readonly string[];
+  username?: string;
+  credential?: string;
+}
+
+export interface IceTestResult {
+  ok: boolean;
+  server_time: number;
+  turn: boolean;
+}
+
+/**
+ * `token` is the last part of the link `/join/TOKEN`. `browser` is a secret
+ * that this browser made at first use and keeps: a link is not for two at once.
+ */
+export interface JoinByLink {
+  token: string;
+  browser: string;
+}
+
+/** `text`: the invite as an iCalendar file (RFC 5545). */
+export interface JoinCalendar {
+  text: string;
+}
+
+/** Come in as `name`, whoever the link was sent to. */
+export interface JoinSession {
+  token: string;
+  browser: string;
+  name: string;
+}
+
+/** An RS256 JWT that the tenant's CRM signed for its user; see PROTOCOL.md. */
+export interface SignInByAssertion {
+  assertion: string;
+}
+
+/** Sign-in without a CRM. */
+export interface SignInByPassword {
+  tenant: string;
+  username: string;
+  password: string;
+}
+
+/** `access_token` goes into `Authorization: Bearer`; lasts `expires_in` s. */
+export interface SignInResult {
+  access_token: string;
+  expires_in: number;
+  user: UserView;
+}
+
+/** `ticket` opens one session, once, within `expires_in` seconds. */
+export interface TicketResult {
+  ticket: string;
+  expires_in: number;
+}
+
+/** `expires_in`: seconds the credentials last, absent when they do not expire. */
+export interface TurnResult {
+  ice_servers: readonly IceServer[];
+  expires_in?: number;
+}
+
+/**
+ * Whom to invite; `guest_id` of one who is invited already. `email` may be
+ * empty where no mail is to be sent.
+ */
+export interface GuestDraft {
+  name: string;
+  email?: string;
+  role?: GuestRole;
+  guest_id?: string;
+}
+
+export type GuestRole =
+  | "customer"
+  | "colleague";
+
+/** `joined_at`: first time in the call, Unix ms; `mail_problem` for people. */
+export interface GuestView {
+  guest_id: string;
+  name: string;
+  email: string;
+  role: GuestRole;
+  mail: MailState;
+  mail_problem: string;
+  joined_at?: number;
+  is_in_call: boolean;
+}
+
+export interface InviteCancel {
+  op_id: string;
+  invite_id: string;
+}
+
+/** Everything anew. Guests that are left out are told that it is cancelled. */
+export interface InviteChange {
+  op_id: string;
+  invite_id: string;
+  invite: InviteDraft;
+}
+
+/** `invite_id` is client-made. "Start now": `starts_at` is this moment. */
+export interface InviteCreate {
+  op_id: string;
+  invite_id: string;
+  invite: InviteDraft;
+}
+
+/**
+ * `time_zone`: IANA name, for the mail's words. `contact`: whom it is for in
+ * the CRM; `about`: the record it was made from (an Opportunity, a Case).
+ */
+export interface InviteDraft {
+  subject: string;
+  text?: string;
+  starts_at: number;
+  ends_at: number;
+  time_zone: string;
+  language?: string;
+  guests: readonly GuestDraft[];
+  contact?: Record;
+  about?: Record;
+  send_mail?: boolean;
+}
+
+/** The invite's time ends soon; to its rep and to guests in the call. */
+export interface InviteEndingEvent {
+  seq: number;
+  at: number;
+  type: "invite.ending";
+  invite_id: string;
+  ends_at: number;
+}
+
+/** Let it end later, also while it runs. */
+export interface InviteExtend {
+  op_id: string;
+  invite_id: string;
+  minutes: number;
+}
+
+export interface InviteLink {
+  invite_id: string;
+  guest_id: string;
+}
+
+export interface InviteLinkResult {
+  url: string;
+}
+
+/**
+ * `past`: those that are over, newest first, else what comes, next first;
+ * `after` is the last `invite_id` of the page before.
+ */
+export interface InviteList {
+  past?: boolean;
+  limit?: number;
+  after?: string;
+}
+
+export interface InviteListResult {
+  invites: readonly InviteView[];
+}
+
+/** Mail the invitation again, to all guests or to one. */
+export interface InviteResend {
+  op_id: string;
+  invite_id: string;
+  guest_id?: string;
+}
+
+export interface InviteResult {
+  invite: InviteView;
+}
+
+/** `open`: guests may come in now. `no_show`: over, and no guest ever came. */
+export type InviteState =
+  | "scheduled"
+  | "open"
+  | "over"
+  | "no_show"
+  | "cancelled";
+
+/** Changed, opened, joined, mailed, written to the CRM, over. */
+export interface InviteUpdatedEvent {
+  seq: number;
+  at: number;
+  type: "invite.updated";
+  invite: InviteView;
+}
+
+/**
+ * An invite as its rep sees it. Times are Unix milliseconds; `opens_at` is when
+ * guests may come in; `event` is the CRM's calendar event.
+ */
+export interface InviteView {
+  invite_id: string;
+  state: InviteState;
+  subject: string;
+  text: string;
+  starts_at: number;
+  ends_at: number;
+  opens_at: number;
+  time_zone: string;
+  language: string;
+  guests: readonly GuestView[];
+  contact?: Record;
+  about?: Record;
+  event: ActivityView;
+}
+
+/**
+ * `unknown`: no such link, for whatever reason. `in_use`: somebody is in the
+ * call by it, in another browser; `used_up`: as many browsers as may have used it.
+ */
+export type JoinState =
+  | "early"
+  | "open"
+  | "over"
+  | "cancelled"
+  | "revoked"
+  | "in_use"
+  | "used_up"
+  | "unknown";
+
+/**
+ * What a link leads to. Times are Unix ms, 0 when the link is `unknown`;
+ * `contact` is how to reach the host otherwise.
+ */
+export interface JoinView {
+  state: JoinState;
+  subject: string;
+  host: string;
+  company: string;
+  contact: string;
+  guest: string;
+  language: string;
+  time_zone: string;
+  opens_at: number;
+  starts_at: number;
+  ends_at: number;
+  server_time: number;
+}
+
+/**
+ * Of the last mail to a guest. `none`: nothing was to be sent. `uncertain`:
+ * the gateway died while it was being handed over; resend it to be sure.
+ */
+export type MailState =
+  | "none"
+  | "waiting"
+  | "sent"
+  | "failed"
+  | "uncertain";
+
+/** `instance_id` names this page load; a reload has another. */
+export interface Client {
+  name: string;
+  version: string;
+  instance_id: string;
+}
+
+export interface Ping {
 }
 
 /** `retry_in_s`: seconds to the next try, absent when none is planned. */
@@ -166,29 +643,45 @@ export interface Registration {
   retry_in_s?: number;
 }
 
-export interface UserView {
-  id: string;
-  name: string;
-  number: string;
-  tenant: string;
-  company: string;
+/** Why the phone account is not registered; the widget has words for each. */
+export type RegistrationProblem =
+  | "wrong_password"
+  | "refused"
+  | "unreachable"
+  | "unavailable";
+
+/** Try to register now, also after `wrong_password`. */
+export interface RegistrationRetry {
+  op_id: string;
 }
 
-/** Everything, at one moment; enough to draw the whole client. */
-export interface Snapshot {
-  user: UserView;
+export type RegistrationState =
+  | "registering"
+  | "registered"
+  | "failed"
+  | "unregistered";
+
+export interface RegistrationStateEvent {
+  seq: number;
+  at: number;
+  type: "registration.state";
   registration: Registration;
-  calls: readonly CallView[];
-  crm: string;
-  country: string;
-  server_time: number;
 }
 
-/** `instance_id` names this page load; a reload has another. */
-export interface Client {
-  name: string;
-  version: string;
-  instance_id: string;
+export interface ServerNoticeEvent {
+  seq: number;
+  at: number;
+  type: "server.notice";
+  notice: "drain";
+}
+
+export interface SessionAck {
+  seq: number;
+}
+
+/** Sign out: calls end, the phone account is unregistered. */
+export interface SessionClose {
+  op_id: string;
 }
 
 /** First message of a new page: a one-use ticket from `POST /v1/sessions`. */
@@ -225,191 +718,6 @@ export interface SessionResumeResult {
   snapshot?: Snapshot;
 }
 
-export interface SessionAck {
-  seq: number;
-}
-
-/** Sign out: calls end, the phone account is unregistered. */
-export interface SessionClose {
-  op_id: string;
-}
-
-export interface Ping {
-}
-
-export interface Empty {
-}
-
-/** Try to register now, also after `wrong_password`. */
-export interface RegistrationRetry {
-  op_id: string;
-}
-
-/** Dial `to` (digits, E.164, `tel:` or `sip:`). `call_id` is client-made. */
-export interface CallCreate {
-  op_id: string;
-  call_id: string;
-  to: string;
-  offer: string;
-  record?: Record;
-}
-
-/** `answer` is the SDP answer to the offer in the request, if there was one. */
-export interface CallAnswerResult {
-  call: CallView;
-  answer?: string;
-}
-
-/** Answer an incoming call; `offer` unless one was sent by `call.media`. */
-export interface CallAnswer {
-  op_id: string;
-  call_id: string;
-  offer?: string;
-  generation?: number;
-}
-
-export interface CallReject {
-  op_id: string;
-  call_id: string;
-  reason?: "declined" | "busy";
-}
-
-export interface CallHangup {
-  op_id: string;
-  call_id: string;
-}
-
-export interface CallDtmf {
-  op_id: string;
-  call_id: string;
-  digits: string;
-}
-
-/** Offer media: first time, after a reload or network change, or as asked. */
-export interface CallMedia {
-  op_id: string;
-  call_id: string;
-  offer: string;
-  generation: number;
-  reason?: MediaReason;
-}
-
-export interface CallMediaResult {
-  answer: string;
-  generation: number;
-}
-
-/** A late ICE candidate; the gateway is ICE-lite and needs none, so a no-op. */
-export interface CallTrickle {
-  call_id: string;
-  generation: number;
-  candidate?: string;
-}
-
-export interface CallResult {
-  call: CallView;
-}
-
-/** Create a contact, and match it to `call_id` when given. */
-export interface ContactCreate {
-  op_id: string;
-  last_name: string;
-  first_name?: string;
-  phone?: string;
-  company?: string;
-  call_id?: string;
-}
-
-export interface ContactCreateResult {
-  record: Record;
-}
-
-/** Of several matches, this one is meant; the activity goes there. */
-export interface CallChooseRecord {
-  op_id: string;
-  call_id: string;
-  record_id: string;
-}
-
-/** Ended calls, newest first; `before` is a `started_at` in Unix ms. */
-export interface HistoryList {
-  limit?: number;
-  before?: number;
-}
-
-export interface HistoryListResult {
-  calls: readonly CallView[];
-}
-
-export interface RegistrationStateEvent {
-  seq: number;
-  at: number;
-  type: "registration.state";
-  registration: Registration;
-}
-
-export interface CallIncomingEvent {
-  seq: number;
-  at: number;
-  type: "call.incoming";
-  call: CallView;
-}
-
-/** The far end of an outgoing call rings: play ringback unless early media. */
-export interface CallRingingEvent {
-  seq: number;
-  at: number;
-  type: "call.ringing";
-  call: CallView;
-}
-
-/** The far end sends sound before it answers; stop local ringback. */
-export interface CallEarlyMediaEvent {
-  seq: number;
-  at: number;
-  type: "call.early_media";
-  call: CallView;
-}
-
-export interface CallAnsweredEvent {
-  seq: number;
-  at: number;
-  type: "call.answered";
-  call: CallView;
-}
-
-export interface CallMediaEvent {
-  seq: number;
-  at: number;
-  type: "call.media";
-  call_id: string;
-  action: MediaAction;
-  generation: number;
-}
-
-export interface CallDtmfEvent {
-  seq: number;
-  at: number;
-  type: "call.dtmf";
-  call_id: string;
-  digit: string;
-}
-
-/** Match, peer or activity state changed. */
-export interface CallUpdatedEvent {
-  seq: number;
-  at: number;
-  type: "call.updated";
-  call: CallView;
-}
-
-export interface CallEndedEvent {
-  seq: number;
-  at: number;
-  type: "call.ended";
-  call: CallView;
-}
-
 /** Another page has taken over; close code 4409 follows. */
 export interface SessionSupersededEvent {
   seq: number;
@@ -417,75 +725,30 @@ export interface SessionSupersededEvent {
   type: "session.superseded";
 }
 
-export interface ServerNoticeEvent {
-  seq: number;
-  at: number;
-  type: "server.notice";
-  notice: "drain";
-}
-
-/** `kind` is the stable API; `message` beside it is for people. */
-export interface ErrorData {
-  kind: ErrorKind;
-  retryable: boolean;
-  sip_code?: number;
-  op_id?: string;
-  trace_id?: string;
-  records: readonly Record[];
-}
-
-/** An RS256 JWT that the tenant's CRM signed for its user; see PROTOCOL.md. */
-export interface SignInByAssertion {
-  assertion: string;
-}
-
-/** Sign-in without a CRM. */
-export interface SignInByPassword {
-  tenant: string;
-  username: string;
-  password: string;
-}
-
-/** `access_token` goes into `Authorization: Bearer`; lasts `expires_in` s. */
-export interface SignInResult {
-  access_token: string;
-  expires_in: number;
+/** Everything, at one moment; enough to draw the whole client. */
+export interface Snapshot {
   user: UserView;
-}
-
-/** `ticket` opens one session, once, within `expires_in` seconds. */
-export interface TicketResult {
-  ticket: string;
-  expires_in: number;
-}
-
-/** As WebRTC's `RTCIceServer`. */
-export interface IceServer {
-  urls: readonly string[];
-  username?: string;
-  credential?: string;
-}
-
-/** `expires_in`: seconds the credentials last, absent when they do not expire. */
-export interface TurnResult {
-  ice_servers: readonly IceServer[];
-  expires_in?: number;
-}
-
-export interface IceTestResult {
-  ok: boolean;
+  registration: Registration;
+  calls: readonly CallView[];
+  crm: string;
+  country: string;
+  join?: JoinView;
   server_time: number;
-  turn: boolean;
 }
 
-export interface HttpErrorDetail {
-  kind: ErrorKind;
-  message: string;
-}
+/** `guest`: somebody who came by an invite's link. */
+export type UserRole =
+  | "rep"
+  | "guest";
 
-/** The body of every HTTP answer that is an error. */
-export interface HttpError {
-  error: HttpErrorDetail;
+export interface UserView {
+  id: string;
+  name: string;
+  number: string;
+  tenant: string;
+  company: string;
+  role: UserRole;
+  invites_from: string;
 }
 
 /** What each method takes and gives. */
@@ -497,6 +760,7 @@ export interface Methods {
   "ping": { params: Ping; result: Empty };
   "registration.retry": { params: RegistrationRetry; result: Empty };
   "call.create": { params: CallCreate; result: CallAnswerResult };
+  "call.join": { params: CallJoin; result: CallAnswerResult };
   "call.answer": { params: CallAnswer; result: CallAnswerResult };
   "call.reject": { params: CallReject; result: CallResult };
   "call.hangup": { params: CallHangup; result: CallResult };
@@ -506,6 +770,13 @@ export interface Methods {
   "call.choose_record": { params: CallChooseRecord; result: CallResult };
   "contact.create": { params: ContactCreate; result: ContactCreateResult };
   "history.list": { params: HistoryList; result: HistoryListResult };
+  "invite.create": { params: InviteCreate; result: InviteResult };
+  "invite.change": { params: InviteChange; result: InviteResult };
+  "invite.cancel": { params: InviteCancel; result: InviteResult };
+  "invite.resend": { params: InviteResend; result: InviteResult };
+  "invite.extend": { params: InviteExtend; result: InviteResult };
+  "invite.link": { params: InviteLink; result: InviteLinkResult };
+  "invite.list": { params: InviteList; result: InviteListResult };
 }
 
 export type MethodName = keyof Methods;
@@ -521,6 +792,8 @@ export type AnyEvent =
   | CallDtmfEvent
   | CallUpdatedEvent
   | CallEndedEvent
+  | InviteUpdatedEvent
+  | InviteEndingEvent
   | SessionSupersededEvent
   | ServerNoticeEvent;
 

@@ -202,6 +202,7 @@ const english = {
       title: 'The phone service restarted',
       text: 'The call was cut off. Call again.',
     },
+    invite_over: { title: 'The time of the invite is over', text: 'The meeting ended as planned.' },
     failed: { title: 'The call failed', text: 'Try again. If it lasts, send the code to your administrator.' },
   },
 
@@ -251,6 +252,9 @@ const english = {
     'crm.unavailable': { title: 'The CRM does not answer', text: 'Your calls are not affected. Try again in a minute.' },
     'crm.refused': { title: 'The CRM did not accept this', text: 'Check the fields, or use the form in the CRM.' },
     'crm.duplicate': { title: 'This contact may exist already', text: 'Use one of the records below.' },
+    'invite.unknown': { title: 'This invite is gone', text: 'Open the list of invites again.' },
+    'invite.invalid': { title: 'The invite is not complete', text: 'See what is marked.' },
+    'invite.closed': { title: 'This invite is over', text: 'Make a new one.' },
     'policy.denied': { title: 'This is not allowed', text: 'Ask your administrator if you need it.' },
     'op.conflict': { title: 'This was sent twice', text: 'Try again.' },
     'rate.limited': { title: 'Too many requests', text: 'Wait a moment, then try again.' },

@@ -1,0 +1,320 @@
+"""Calls: what a client sees of one, does to one, and hears of one."""
+
+from __future__ import annotations
+
+import enum
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from gateway.sessions.wire.base import Event, Id, Record, Sdp, ShortText, Wire
+
+
+class CallDirection(enum.StrEnum):
+    INBOUND = "inbound"
+    OUTBOUND = "outbound"
+
+
+class CallState(enum.StrEnum):
+    """``ringing`` incoming; ``calling``, ``alerting`` outgoing before an answer."""
+
+    RINGING = "ringing"
+    ANSWERING = "answering"
+    CALLING = "calling"
+    ALERTING = "alerting"
+    ACTIVE = "active"
+    ENDED = "ended"
+
+
+class EndReason(enum.StrEnum):
+    """Why a call ended, from the rep's point of view; one for every call."""
+
+    HUNG_UP_HERE = "hung_up_here"
+    HUNG_UP_THERE = "hung_up_there"
+    CANCELLED_HERE = "cancelled_here"
+    MISSED = "missed"
+    DECLINED_HERE = "declined_here"
+    ANSWERED_ELSEWHERE = "answered_elsewhere"
+    DECLINED_ELSEWHERE = "declined_elsewhere"
+    BUSY = "busy"
+    DECLINED_THERE = "declined_there"
+    NO_ANSWER = "no_answer"
+    UNKNOWN_NUMBER = "unknown_number"
+    UNREACHABLE = "unreachable"
+    NOT_ALLOWED = "not_allowed"
+    NO_COMMON_CODEC = "no_common_codec"
+    SERVER_UNAVAILABLE = "server_unavailable"
+    CLIENT_LOST = "client_lost"
+    MEDIA_FAILED = "media_failed"
+    GATEWAY_RESTARTED = "gateway_restarted"
+    INVITE_OVER = "invite_over"
+    FAILED = "failed"
+
+
+class MatchState(enum.StrEnum):
+    SEARCHING = "searching"
+    FOUND = "found"
+    NONE = "none"
+    FAILED = "failed"
+
+
+class ActivityState(enum.StrEnum):
+    """Of the call's CRM activity. ``none``: this call is not to be logged."""
+
+    NONE = "none"
+    WAITING = "waiting"
+    WRITTEN = "written"
+    FAILED = "failed"
+
+
+class MediaAction(enum.StrEnum):
+    """What ``call.media`` says.
+
+    ``connected``: audio flows for ``generation``. ``renegotiate``: send
+    ``call.media`` with a new offer, same ICE, same generation. ``renew``: build a new
+    peer connection and offer with generation + 1. ``lost``: the browser's packets
+    stopped (a hint to renew).
+    """
+
+    CONNECTED = "connected"
+    RENEGOTIATE = "renegotiate"
+    RENEW = "renew"
+    LOST = "lost"
+
+
+class MediaReason(enum.StrEnum):
+    """Why the browser offers."""
+
+    INITIAL = "initial"
+    RELOAD = "reload"
+    NETWORK = "network"
+    FAILED = "failed"
+    RENEGOTIATE = "renegotiate"
+
+
+class Match(Wire):
+    """What the CRM knows of the other party; ``records`` best first."""
+
+    state: MatchState
+    records: tuple[Record, ...] = ()
+
+
+class Peer(Wire):
+    """The other party: ``number`` as dialled or shown by SIP, ``national`` to read."""
+
+    number: ShortText
+    national: ShortText = ""
+    e164: ShortText = ""
+    display_name: ShortText = ""
+
+
+class ActivityView(Wire):
+    state: ActivityState
+    record_id: ShortText = ""
+    url: str = ""
+    problem: ShortText = ""
+
+
+class VideoState(enum.StrEnum):
+    """Of a call's video. ``offered``: the other party offers it or has asked for it,
+    and this side has none yet; it is taken by an offer with video."""
+
+    NONE = "none"
+    OFFERED = "offered"
+    ACTIVE = "active"
+
+
+class VideoView(Wire):
+    """``sends``: the far end takes ours; ``receives``: it sends us its own."""
+
+    state: VideoState = VideoState.NONE
+    sends: bool = False
+    receives: bool = False
+
+
+class InviteRef(Wire):
+    """The video invite that a call came by; ``guest`` is who it was for."""
+
+    invite_id: Id
+    subject: ShortText = ""
+    guest: ShortText = ""
+
+
+class CallView(Wire):
+    """All that a client needs to draw a call. Times are Unix milliseconds."""
+
+    call_id: Id
+    direction: CallDirection
+    state: CallState
+    peer: Peer
+    match: Match
+    started_at: int
+    answered_at: int | None = None
+    ended_at: int | None = None
+    end_reason: EndReason | None = None
+    sip_code: int | None = None
+    media_generation: int = 0
+    activity: ActivityView = ActivityView(state=ActivityState.NONE)
+    video: VideoView = VideoView()
+    invite: InviteRef | None = None
+
+
+class CallCreate(Wire):
+    """Dial ``to`` (digits, E.164, ``tel:`` or ``sip:``). ``call_id`` is client-made."""
+
+    op_id: Id
+    call_id: Id
+    to: Annotated[str, Field(min_length=1, max_length=255)]
+    offer: Sdp
+    record: Record | None = None
+
+
+class CallJoin(Wire):
+    """Call the host of the invite. Guests only, and all that they may dial."""
+
+    op_id: Id
+    call_id: Id
+    offer: Sdp
+
+
+class CallAnswerResult(Wire):
+    """``answer`` is the SDP answer to the offer in the request, if there was one."""
+
+    call: CallView
+    answer: str | None = None
+
+
+class CallAnswer(Wire):
+    """Answer an incoming call; ``offer`` unless one was sent by ``call.media``."""
+
+    op_id: Id
+    call_id: Id
+    offer: Sdp | None = None
+    generation: Annotated[int, Field(ge=1, le=2**31)] = 1
+
+
+class CallReject(Wire):
+    op_id: Id
+    call_id: Id
+    reason: Literal["declined", "busy"] = "declined"
+
+
+class CallHangup(Wire):
+    op_id: Id
+    call_id: Id
+
+
+class CallDtmf(Wire):
+    op_id: Id
+    call_id: Id
+    digits: Annotated[str, Field(pattern=r"^[0-9*#A-Da-d]{1,32}$")]
+
+
+class CallMedia(Wire):
+    """Offer media: first time, after a reload or network change, or as asked."""
+
+    op_id: Id
+    call_id: Id
+    offer: Sdp
+    generation: Annotated[int, Field(ge=1, le=2**31)]
+    reason: MediaReason = MediaReason.INITIAL
+
+
+class CallMediaResult(Wire):
+    answer: str
+    generation: int
+
+
+class CallTrickle(Wire):
+    """A late ICE candidate; the gateway is ICE-lite and needs none, so a no-op."""
+
+    call_id: Id
+    generation: int
+    candidate: ShortText | None = None
+
+
+class CallResult(Wire):
+    call: CallView
+
+
+class ContactCreate(Wire):
+    """Create a contact, and match it to ``call_id`` when given."""
+
+    op_id: Id
+    last_name: Annotated[str, Field(min_length=1, max_length=80)]
+    first_name: Annotated[str, Field(max_length=40)] = ""
+    phone: Annotated[str, Field(max_length=40)] = ""
+    company: Annotated[str, Field(max_length=255)] = ""
+    call_id: Id | None = None
+
+
+class ContactCreateResult(Wire):
+    record: Record
+
+
+class CallChooseRecord(Wire):
+    """Of several matches, this one is meant; the activity goes there."""
+
+    op_id: Id
+    call_id: Id
+    record_id: Id
+
+
+class HistoryList(Wire):
+    """Ended calls, newest first; ``before`` is a ``started_at`` in Unix ms."""
+
+    limit: Annotated[int, Field(ge=1, le=100)] = 20
+    before: int | None = None
+
+
+class HistoryListResult(Wire):
+    calls: tuple[CallView, ...]
+
+
+class CallIncomingEvent(Event):
+    type: Literal["call.incoming"] = "call.incoming"
+    call: CallView
+
+
+class CallRingingEvent(Event):
+    """The far end of an outgoing call rings: play ringback unless early media."""
+
+    type: Literal["call.ringing"] = "call.ringing"
+    call: CallView
+
+
+class CallEarlyMediaEvent(Event):
+    """The far end sends sound before it answers; stop local ringback."""
+
+    type: Literal["call.early_media"] = "call.early_media"
+    call: CallView
+
+
+class CallAnsweredEvent(Event):
+    type: Literal["call.answered"] = "call.answered"
+    call: CallView
+
+
+class CallMediaEvent(Event):
+    type: Literal["call.media"] = "call.media"
+    call_id: Id
+    action: MediaAction
+    generation: int
+
+
+class CallDtmfEvent(Event):
+    type: Literal["call.dtmf"] = "call.dtmf"
+    call_id: Id
+    digit: ShortText
+
+
+class CallUpdatedEvent(Event):
+    """Match, peer, video or activity state changed."""
+
+    type: Literal["call.updated"] = "call.updated"
+    call: CallView
+
+
+class CallEndedEvent(Event):
+    type: Literal["call.ended"] = "call.ended"
+    call: CallView

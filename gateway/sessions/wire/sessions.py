@@ -1,0 +1,171 @@
+"""Sessions: limits, greeting, resuming, and the phone account's state."""
+
+from __future__ import annotations
+
+import enum
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from gateway.sessions.wire.base import Event, Id, SecretId, ShortText, Wire
+from gateway.sessions.wire.calls import CallView
+from gateway.sessions.wire.invites import JoinView
+
+SUBPROTOCOL = "ringbridge.v1"
+MAX_FRAME_BYTES = 64 * 1024
+FIRST_FRAME_TIMEOUT_S = 5.0
+RESUME_WINDOW_S = 120
+HEARTBEAT_S = 15
+HEARTBEAT_IN_CALL_S = 5
+OP_MEMORY_S = 600
+OP_MEMORY_COUNT = 1000
+RING_EVENTS = 512
+RING_BYTES = 256 * 1024
+MAX_MESSAGES_PER_S = 100
+# WebSocket close codes
+CLOSE_NO_HELLO = 4401
+CLOSE_SUPERSEDED = 4409
+CLOSE_PROTOCOL = 4400
+CLOSE_RATE_LIMITED = 4429
+CLOSE_DRAIN = 4503
+CLOSE_SILENT = 4408
+# The reason of CLOSE_DRAIN is JSON: seconds until it is worth coming back.
+DRAIN_RETRY_AFTER_S = 2
+DRAIN_REASON = f'{{"retry_after":{DRAIN_RETRY_AFTER_S}}}'
+
+
+class RegistrationState(enum.StrEnum):
+    REGISTERING = "registering"
+    REGISTERED = "registered"
+    FAILED = "failed"
+    UNREGISTERED = "unregistered"
+
+
+class RegistrationProblem(enum.StrEnum):
+    """Why the phone account is not registered; the widget has words for each."""
+
+    WRONG_PASSWORD = "wrong_password"  # noqa: S105
+    REFUSED = "refused"
+    UNREACHABLE = "unreachable"
+    UNAVAILABLE = "unavailable"
+
+
+class Registration(Wire):
+    """``retry_in_s``: seconds to the next try, absent when none is planned."""
+
+    state: RegistrationState
+    problem: RegistrationProblem | None = None
+    sip_code: int | None = None
+    retry_in_s: int | None = None
+
+
+class UserRole(enum.StrEnum):
+    """``guest``: somebody who came by an invite's link."""
+
+    REP = "rep"
+    GUEST = "guest"
+
+
+class UserView(Wire):
+    id: Id
+    name: ShortText
+    number: ShortText
+    tenant: ShortText
+    company: ShortText = ""
+    role: UserRole = UserRole.REP
+    # Where video invites are on, the address that they come from.
+    invites_from: ShortText = ""
+
+
+class Snapshot(Wire):
+    """Everything, at one moment; enough to draw the whole client."""
+
+    user: UserView
+    registration: Registration
+    calls: tuple[CallView, ...] = ()
+    crm: ShortText = ""
+    country: ShortText = ""
+    # What a guest came for; absent for reps.
+    join: JoinView | None = None
+    server_time: int
+
+
+class Client(Wire):
+    """``instance_id`` names this page load; a reload has another."""
+
+    name: ShortText
+    version: ShortText
+    instance_id: Id
+
+
+class SessionHello(Wire):
+    """First message of a new page: a one-use ticket from ``POST /v1/sessions``."""
+
+    ticket: SecretId
+    client: Client
+    caps: tuple[ShortText, ...] = ()
+
+
+class SessionHelloResult(Wire):
+    session_id: Id
+    resume_token: SecretId
+    resume_window_s: int = RESUME_WINDOW_S
+    heartbeat_s: int = HEARTBEAT_S
+    heartbeat_in_call_s: int = HEARTBEAT_IN_CALL_S
+    seq: int
+    snapshot: Snapshot
+
+
+class SessionResume(Wire):
+    """First message after a lost socket of the same page."""
+
+    session_id: Id
+    resume_token: SecretId
+    instance_id: Id
+    last_seq: Annotated[int, Field(ge=0, le=2**53)]
+
+
+class SessionResumeResult(Wire):
+    """``resumed`` false: events were lost, ``snapshot`` replaces all state."""
+
+    resumed: bool
+    resume_token: SecretId
+    seq: int
+    replay_from: int | None = None
+    snapshot: Snapshot | None = None
+
+
+class SessionAck(Wire):
+    seq: Annotated[int, Field(ge=0, le=2**53)]
+
+
+class SessionClose(Wire):
+    """Sign out: calls end, the phone account is unregistered."""
+
+    op_id: Id
+
+
+class Ping(Wire):
+    pass
+
+
+class RegistrationRetry(Wire):
+    """Try to register now, also after ``wrong_password``."""
+
+    op_id: Id
+
+
+class RegistrationStateEvent(Event):
+    type: Literal["registration.state"] = "registration.state"
+    registration: Registration
+
+
+class SessionSupersededEvent(Event):
+    """Another page has taken over; close code 4409 follows."""
+
+    type: Literal["session.superseded"] = "session.superseded"
+
+
+class ServerNoticeEvent(Event):
+    type: Literal["server.notice"] = "server.notice"
+    notice: Literal["drain"]
