@@ -58,7 +58,8 @@ def compose(kind: MailKind, content: MailContent, envelope: Envelope) -> bytes:
     message["To"] = _address(content.guest_name, content.guest_email)
     if content.host_email:
         message["Reply-To"] = _address(content.host_name, content.host_email)
-    message["Subject"] = _subject(words, kind).format(subject=content.subject)
+    subject = _subject(words, kind).format(subject=content.subject)
+    message["Subject"] = _unencoded(subject)
     made_at = datetime.fromtimestamp(int(envelope.made_at), UTC)
     message["Date"] = format_datetime(made_at)
     message["Message-ID"] = f"<{envelope.mail_id}@{envelope.host}>"
@@ -219,7 +220,13 @@ def _p(inner: str) -> str:
 
 
 def _address(name: str, address: str) -> Address:
-    return Address(display_name=name, addr_spec=address)
+    return Address(display_name=_unencoded(name), addr_spec=address)
+
+
+def _unencoded(text: str) -> str:
+    """Without the beginnings of encoded words (RFC 2047): the standard library would
+    decode one, and what was typed could hold a line break after all."""
+    return text.replace("=?", "= ?")
 
 
 def _set_boundaries(message: EmailMessage, seed: str) -> None:
