@@ -258,10 +258,10 @@ class MailSender:
             return
         log = logger.error if is_setup else logger.info
         log("mail %d of invite %s waits: %s", mail.id, mail.invite, problem)
-        self.counters.retried += 1
         await self._insist(
             lambda: self._mails.again(mail, due_at=due_at, problem=problem)
         )
+        self.counters.retried += 1
         self._on_news(MailNews(mail.host, mail.invite))
 
     async def _keep(self, mail: Mail, state: MailRowState, problem: str) -> bool:

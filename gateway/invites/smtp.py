@@ -117,10 +117,14 @@ class SmtpTransport:
             except aiosmtplib.SMTPResponseException as error:
                 raise _answered(error) from None
             except (aiosmtplib.SMTPException, OSError):
+                client.close()
                 raise MailUncertain(
                     "The connection broke before the mail server had answered."
                 ) from None
             return True
+        except asyncio.CancelledError:
+            client.close()
+            raise
         finally:
             await _leave(client)
 

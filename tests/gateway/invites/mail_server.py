@@ -6,6 +6,7 @@ import asyncio
 import email
 import email.policy
 import ssl
+import warnings
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -49,7 +50,7 @@ class MailServer:
     is_tls: list[bool] = field(default_factory=list)
     drop_data: int = 0
 
-    async def handle_RCPT(  # noqa: N802
+    async def handle_RCPT(
         self,
         server: SMTP,
         session: Session,
@@ -62,7 +63,7 @@ class MailServer:
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_DATA(  # noqa: N802
+    async def handle_DATA(
         self, server: SMTP, session: Session, envelope: Envelope
     ) -> str:
         self.at_once += 1
@@ -76,7 +77,10 @@ class MailServer:
                         envelope.mail_from or "", envelope.rcpt_tos, envelope.content
                     )
                 )
-                self.is_tls.append(session.ssl is not None)
+                assert server.transport is not None
+                self.is_tls.append(
+                    server.transport.get_extra_info("ssl_object") is not None
+                )
             if self.gate is not None:
                 await self.gate.wait()
             if self.drop_data:
@@ -100,26 +104,30 @@ class MailServer:
 
 @asynccontextmanager
 async def mail_server(
+    server: MailServer | None = None,
     *,
     tls: ssl.SSLContext | None = None,
     implicit_tls: bool = False,
     accounts: dict[str, str] | None = None,
 ) -> AsyncIterator[MailServer]:
     """``tls``: offered by STARTTLS, or spoken from the first byte."""
-    server = MailServer(accounts=accounts or {})
+    server = server or MailServer(accounts=accounts or {})
     loop = asyncio.get_running_loop()
     protocols: list[SMTP] = []
 
     def factory() -> SMTP:
-        protocol = SMTP(
-            server,
-            hostname="mail.test",
-            tls_context=None if implicit_tls else tls,
-            authenticator=server.authenticate if accounts else None,
-            auth_required=bool(accounts),
-            auth_require_tls=False,
-            loop=loop,
-        )
+        with warnings.catch_warnings():
+            # It does not count TLS from the first byte as TLS.
+            warnings.simplefilter("ignore", UserWarning)
+            protocol = SMTP(
+                server,
+                hostname="mail.test",
+                tls_context=None if implicit_tls else tls,
+                authenticator=server.authenticate if accounts else None,
+                auth_required=bool(accounts),
+                auth_require_tls=False,
+                loop=loop,
+            )
         protocols.append(protocol)
         return protocol
 
@@ -135,6 +143,7 @@ async def mail_server(
             if protocol.transport is not None:
                 protocol.transport.abort()
             task = protocol._handler_coroutine
-            task.cancel()
-            await asyncio.wait({task})
+            if task is not None:
+                task.cancel()
+                await asyncio.wait({task})
         await listener.wait_closed()

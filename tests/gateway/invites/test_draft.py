@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -161,13 +162,12 @@ def test_addresses(address: str, expected: str) -> None:
 def test_an_address_that_is_taken_is_one_plain_address(text: str) -> None:
     try:
         address = check_email(text)
-    except ValueError as error:
-        assert "\n" not in str(error)
+    except ValueError:
         return
     local, _, domain = address.rpartition("@")
     assert address.isascii()
     assert local
-    assert not set(address) & set(" \t\r\n,;:<>()[]\"\\\x00")
+    assert not set(address) & set(' \t\r\n,;:<>()[]"\\\x00')
     assert "@" not in local
     assert "." in domain
 
@@ -190,6 +190,8 @@ def test_a_time_zone_is_known_or_refused(name: str) -> None:
     except ValueError:
         return
     try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        assert refused(draft) == "time_zone"
+    else:
         assert check(draft).time_zone == name
-    except RequestError as error:
-        assert error.field == "time_zone"
