@@ -8,6 +8,7 @@ import pytest
 from gateway.storage import Database
 from gateway.storage.invites import InviteStore
 from gateway.storage.mails import MailStore
+from tests.gateway.invites.desk import Desk
 
 
 @pytest.fixture
@@ -26,3 +27,11 @@ def store(database: Database) -> InviteStore:
 @pytest.fixture
 def mails(database: Database) -> MailStore:
     return MailStore(database, owner="node-1")
+
+
+@pytest.fixture
+async def desk(database: Database) -> AsyncIterator[Desk]:
+    desk = Desk(database)
+    yield desk
+    await desk.close()
+    assert desk.time.alarm_count == 0

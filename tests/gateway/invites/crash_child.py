@@ -23,6 +23,7 @@ from gateway.storage.mails import MailRowState, MailStore
 from tests.gateway.invites.samples import a_guest, an_invite
 from tests.gateway.invites.samples import content as mail_content
 from tests.gateway.invites.test_sender import message_of
+from tests.gateway.storage.samples import eventually
 
 HOSTS = 4
 
@@ -51,9 +52,12 @@ async def main(folder: Path, port: int, rng: random.Random, mode: str) -> None:
             for _ in range(HOSTS):
                 group.create_task(invite_people(store, sender, rng))
             return
-        busy = {MailRowState.WAITING, MailRowState.SENDING}
-        while busy & (await mails.counts()).keys():
-            await asyncio.sleep(0.1)
+
+        async def is_done() -> bool:
+            busy = {MailRowState.WAITING, MailRowState.SENDING}
+            return not busy & (await mails.counts()).keys()
+
+        await eventually(is_done)
         await sender.close()
     await database.close()
     print("drained", flush=True)

@@ -26,7 +26,7 @@ from tests.gateway.invites.samples import content as mail_content
 from tests.gateway.invites.test_sender import message_of
 from tests.gateway.storage.samples import eventually
 
-KILLS = 6
+KILLS = 5
 
 
 async def child(
