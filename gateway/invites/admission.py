@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from gateway.crm.connector import CrmRecord, MatchCertainty
 from gateway.identity.tokens import AccessGrant
 from gateway.identity.users import User, UserKey
 from gateway.invites import text, views
@@ -206,8 +207,8 @@ class Admission:
             guest=invited.name,
             subject=invite.subject,
             host=host,
-            contact=invite.contact,
-            about=invite.about,
+            contact=_crm_record(invite.contact),
+            about=_crm_record(invite.about),
             ends_at=invite.ends_at,
         )
 
@@ -226,7 +227,7 @@ class Admission:
         visit = self._board.book.by_guest(guest_id)
         if visit is None or visit.invite.invite_id != invite_id:
             return
-        visit.in_call = in_call
+        visit.call_changed(in_call=in_call, answered=answered)
         is_first = in_call and visit.joined_at is None
         if is_first:
             visit.joined_at = self._board.now()
@@ -292,3 +293,17 @@ class Admission:
     def _refused(self, state: JoinState) -> JoinRefused:
         self._board.counters.guests_refused += 1
         return JoinRefused(state)
+
+
+def _crm_record(record: wire.Record | None) -> CrmRecord | None:
+    if record is None:
+        return None
+    return CrmRecord(
+        id=record.id,
+        kind=record.kind,
+        name=record.name,
+        url=record.url,
+        company=record.company,
+        phone=record.phone,
+        certainty=MatchCertainty(record.certainty),
+    )

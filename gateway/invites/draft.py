@@ -80,8 +80,8 @@ def check_draft(
         time_zone=_check_time_zone(draft.time_zone),
         language=draft.language if draft.language in LANGUAGES else language,
         guests=_check_guests(draft.guests, draft.send_mail, before),
-        contact=draft.contact,
-        about=draft.about,
+        contact=_clean(draft.contact),
+        about=_clean(draft.about),
         send_mail=draft.send_mail,
     )
 
@@ -116,6 +116,15 @@ def fingerprint(draft: wire.InviteDraft) -> str:
 
 def invalid(field: str, message: str) -> RequestError:
     return RequestError(ErrorKind.INVITE_INVALID, message, field=field)
+
+
+def _clean(record: wire.Record | None) -> wire.Record | None:
+    """Of a record only the id counts; its words are shown, and written to the CRM."""
+    if record is None:
+        return None
+    names = ("kind", "name", "company", "phone")
+    words = {name: text.one_line(getattr(record, name)) for name in names}
+    return record.model_copy(update=words)
 
 
 def _check_times(

@@ -27,7 +27,8 @@ def guest_key(tenant: str, guest_id: str) -> UserKey:
 class Visit:
     """A guest who is here, by which browser (its hash) and which sign-in.
 
-    ``joined_at``: first time in the call during this visit, Unix seconds.
+    ``calls`` of theirs are going on: two for a moment, when one takes the place of
+    another. ``joined_at``: first time in the call, Unix seconds.
     """
 
     user: User
@@ -36,8 +37,21 @@ class Visit:
     generation: int
     browser: str
     grant: AccessGrant
-    in_call: bool = False
+    calls: int = 0
     joined_at: float | None = None
+
+    @property
+    def in_call(self) -> bool:
+        return self.calls > 0
+
+    def call_changed(self, *, in_call: bool, answered: bool) -> None:
+        """As :meth:`gateway.invites.ports.GuestAdmission.call_changed`."""
+        if not in_call:
+            self.calls = max(0, self.calls - 1)
+        elif answered:
+            self.calls = max(1, self.calls)
+        else:
+            self.calls += 1
 
 
 class GuestBook:
@@ -92,7 +106,7 @@ class GuestBook:
         key = visit.user.key
         before = self._visits.get(key)
         if before is not None and before.browser == visit.browser:
-            visit.in_call, visit.joined_at = before.in_call, before.joined_at
+            visit.calls, visit.joined_at = before.calls, before.joined_at
         self._visits[key] = visit
         self._keys[visit.guest_id] = key
         self._of_invite.setdefault(visit.invite.key, set()).add(key)

@@ -6,9 +6,10 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from gateway.crm.connector import CrmRecord
 from gateway.identity.users import User, UserKey
 from gateway.invites.model import InviteKey
-from gateway.sessions.wire import ActivityView, Record
+from gateway.sessions.wire import ActivityView
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +25,8 @@ class GuestPass:
     guest: str
     subject: str
     host: User
-    contact: Record | None
-    about: Record | None
+    contact: CrmRecord | None
+    about: CrmRecord | None
     ends_at: float
 
 
@@ -42,7 +43,8 @@ class GuestAdmission(Protocol):
     def call_changed(
         self, invite_id: str, guest_id: str, *, in_call: bool, answered: bool
     ) -> None:
-        """The guest's call began (``in_call``), was answered, or is over."""
+        """A call of the guest's has begun, was answered, or is over (``in_call``
+        False; ``answered`` then says whether it ever was)."""
 
 
 # End every call that came by the invite, politely (``invite_over``).

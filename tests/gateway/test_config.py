@@ -167,3 +167,67 @@ def test_every_sample_is_good(path: Path, tmp_path: Path) -> None:
 
 def test_there_are_samples() -> None:
     assert SAMPLES
+
+
+INVITES = GOOD.replace(
+    "    users:",
+    """\
+    invites:
+      language: de
+      mail:
+        host: smtp.acme.example
+        username: ringbridge
+        password: {env: PASSWORD}
+        sender: invites@acme.example
+    users:""",
+)
+HTTPS = "http: {public_url: https://calls.acme.example}\n"
+
+
+def test_invites() -> None:
+    config = parse((HTTPS + INVITES).encode(), environment=ENVIRONMENT)
+    invites = config.tenants[0].invites
+    assert invites is not None
+    assert invites.mail is not None
+    assert (invites.mail.port, invites.mail.security) == (587, "starttls")
+    assert "geheim" not in repr(config)
+    # On one machine, to try it out.
+    assert parse(INVITES.encode(), environment=ENVIRONMENT).tenants[0].invites
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (("        username: ringbridge\n", ""), "belong together"),
+        (("        password: {env: PASSWORD}\n", ""), "belong together"),
+        (("        sender: invites@acme.example\n", ""), "sender: is missing"),
+        (("invites@acme.example", "Acme <a@acme.example>"), "is no e-mail address"),
+        (("invites@acme.example", "invites"), "is no e-mail address"),
+        (("host: smtp", "security: none\n        host: smtp"), "in the clear"),
+        (("language: de", "language: xx"), "input should be 'en', 'de', 'es' or 'fr'"),
+        (("sender:", "sneder: x\n        sender:"), "no setting that ringbridge knows"),
+        (("host: smtp", "security: ssl\n        host: smtp"), "'tls' or 'none'"),
+        (("name: Robin", "email: robin@\n        name: Robin"), "is no e-mail address"),
+    ],
+)
+def test_what_is_wrong_with_invites_is_said(
+    change: tuple[str, str], expected: str
+) -> None:
+    found = "\n".join(problems(HTTPS + INVITES.replace(*change)))
+    assert expected in found
+    assert "line " in found
+
+
+def test_a_ca_file_without_tls_is_a_mistake() -> None:
+    text = INVITES.replace(
+        "        username: ringbridge\n        password: {env: PASSWORD}\n",
+        "        security: none\n        ca_file: ca.pem\n",
+    )
+    assert "ca_file means nothing" in "\n".join(problems(text))
+
+
+def test_invites_need_https() -> None:
+    plain = "http: {public_url: http://calls.acme.example}\n"
+    (problem,) = problems(plain + INVITES)
+    assert "must be https" in problem
+    assert "camera" in problem

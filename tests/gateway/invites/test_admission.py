@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import vobject
 
+from gateway.crm.connector import CrmRecord
 from gateway.identity.directory import InMemoryUserDirectory, TenantIdentity
 from gateway.identity.users import User, UserKey
 from gateway.invites.admission import GuestHouseFull, JoinRefused
@@ -291,7 +292,10 @@ async def test_leave_to_call_the_host_and_nobody_else(desk: Desk) -> None:
     assert leave.host == ROBIN
     assert (leave.invite_id, leave.guest_id) == ("invite-1", view.guests[0].guest_id)
     assert (leave.guest, user.name) == ("Ana Ruiz", "Anita")
-    assert (leave.contact, leave.about) == (record, None)
+    assert (leave.contact, leave.about) == (
+        CrmRecord(id="003", kind="Contact", name="Ana Ruiz", url=""),
+        None,
+    )
     assert leave.ends_at * 1000 == view.ends_at
 
 
@@ -328,6 +332,18 @@ async def test_the_rep_sees_who_comes_and_goes(desk: Desk) -> None:
     assert desk.updates()[-1].guests[0].joined_at == came
     await desk.pass_to(T0)
     assert desk.updates()[-1].state is InviteState.OVER
+
+
+async def test_one_call_in_the_place_of_another_is_still_a_call(desk: Desk) -> None:
+    token = await desk.link(await desk.create(at=desk.time.now))
+    user = await joined(desk, token)
+    # Called anew before the first call was found to be gone.
+    await joined(desk, token)
+    await left(desk, user)
+    assert await desk.state(token, "laptop") is JoinState.IN_USE
+    await left(desk, user)
+    await left(desk, user)
+    assert await desk.state(token, "laptop") is JoinState.OPEN
 
 
 async def test_who_called_in_vain_is_no_no_show(desk: Desk) -> None:

@@ -37,6 +37,7 @@ def test_a_good_one_is_cleaned() -> None:
         a_draft(
             subject=" Your\r\noffer\x00 \u202eetis ",
             text="  One\r\ntwo\x07\u2028three\n\n",
+            contact=wire.Record(id="003", kind="Contact", name="Ana\r\nRuiz"),
             guests=(ana(name="Ana\tRuiz\n", email=" Ana@Customer.EXAMPLE "),),
         )
     )
@@ -45,6 +46,7 @@ def test_a_good_one_is_cleaned() -> None:
     (guest,) = good.guests
     assert (guest.name, guest.email) == ("Ana Ruiz", "Ana@customer.example")
     assert good.starts_at == T0
+    assert (good.contact.name, good.contact.id) == ("Ana Ruiz", "003")
 
 
 @pytest.mark.parametrize(
