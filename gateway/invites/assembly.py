@@ -19,7 +19,7 @@ from gateway.invites.clock import Alarm
 from gateway.invites.guests import GuestBook
 from gateway.invites.links import Links
 from gateway.invites.mail import Envelope, compose
-from gateway.invites.model import Mail
+from gateway.invites.model import InviteKey, Mail
 from gateway.invites.ports import EndCalls, EventViews, no_calls, no_events
 from gateway.invites.sender import MailCounters, MailNews, MailSender
 from gateway.invites.service import InviteService
@@ -133,6 +133,11 @@ class Invites:
         await self.service.close()
         await self.admission.close()
         await self._tasks.close()
+
+    def event_changed(self, tenant: str, invite_id: str) -> None:
+        """The invite's CRM event is in another state: its host is told."""
+        key = InviteKey(tenant, invite_id)
+        self._tasks.spawn(self.board.publish_current(key), name=f"event of {key}")
 
     # For metrics ----------------------------------------------------------------------
 

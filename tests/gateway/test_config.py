@@ -165,6 +165,32 @@ def test_every_sample_is_good(path: Path, tmp_path: Path) -> None:
     assert config.tenants
 
 
+def test_the_samples_invites_are_good_too(tmp_path: Path) -> None:
+    (text,) = (path.read_text() for path in SAMPLES if path.name == "small-office.yaml")
+    for name in ("salesforce-jwt.pem", "salesforce-identity.pub.pem"):
+        (tmp_path / name).write_text("a key", encoding="utf-8")
+    start, end = text.index("    # invites:"), text.index("    users:")
+    block = text[start:end].replace("    # ", "    ")
+    environment = dict.fromkeys(
+        (
+            "RINGBRIDGE_SIGNING_KEY",
+            "SALESFORCE_CONSUMER_KEY",
+            "SIP_PASSWORD_1000",
+            "SIP_PASSWORD_1001",
+            "SIP_PASSWORD_GUESTS",
+            "SMTP_PASSWORD",
+        ),
+        "k" * 64,
+    )
+    changed = (text[:start] + block + text[end:]).encode()
+    config = parse(changed, directory=tmp_path, environment=environment)
+    invites = config.tenants[0].invites
+    assert invites is not None
+    assert invites.mail is not None
+    assert invites.sip is not None
+    assert config.tenants[0].users[0].email == "robin@office.example"
+
+
 def test_there_are_samples() -> None:
     assert SAMPLES
 
