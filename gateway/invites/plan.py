@@ -18,6 +18,7 @@ from gateway.invites.model import (
     MailDraft,
     MailKind,
 )
+from gateway.invites.text import one_line
 from gateway.sessions import wire
 
 # Enough to know any request that a client may still repeat.
@@ -43,9 +44,9 @@ class Sender:
         return MailContent(
             guest_name=guest.name,
             guest_email=guest.email,
-            host_name=self.host.name,
+            host_name=one_line(self.host.name) or self.host.key.user,
             host_email=self.host.email,
-            company=self.host.company,
+            company=one_line(self.host.company),
             subject=invite.subject,
             text=invite.text,
             starts_at=invite.starts_at,

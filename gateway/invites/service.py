@@ -82,14 +82,14 @@ class InviteService:
     async def start(self) -> None:
         """Take up every invite that is not over, and deal with those that ended while
         nobody was there."""
-        moments: list[tuple[InviteKey, float | None]] = []
-        for invite in await self._store.unclosed():
-            if not self._board.has_invites(invite.tenant):
-                continue
-            # The key may be another than when they were made.
-            await self._store.add_links(invite, self._hashes(invite))
-            moments.append((invite.key, self._next(invite)))
-        self._clock.set_all(moments)
+        invites = [
+            invite
+            for invite in await self._store.unclosed()
+            if self._board.has_invites(invite.tenant)
+        ]
+        # The key may be another than when they were made.
+        await self._store.add_links((each, self._hashes(each)) for each in invites)
+        self._clock.set_all((each.key, self._next(each)) for each in invites)
 
     async def close(self) -> None:
         self._clock.close()
@@ -297,7 +297,7 @@ class InviteService:
         invite = await self._own(user, params.invite_id)
         self._must_be_open(invite)
         guest = _must_have_guest(invite, params.guest_id)
-        await self._store.add_links(invite, self._hashes(invite))
+        await self._store.add_links([(invite, self._hashes(invite))])
         token = self._links.token(invite.tenant, guest.guest_id, guest.generation)
         return wire.InviteLinkResult(url=self._links.url(token))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -179,10 +179,13 @@ class InviteStore:
                 return FoundLink(invite, guest, row.generation)
         return None
 
-    async def add_links(self, invite: Invite, links: Mapping[str, str]) -> None:
+    async def add_links(
+        self, links: Iterable[tuple[Invite, Mapping[str, str]]]
+    ) -> None:
         """Know these links too: the key that makes them was changed."""
         async with self._database.writing() as connection:
-            await self._add_links(connection, invite, links)
+            for invite, hashes in links:
+                await self._add_links(connection, invite, hashes)
 
     async def bind_browser(
         self, tenant: str, guest_id: str, *, generation: int, browser: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -170,7 +171,7 @@ def test_the_samples_invites_are_good_too(tmp_path: Path) -> None:
     for name in ("salesforce-jwt.pem", "salesforce-identity.pub.pem"):
         (tmp_path / name).write_text("a key", encoding="utf-8")
     start, end = text.index("    # invites:"), text.index("    users:")
-    block = text[start:end].replace("    # ", "    ")
+    block = re.sub(r"(?m)^    # ", "    ", text[start:end])
     environment = dict.fromkeys(
         (
             "RINGBRIDGE_SIGNING_KEY",
