@@ -35,6 +35,8 @@ from gateway.identity.directory import InMemoryUserDirectory, TenantIdentity
 from gateway.identity.tokens import SigningKey
 from gateway.identity.turn import TurnConfig
 from gateway.identity.users import User, UserKey
+from gateway.invites.assembly import Invites
+from gateway.invites.guests import GuestBook
 from gateway.media.relay import RelayConfig, RelayEngine
 from gateway.media.relay.config import SymmetricRtp
 from gateway.operations import routes as operations
@@ -42,7 +44,12 @@ from gateway.operations.metrics import Metrics
 from gateway.operations.readings import ServiceReadings
 from gateway.pages import HostOrigin
 from gateway.sessions.directory import SessionDirectory, SessionLimits
-from gateway.sessions.routes import Door, add_routes, new_events
+from gateway.sessions.routes import (
+    Door,
+    add_routes,
+    new_events,
+    new_http_services,
+)
 from gateway.sessions.session import SessionEvents
 from gateway.sessions.wire import ActivityView
 from gateway.storage import CallJournal, Database, JournalWriter, Outbox, Spool
@@ -144,7 +151,12 @@ class Gateway:
         stack.push_async_callback(engine.stop)
 
         agent = sip.UserAgent(_agent_config(config), rng=self._rng)
-        events = new_events(self._door())
+        # Who there is: reps by the configuration, guests while they are here.
+        book = GuestBook(
+            InMemoryUserDirectory(map(_identity, config.tenants), self._users.values())
+        )
+        door = self._door(book)
+        events = new_events(door)
         calls = self._calls(engine, agent, journal, events, connectors)
         agent.on_invite = calls.on_invite
         await agent.start()
@@ -152,8 +164,17 @@ class Gateway:
         self._run("calls", calls.run(), stop=calls.close)
         tell.append(lambda change: _tell_activity(calls, change))
 
+        invites = self._invites(database, book, events)
+        stack.push_async_callback(invites.close)
+        self._run("mails", invites.sender.run(), stop=invites.sender.close)
+
         app = web.Application()
-        sessions = add_routes(app, calls, self._door(), events=events)
+        services = new_http_services(door)
+        sessions = add_routes(
+            app, invites.backend(calls), door, events=events, services=services
+        )
+        invites.serve(app, services, sessions)
+        await invites.start()
         pages.add_routes(app, self._host_origins())
         readings = ServiceReadings(
             calls=calls,
@@ -162,6 +183,7 @@ class Gateway:
             agent=agent,
             journal=journal,
             writer=writer,
+            invites=invites,
         )
         operations.add_routes(
             app,
@@ -266,12 +288,24 @@ class Gateway:
             },
         )
 
-    def _door(self) -> Door:
+    def _invites(
+        self, database: Database, book: GuestBook, events: SessionEvents
+    ) -> Invites:
+        return Invites(
+            self._config,
+            database,
+            book,
+            events,
+            node=NODE,
+            now=self._now,
+            later=asyncio.get_running_loop().call_later,
+            rng=self._rng,
+        )
+
+    def _door(self, book: GuestBook) -> Door:
         config = self._config
         return Door(
-            users=InMemoryUserDirectory(
-                map(_identity, config.tenants), self._users.values()
-            ),
+            users=book,
             public_url=config.http.public_url,
             signing_keys=(
                 SigningKey("1", "HS256", config.signing_key.get_secret_value()),
@@ -345,6 +379,7 @@ def _users(tenants: Iterable[TenantSection]) -> Iterable[User]:
                 country=tenant.country,
                 crm_user_id=user.salesforce.user_id if user.salesforce else "",
                 crm_username=user.salesforce.username if user.salesforce else "",
+                email=user.email,
                 password_hash=user.password_hash,
             )
 

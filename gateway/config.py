@@ -28,6 +28,7 @@ from pydantic import (
     model_validator,
 )
 
+from gateway.invites.draft import check_email
 from sip import SipError, Uri
 
 MAX_CONFIG_BYTES = 4 * 1024 * 1024
@@ -86,10 +87,20 @@ def _secret(value: object, info: ValidationInfo) -> object:
     raise ValueError("must be text, {env: NAME} or {file: PATH}")
 
 
+def _email(value: str) -> str:
+    if not value:
+        return value
+    try:
+        return check_email(value)
+    except ValueError as error:
+        raise ValueError(f"is no e-mail address: {error}") from None
+
+
 Secret = Annotated[SecretStr, BeforeValidator(_secret)]
 Origin = Annotated[str, AfterValidator(_origin)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 SipUri = Annotated[str, AfterValidator(_sip_uri)]
+Email = Annotated[str, Field(max_length=254), AfterValidator(_email)]
 
 
 class Section(BaseModel):
@@ -213,10 +224,21 @@ class MailSection(Section):
     security: Literal["starttls", "tls", "none"] = "starttls"
     username: str = ""
     password: Secret | None = None
-    sender: Annotated[
-        str, Field(min_length=3, max_length=254, pattern=r"^[^\s@]+@[^\s@]+$")
-    ]
+    sender: Annotated[Email, Field(min_length=3)]
     ca_file: str = ""
+
+    @model_validator(mode="after")
+    def _account(self) -> MailSection:
+        if bool(self.username) != (self.password is not None):
+            raise ValueError("username and password belong together")
+        if self.security == "none" and self.ca_file:
+            raise ValueError("ca_file means nothing with security: none")
+        if self.security == "none" and self.username and not is_loopback(self.host):
+            raise ValueError(
+                "security: none would send the password in the clear; "
+                "use starttls or tls"
+            )
+        return self
 
 
 class InviteSection(Section):
@@ -244,7 +266,7 @@ class UserSection(Section):
     id: Name
     name: Annotated[str, Field(min_length=1, max_length=120)]
     number: str = ""
-    email: Annotated[str, Field(max_length=254, pattern=r"^([^\s@]+@[^\s@]+)?$")] = ""
+    email: Email = ""
     sip: SipAccountSection
     salesforce: SalesforceUserSection | None = None
     password_hash: str = ""
@@ -299,7 +321,23 @@ class Config(Section):
         _refuse_repeats("tenant id", (tenant.id for tenant in self.tenants))
         if len(self.signing_key.get_secret_value()) < 32:
             raise ValueError("signing_key must have at least 32 characters")
+        with_invites = [t.id for t in self.tenants if t.invites is not None]
+        url = urlsplit(self.http.public_url)
+        if (
+            with_invites
+            and url.scheme == "http"
+            and not is_loopback(url.hostname or "")
+        ):
+            raise ValueError(
+                f"http.public_url must be https, since tenant {with_invites[0]!r} has "
+                "invites: browsers give no camera to other pages"
+            )
         return self
+
+
+def is_loopback(host: str) -> bool:
+    """This machine, by name or address."""
+    return host in ("localhost", "::1") or host.startswith("127.")
 
 
 def _refuse_repeats(what: str, names: Any) -> None:

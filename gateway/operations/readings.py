@@ -53,6 +53,21 @@ class Counted(Protocol):
     def counters(self) -> Any: ...
 
 
+class Invites(Protocol):
+    """Of ``gateway.invites.assembly.Invites``."""
+
+    @property
+    def waiting_count(self) -> int: ...
+    @property
+    def guest_count(self) -> int: ...
+    @property
+    def guests_in_call(self) -> int: ...
+    @property
+    def counters(self) -> Any: ...
+    @property
+    def mail_counters(self) -> Any: ...
+
+
 class Engine(Protocol):
     """Of ``gateway.media.relay.RelayEngine``."""
 
@@ -72,6 +87,7 @@ class ServiceReadings:
         agent: Counted,
         journal: Counted,
         writer: Counted,
+        invites: Invites,
     ) -> None:
         self._calls = calls
         self._sessions = sessions
@@ -79,6 +95,7 @@ class ServiceReadings:
         self._agent = agent
         self._journal = journal
         self._writer = writer
+        self._invites = invites
 
     def read(self) -> Iterable[Reading]:
         """All families."""
@@ -101,6 +118,15 @@ class ServiceReadings:
             "sessions_attached", "Sessions with a socket.", sessions.attached_count
         )
         yield _gauge("tasks", "Tasks of the control process.", len(asyncio.all_tasks()))
+        invites = self._invites
+        mails = _numbers(invites.mail_counters)
+        for name, help_, amount in (
+            ("invites", "Video invites to come or going on.", invites.waiting_count),
+            ("guests", "Guests who came in by a link.", invites.guest_count),
+            ("guests_in_call", "Guests in a call.", invites.guests_in_call),
+            ("mails_waiting", "Mails of invites to be sent.", mails.pop("waiting")),
+        ):
+            yield _gauge(name, help_, amount)
         media = dict(self._engine.counters())
         for name, help_ in MEDIA_GAUGES.items():
             yield _gauge(f"media_{name}", help_, media.pop(name, 0))
@@ -109,6 +135,8 @@ class ServiceReadings:
             ("media_events", media),
             ("sip_events", dict(self._agent.counters)),
             ("journal_events", _numbers(self._journal.counters)),
+            ("invite_events", _numbers(invites.counters)),
+            ("mail_events", mails),
             ("activity_events", _numbers(self._writer.counters)),
         ):
             yield _counter(name, f"Counts of {name}.", numbers, "kind")

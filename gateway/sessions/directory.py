@@ -30,7 +30,13 @@ from gateway.sessions.requests import (
 )
 from gateway.sessions.resume_token import TokenVerdict
 from gateway.sessions.session import Outlet, Session, SessionEvents, SessionState
-from gateway.sessions.wire import CLOSE_DRAIN, ErrorKind, Event, Snapshot
+from gateway.sessions.wire import (
+    CLOSE_DRAIN,
+    CLOSE_NO_HELLO,
+    ErrorKind,
+    Event,
+    Snapshot,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -244,6 +250,14 @@ class SessionDirectory:
                 for grant in session.grants:
                     self._revoke(grant)
             _ = self._begin_closing(session, signed_out=True, done=done)
+
+    def expel(self, user: UserKey) -> None:
+        """End the user's session, if any, whether somebody is attached or not."""
+        session = self._sessions.get(user)
+        if session is None or not session.is_live:
+            return
+        session.disconnect(CLOSE_NO_HELLO, "the session has ended")
+        self.sign_out(session, lambda: None)
 
     async def sweep(self) -> None:
         """End the sessions whose window has passed, and wait for that."""

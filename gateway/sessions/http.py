@@ -8,8 +8,7 @@ and headers, never in URLs.
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from aiohttp import hdrs, web
@@ -28,13 +27,15 @@ from gateway.identity.tokens import (
 from gateway.identity.turn import TurnServer
 from gateway.identity.users import User
 from gateway.sessions import wire
+from gateway.sessions.endpoints import (
+    Answer,
+    HttpError,
+    add_endpoints,
+    json_body,
+    too_many,
+)
 from gateway.sessions.origins import AllowedOrigins
 from gateway.sessions.wire import ErrorKind, Wire
-
-logger = logging.getLogger(__name__)
-
-MAX_BODY_BYTES = 16 * 1024
-PREFLIGHT_MAX_AGE_S = 600
 
 FAILURES_PER_USER = AttemptLimit(count=10, per_s=900.0)
 FAILURES_PER_ADDRESS = AttemptLimit(count=50, per_s=900.0)
@@ -67,27 +68,6 @@ class HttpServices:
     client_address: Callable[[web.Request], str]
 
 
-class HttpError(Exception):
-    """Ends a request with an error body."""
-
-    def __init__(
-        self, status: int, kind: ErrorKind, message: str, *, retry_after_s: int = 0
-    ) -> None:
-        super().__init__(message)
-        self.status = status
-        self.kind = kind
-        self.retry_after_s = retry_after_s
-
-
-def error_response(status: int, kind: ErrorKind, message: str) -> web.Response:
-    """An answer with the error body."""
-    detail = wire.HttpErrorDetail(kind=kind, message=message)
-    return _json_response(wire.HttpError(error=detail), status=status)
-
-
-Answer = Callable[[web.Request], Awaitable[Wire]]
-
-
 class _Endpoints:
     def __init__(self, services: HttpServices) -> None:
         self._services = services
@@ -105,7 +85,7 @@ class _Endpoints:
     async def sign_in(self, request: web.Request) -> Wire:
         address = self._services.client_address(request)
         if not self._address_failures.take(address):
-            raise _too_many()
+            raise too_many()
         body = await _body(request, wire.SignInByAssertion, wire.SignInByPassword)
         match body:
             case wire.SignInByPassword():
@@ -130,7 +110,7 @@ class _Endpoints:
     async def ticket(self, request: web.Request) -> Wire:
         grant = self._bearer(request)
         if not self._ticket_requests.take(grant.user):
-            raise _too_many()
+            raise too_many()
         tickets = self._services.tickets
         try:
             ticket = tickets.issue(grant)
@@ -146,7 +126,7 @@ class _Endpoints:
     async def turn(self, request: web.Request) -> Wire:
         grant = self._bearer(request)
         if not self._turn_requests.take(grant.user):
-            raise _too_many()
+            raise too_many()
         turn = self._services.turn
         credentials = turn.mint(grant.user)
         if credentials is None:
@@ -181,10 +161,10 @@ class _Endpoints:
     async def _by_password(self, body: wire.SignInByPassword) -> User:
         name = (body.tenant, body.username.casefold())
         if not self._user_failures.take(name):
-            raise _too_many()
+            raise too_many()
         user = self._services.users.by_username(body.tenant, body.username)
         if self._checks_waiting >= PASSWORD_CHECKS_WAITING:
-            raise _too_many()
+            raise too_many()
         self._checks_waiting += 1
         try:
             async with self._checks:
@@ -229,62 +209,6 @@ class _Endpoints:
             )
 
 
-class _Resource:
-    """One path: its method, its preflight, its errors."""
-
-    def __init__(self, method: str, answer: Answer, origins: AllowedOrigins) -> None:
-        self._method = method
-        self._answer = answer
-        self._origins = origins
-
-    async def handle(self, request: web.Request) -> web.Response:
-        origin = request.headers.get(hdrs.ORIGIN)
-        if not self._origins.is_known(origin):
-            return error_response(
-                403, ErrorKind.POLICY_DENIED, "This web site may not use the gateway."
-            )
-        response = await self._respond(request)
-        response.headers[hdrs.VARY] = hdrs.ORIGIN
-        if origin is not None:
-            response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin
-        return response
-
-    async def _respond(self, request: web.Request) -> web.Response:
-        if request.method == hdrs.METH_OPTIONS:
-            return self._preflight()
-        if request.method != self._method:
-            response = error_response(
-                405, ErrorKind.BAD_REQUEST, f"Use {self._method} here."
-            )
-            response.headers[hdrs.ALLOW] = f"{self._method}, {hdrs.METH_OPTIONS}"
-            return response
-        try:
-            return _json_response(await self._answer(request))
-        except HttpError as error:
-            response = error_response(error.status, error.kind, str(error))
-            if error.retry_after_s:
-                response.headers[hdrs.RETRY_AFTER] = str(error.retry_after_s)
-            if error.status == 401:
-                response.headers[hdrs.WWW_AUTHENTICATE] = "Bearer"
-            return response
-        except Exception:
-            # The root of this request.
-            logger.exception("%s %s failed", request.method, request.path)
-            return error_response(
-                500, ErrorKind.INTERNAL, "Something went wrong in the gateway."
-            )
-
-    def _preflight(self) -> web.Response:
-        return web.Response(
-            status=204,
-            headers={
-                hdrs.ACCESS_CONTROL_ALLOW_METHODS: self._method,
-                hdrs.ACCESS_CONTROL_ALLOW_HEADERS: "authorization, content-type",
-                hdrs.ACCESS_CONTROL_MAX_AGE: str(PREFLIGHT_MAX_AGE_S),
-            },
-        )
-
-
 def add_routes(app: web.Application, services: HttpServices) -> None:
     """Serve ``/v1/sign-in``, ``/v1/sessions``, ``/v1/turn`` and ``/v1/ice-test``."""
     endpoints = _Endpoints(services)
@@ -294,9 +218,7 @@ def add_routes(app: web.Application, services: HttpServices) -> None:
         ("POST", "/v1/turn"): endpoints.turn,
         ("GET", "/v1/ice-test"): endpoints.ice_test,
     }
-    for (method, path), answer in answers.items():
-        resource = _Resource(method, answer, services.origins)
-        app.router.add_route("*", path, resource.handle)
+    add_endpoints(app, answers, services.origins)
 
 
 async def _body(
@@ -304,10 +226,7 @@ async def _body(
     by_assertion: type[wire.SignInByAssertion],
     by_password: type[wire.SignInByPassword],
 ) -> wire.SignInByAssertion | wire.SignInByPassword:
-    # Another type would let a form of any web site post here without a preflight.
-    if request.content_type != "application/json":
-        raise HttpError(415, ErrorKind.BAD_REQUEST, "Send application/json.")
-    data = await _read(request)
+    data = await json_body(request)
     try:
         return by_assertion.model_validate_json(data, strict=True)
     except ValidationError:
@@ -322,33 +241,6 @@ async def _body(
         ) from None
 
 
-async def _read(request: web.Request) -> bytes:
-    data = bytearray()
-    async for chunk in request.content.iter_any():
-        data += chunk
-        if len(data) > MAX_BODY_BYTES:
-            raise HttpError(413, ErrorKind.BAD_REQUEST, "The body is too large.")
-    return bytes(data)
-
-
 def _denied(error: TokenError) -> HttpError:
     kind = ErrorKind.AUTH_EXPIRED if error.is_expired else ErrorKind.AUTH_DENIED
     return HttpError(401, kind, str(error))
-
-
-def _too_many() -> HttpError:
-    return HttpError(
-        429,
-        ErrorKind.RATE_LIMITED,
-        "Too many attempts; wait a minute.",
-        retry_after_s=60,
-    )
-
-
-def _json_response(body: Wire, *, status: int = 200) -> web.Response:
-    return web.Response(
-        status=status,
-        text=body.model_dump_json(exclude_none=True),
-        content_type="application/json",
-        headers={hdrs.CACHE_CONTROL: "no-store"},
-    )

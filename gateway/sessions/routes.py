@@ -53,29 +53,48 @@ def new_events(door: Door) -> SessionEvents:
     return SessionEvents(clock=door.clock, wall_clock=door.wall_clock)
 
 
+def new_http_services(door: Door) -> http.HttpServices:
+    """What the HTTP endpoints share, for one who adds endpoints of their own."""
+    return http.HttpServices(
+        users=door.users,
+        origins=AllowedOrigins(door.users, public_url=door.public_url),
+        access_tokens=AccessTokens(
+            door.signing_keys,
+            public_url=door.public_url,
+            clock=door.wall_clock,
+            random_id=lambda: door.random_bytes(16).hex(),
+        ),
+        assertions=Assertions(
+            door.users, public_url=door.public_url, clock=door.wall_clock
+        ),
+        tickets=Tickets(clock=door.clock, random_bytes=door.random_bytes),
+        turn=TurnServer(door.turn, clock=door.wall_clock),
+        clock=door.clock,
+        wall_clock=door.wall_clock,
+        client_address=door.client_address,
+    )
+
+
 def add_routes(
     app: web.Application,
     backend: Backend,
     door: Door,
     *,
     events: SessionEvents | None = None,
+    services: http.HttpServices | None = None,
 ) -> SessionDirectory:
     """Serve sign-in, tickets, TURN and the WebSocket; returns the sessions.
 
     The directory is also ``app[SESSIONS]``. It is closed (clients told, sessions
-    ended) on the application's shutdown.
+    ended) on the application's shutdown. ``services``: of :func:`new_http_services`,
+    where others use them too.
     """
-    access_tokens = AccessTokens(
-        door.signing_keys,
-        public_url=door.public_url,
-        clock=door.wall_clock,
-        random_id=lambda: door.random_bytes(16).hex(),
-    )
-    tickets = Tickets(clock=door.clock, random_bytes=door.random_bytes)
+    services = services or new_http_services(door)
+    access_tokens = services.access_tokens
     directory = SessionDirectory(
         backend,
         users=door.users,
-        tickets=tickets,
+        tickets=services.tickets,
         events=events,
         clock=door.clock,
         wall_clock=door.wall_clock,
@@ -85,27 +104,11 @@ def add_routes(
             grant.token_id, expires_at=grant.expires_at
         ),
     )
-    origins = AllowedOrigins(door.users, public_url=door.public_url)
-    http.add_routes(
-        app,
-        http.HttpServices(
-            users=door.users,
-            origins=origins,
-            access_tokens=access_tokens,
-            assertions=Assertions(
-                door.users, public_url=door.public_url, clock=door.wall_clock
-            ),
-            tickets=tickets,
-            turn=TurnServer(door.turn, clock=door.wall_clock),
-            clock=door.clock,
-            wall_clock=door.wall_clock,
-            client_address=door.client_address,
-        ),
-    )
+    http.add_routes(app, services)
     websocket.add_routes(
         app,
         directory,
-        origins,
+        services.origins,
         clock=door.clock,
         max_without_hello=door.max_without_hello,
         ping_interval_s=door.ping_interval_s,

@@ -17,7 +17,7 @@ from aiohttp import WSMessage, WSMsgType, hdrs, web
 from gateway.sessions.conversation import Conversation
 from gateway.sessions.counters import SessionCounters
 from gateway.sessions.directory import SessionDirectory
-from gateway.sessions.http import error_response
+from gateway.sessions.endpoints import error_response
 from gateway.sessions.origins import AllowedOrigins
 from gateway.sessions.wire import MAX_FRAME_BYTES, SUBPROTOCOL, ErrorKind
 

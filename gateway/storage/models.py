@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Double,
     Index,
     Integer,
@@ -97,4 +98,102 @@ class OutboxRow(Base):
         UniqueConstraint("tenant", "key"),
         Index("ix_outbox_call", "tenant", "user_id", "call_id"),
         Index("ix_outbox_due", "state", "tenant", "due_at"),
+    )
+
+
+class InviteRow(Base):
+    """A video invite; its id may be the client's own choice."""
+
+    __tablename__ = "invites"
+
+    tenant: Mapped[str] = mapped_column(String(64), primary_key=True)
+    invite_id: Mapped[str] = mapped_column(String(128), primary_key=True)
+    user_id: Mapped[str] = mapped_column(String(64))
+    subject: Mapped[str] = mapped_column(Text)
+    text: Mapped[str] = mapped_column(Text)
+    starts_at: Mapped[float] = mapped_column(Double)
+    ends_at: Mapped[float] = mapped_column(Double)
+    time_zone: Mapped[str] = mapped_column(String(64))
+    language: Mapped[str] = mapped_column(String(8))
+    sends_mail: Mapped[bool] = mapped_column(Boolean)
+    # CRM records as the browser protocol writes them.
+    contact: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    about: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    sequence: Mapped[int] = mapped_column(Integer)
+    created_at: Mapped[float] = mapped_column(Double)
+    cancelled_at: Mapped[float | None] = mapped_column(Double)
+    ended_at: Mapped[float | None] = mapped_column(Double)
+    draft_hash: Mapped[str] = mapped_column(String(64))
+    ops: Mapped[list[str]] = mapped_column(JSON)
+    # Counts changes: a writer that has read an older revision changes nothing.
+    revision: Mapped[int] = mapped_column(Integer)
+
+    __table_args__ = (
+        Index("ix_invites_host", "tenant", "user_id", "starts_at"),
+        Index("ix_invites_open", "ended_at", "cancelled_at"),
+    )
+
+
+class InviteGuestRow(Base):
+    __tablename__ = "invite_guests"
+
+    tenant: Mapped[str] = mapped_column(String(64), primary_key=True)
+    guest_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    invite_id: Mapped[str] = mapped_column(String(128))
+    position: Mapped[int] = mapped_column(Integer)
+    name: Mapped[str] = mapped_column(Text)
+    email: Mapped[str] = mapped_column(String(254))
+    role: Mapped[str] = mapped_column(String(16))
+    generation: Mapped[int] = mapped_column(Integer)
+    # Hashes of the secrets of the browsers that used this generation's link.
+    browsers: Mapped[list[str]] = mapped_column(JSON)
+    joined_at: Mapped[float | None] = mapped_column(Double)
+    removed_at: Mapped[float | None] = mapped_column(Double)
+
+    __table_args__ = (Index("ix_invite_guests_invite", "tenant", "invite_id"),)
+
+
+class InviteLinkRow(Base):
+    """A link that was made, by the SHA-256 of its token; revoked ones stay known."""
+
+    __tablename__ = "invite_links"
+
+    tenant: Mapped[str] = mapped_column(String(64), primary_key=True)
+    token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    invite_id: Mapped[str] = mapped_column(String(128))
+    guest_id: Mapped[str] = mapped_column(String(64))
+    generation: Mapped[int] = mapped_column(Integer)
+
+    # Whoever comes by a link has not said of which tenant it is.
+    __table_args__ = (Index("ix_invite_links_token", "token_hash", unique=True),)
+
+
+class InviteMailRow(Base):
+    """One mail to one guest, kept in the transaction of what it tells of."""
+
+    __tablename__ = "invite_mails"
+
+    id: Mapped[int] = mapped_column(
+        BigInteger().with_variant(Integer, "sqlite"), primary_key=True
+    )
+    tenant: Mapped[str] = mapped_column(String(64))
+    user_id: Mapped[str] = mapped_column(String(64))
+    invite_id: Mapped[str] = mapped_column(String(128))
+    guest_id: Mapped[str] = mapped_column(String(64))
+    generation: Mapped[int] = mapped_column(Integer)
+    kind: Mapped[str] = mapped_column(String(16))
+    # All that it says but the link.
+    content: Mapped[dict[str, Any]] = mapped_column(JSON)
+    state: Mapped[str] = mapped_column(String(16))
+    attempts: Mapped[int] = mapped_column(Integer)
+    created_at: Mapped[float] = mapped_column(Double)
+    due_at: Mapped[float] = mapped_column(Double)
+    # Which node hands it over, or did when it died.
+    owner: Mapped[str] = mapped_column(String(128))
+    problem: Mapped[str] = mapped_column(Text)
+
+    __table_args__ = (
+        Index("ix_invite_mails_due", "state", "due_at"),
+        Index("ix_invite_mails_invite", "tenant", "invite_id"),
+        Index("ix_invite_mails_user", "tenant", "user_id", "created_at"),
     )

@@ -102,6 +102,12 @@ async def test_signing_in_brings_a_session_and_an_honest_registration(
         text = await response.text()
     assert "\nringbridge_sessions_attached 1.0\n" in text
     assert '\nringbridge_registrations{state="registering"} 1.0\n' in text
+    # A company without invites has none.
+    assert hello.snapshot.user.invites_from == ""
+    answer = await client.raw("invite.list", {})
+    assert answer["error"]["data"]["kind"] == "policy.denied"
+    link = {"token": "A" * 32, "browser": "b"}
+    assert (await client.post("/v1/join", link))["state"] == "unknown"
     await client.close()
 
 

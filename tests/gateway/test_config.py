@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -165,5 +166,95 @@ def test_every_sample_is_good(path: Path, tmp_path: Path) -> None:
     assert config.tenants
 
 
+def test_the_samples_invites_are_good_too(tmp_path: Path) -> None:
+    (text,) = (path.read_text() for path in SAMPLES if path.name == "small-office.yaml")
+    for name in ("salesforce-jwt.pem", "salesforce-identity.pub.pem"):
+        (tmp_path / name).write_text("a key", encoding="utf-8")
+    start, end = text.index("    # invites:"), text.index("    users:")
+    block = re.sub(r"(?m)^    # ", "    ", text[start:end])
+    environment = dict.fromkeys(
+        (
+            "RINGBRIDGE_SIGNING_KEY",
+            "SALESFORCE_CONSUMER_KEY",
+            "SIP_PASSWORD_1000",
+            "SIP_PASSWORD_1001",
+            "SIP_PASSWORD_GUESTS",
+            "SMTP_PASSWORD",
+        ),
+        "k" * 64,
+    )
+    changed = (text[:start] + block + text[end:]).encode()
+    config = parse(changed, directory=tmp_path, environment=environment)
+    invites = config.tenants[0].invites
+    assert invites is not None
+    assert invites.mail is not None
+    assert invites.sip is not None
+    assert config.tenants[0].users[0].email == "robin@office.example"
+
+
 def test_there_are_samples() -> None:
     assert SAMPLES
+
+
+INVITES = GOOD.replace(
+    "    users:",
+    """\
+    invites:
+      language: de
+      mail:
+        host: smtp.acme.example
+        username: ringbridge
+        password: {env: PASSWORD}
+        sender: invites@acme.example
+    users:""",
+)
+HTTPS = "http: {public_url: https://calls.acme.example}\n"
+
+
+def test_invites() -> None:
+    config = parse((HTTPS + INVITES).encode(), environment=ENVIRONMENT)
+    invites = config.tenants[0].invites
+    assert invites is not None
+    assert invites.mail is not None
+    assert (invites.mail.port, invites.mail.security) == (587, "starttls")
+    assert "geheim" not in repr(config)
+    # On one machine, to try it out.
+    assert parse(INVITES.encode(), environment=ENVIRONMENT).tenants[0].invites
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (("        username: ringbridge\n", ""), "belong together"),
+        (("        password: {env: PASSWORD}\n", ""), "belong together"),
+        (("        sender: invites@acme.example\n", ""), "sender: is missing"),
+        (("invites@acme.example", "Acme <a@acme.example>"), "is no e-mail address"),
+        (("invites@acme.example", "invites"), "is no e-mail address"),
+        (("host: smtp", "security: none\n        host: smtp"), "in the clear"),
+        (("language: de", "language: xx"), "input should be 'en', 'de', 'es' or 'fr'"),
+        (("sender:", "sneder: x\n        sender:"), "no setting that ringbridge knows"),
+        (("host: smtp", "security: ssl\n        host: smtp"), "'tls' or 'none'"),
+        (("name: Robin", "email: robin@\n        name: Robin"), "is no e-mail address"),
+    ],
+)
+def test_what_is_wrong_with_invites_is_said(
+    change: tuple[str, str], expected: str
+) -> None:
+    found = "\n".join(problems(HTTPS + INVITES.replace(*change)))
+    assert expected in found
+    assert "line " in found
+
+
+def test_a_ca_file_without_tls_is_a_mistake() -> None:
+    text = INVITES.replace(
+        "        username: ringbridge\n        password: {env: PASSWORD}\n",
+        "        security: none\n        ca_file: ca.pem\n",
+    )
+    assert "ca_file means nothing" in "\n".join(problems(text))
+
+
+def test_invites_need_https() -> None:
+    plain = "http: {public_url: http://calls.acme.example}\n"
+    (problem,) = problems(plain + INVITES)
+    assert "must be https" in problem
+    assert "camera" in problem

@@ -139,7 +139,7 @@ class FakeBackend:
         if hook is not None:
             return await hook(user, params)
         match params:
-            case wire.CallCreate():
+            case wire.CallCreate() | wire.CallJoin():
                 view = call_view(params.call_id, CallState.CALLING)
                 self.calls.setdefault(user.key, {})[params.call_id] = view
                 return wire.CallAnswerResult(call=view, answer="v=0\r\n")
@@ -167,6 +167,10 @@ class FakeBackend:
             case wire.HistoryList():
                 calls = tuple(self.calls.get(user.key, {}).values())
                 return wire.HistoryListResult(calls=calls)
+            case wire.InviteList():
+                return wire.InviteListResult(invites=())
+            case _ if method.startswith("invite."):
+                raise RequestError(ErrorKind.INVITE_UNKNOWN, "There is no such invite.")
             case _:
                 return wire.Empty()
 

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from gateway.identity.directory import InMemoryUserDirectory, TenantIdentity
 from gateway.identity.tickets import MAX_TICKETS_PER_USER
 from gateway.identity.turn import TurnConfig
-from gateway.sessions import http
+from gateway.sessions import endpoints, http
 from gateway.sessions.origins import AllowedOrigins, origin_of
 from gateway.sessions.wire import ErrorKind
 from tests.gateway.sessions.client import HttpFailure
@@ -188,7 +188,7 @@ async def test_forms_and_floods_are_refused(service: Service) -> None:
         service,
         "POST",
         "/v1/sign-in",
-        data=b" " * (http.MAX_BODY_BYTES + 1),
+        data=b" " * (endpoints.MAX_BODY_BYTES + 1),
         headers={"Content-Type": "application/json"},
     )
     assert (status, body["error"]["kind"]) == (413, "bad_request")

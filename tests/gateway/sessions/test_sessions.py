@@ -497,3 +497,19 @@ async def test_too_many_sessions_are_refused() -> None:
     page = world.page()
     assert await page.kind("session.hello", **page.hello_params(BEN)) == "rate.limited"
     await world.directory.close()
+
+
+async def test_who_is_expelled_is_out_with_all_that_let_them_in(world: World) -> None:
+    page, other = world.page("one"), world.page("other")
+    await page.hello()
+    await other.hello(BEN)
+    unused = world.ticket()
+    world.directory.expel(ANA.key)
+    assert page.outlet.closed is not None
+    assert page.outlet.closed[0] == wire.CLOSE_NO_HELLO
+    assert world.tickets.redeem(unused) is None
+    assert [grant.user for grant in world.revoked] == [ANA.key]
+    await eventually(lambda: world.directory.session_count == 1)
+    assert ("signed_out", str(ANA.key)) in world.backend.log
+    assert other.outlet.closed is None
+    world.directory.expel(ANA.key)

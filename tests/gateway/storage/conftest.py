@@ -11,6 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from gateway.storage import CallJournal, Database, Outbox
+from gateway.storage.models import Base
 from tests.gateway.storage import postgres
 
 
@@ -36,7 +37,7 @@ async def database_url(
     yield url
     engine = create_async_engine(url.replace("postgresql:", "postgresql+asyncpg:"))
     async with engine.begin() as connection:
-        for table in ("calls", "outbox", "alembic_version"):
+        for table in (*Base.metadata.tables, "alembic_version"):
             await connection.execute(text(f"DROP TABLE IF EXISTS {table}"))
     await engine.dispose()
 

@@ -1,0 +1,236 @@
+"""Composes the mails. Pure: the same mail has the same bytes at every attempt."""
+
+from __future__ import annotations
+
+import hashlib
+import html
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime
+from zoneinfo import ZoneInfo
+
+from babel import Locale
+from babel.dates import (
+    format_date,
+    format_time,
+    get_timezone_gmt,
+    get_timezone_name,
+)
+
+from gateway.invites.calendar import Method, calendar_entry
+from gateway.invites.model import MailContent, MailKind
+from gateway.invites.words import WORDS, Words
+
+# Every server takes it: seven bits, short lines.
+_POLICY = SMTP.clone(cte_type="7bit", max_line_length=78)
+_FILE = "invite.ics"
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What is around a mail's words.
+
+    Attributes:
+        sender: the address that it comes from.
+        host: the name behind the @ of message ids and UIDs.
+        uid: of the calendar entry, before the @.
+        mail_id: unique among all mails.
+        link: the guest's own.
+        made_at: Unix seconds, when it was decided on.
+    """
+
+    sender: str
+    host: str
+    uid: str
+    mail_id: str
+    link: str
+    made_at: float
+
+
+def compose(kind: MailKind, content: MailContent, envelope: Envelope) -> bytes:
+    """The whole message, ready for DATA."""
+    words = WORDS[content.language]
+    message = EmailMessage(policy=_POLICY)
+    message["From"] = _address(content.host_name, envelope.sender)
+    message["To"] = _address(content.guest_name, content.guest_email)
+    if content.host_email:
+        message["Reply-To"] = _address(content.host_name, content.host_email)
+    subject = _subject(words, kind).format(subject=content.subject)
+    message["Subject"] = _unencoded(subject)
+    made_at = datetime.fromtimestamp(int(envelope.made_at), UTC)
+    message["Date"] = format_datetime(made_at)
+    message["Message-ID"] = f"<{envelope.mail_id}@{envelope.host}>"
+    # RFC 3834: nobody's absence note is to come back.
+    message["Auto-Submitted"] = "auto-generated"
+
+    method = Method.CANCEL if kind is MailKind.CANCELLATION else Method.REQUEST
+    entry = calendar_entry(
+        content,
+        method,
+        uid=f"{envelope.uid}@{envelope.host}",
+        link=envelope.link,
+        sender=envelope.sender,
+        made_at=envelope.made_at,
+    )
+    message.set_content(as_text(kind, content, envelope.link))
+    message.add_alternative(as_html(kind, content, envelope.link), subtype="html")
+    message.add_alternative(entry, subtype="calendar", params={"method": method.value})
+    message.add_attachment(
+        entry.encode("utf-8"), maintype="application", subtype="ics", filename=_FILE
+    )
+    _set_boundaries(message, envelope.mail_id)
+    return message.as_bytes(policy=_POLICY)
+
+
+def when(content: MailContent) -> str:
+    """The window in words: the guest's language, the host's time zone."""
+    locale = Locale.parse(content.language)
+    zone = ZoneInfo(content.time_zone)
+    start = datetime.fromtimestamp(content.starts_at, zone)
+    end = datetime.fromtimestamp(content.ends_at, zone)
+
+    def day(at: datetime) -> str:
+        return format_date(at.date(), "full", locale=locale)
+
+    def time(at: datetime) -> str:
+        return format_time(at.timetz(), "short", tzinfo=zone, locale=locale)
+
+    zone_name = get_timezone_name(start, "long", locale=locale)
+    offset = get_timezone_gmt(start, "long", locale=locale)
+    until = time(end) if end.date() == start.date() else f"{day(end)}, {time(end)}"
+    named = zone_name if zone_name == offset else f"{zone_name}, {offset}"
+    text = f"{day(start)}, {time(start)} – {until} ({named})"
+    # English writes a narrow no-break space before PM, which old readers show as boxes.
+    return text.replace("\u202f", " ")
+
+
+def as_text(kind: MailKind, content: MailContent, link: str) -> str:
+    """The plain words, which work alone."""
+    words = WORDS[content.language]
+    parts = [
+        words.hello.format(guest=content.guest_name),
+        _opening(words, kind, content),
+        f"  {content.subject}\n  {words.when} {when(content)}",
+    ]
+    if kind is MailKind.CANCELLATION:
+        parts.append(words.regret)
+    else:
+        if content.text:
+            said = "\n".join(f"  {line}" for line in content.text.split("\n"))
+            parts.append(f"{_message(words, content)}\n{said}")
+        parts.append(f"{words.link}\n{link}")
+        parts.append(" ".join(_hints(words, content)))
+    if content.host_email:
+        parts.append(words.questions)
+    if kind is not MailKind.CANCELLATION:
+        parts.append(words.see_you)
+    parts.append(_signature(content))
+    return "\n\n".join(parts) + "\n"
+
+
+def as_html(kind: MailKind, content: MailContent, link: str) -> str:
+    """The same words, dressed; styles are inline since mail readers drop others."""
+    words = WORDS[content.language]
+    escape = html.escape
+    parts = [
+        _p(escape(words.hello.format(guest=content.guest_name))),
+        _p(escape(_opening(words, kind, content))),
+        '<div style="margin:0 0 16px;padding:12px 16px;border-left:4px solid #0b5cab;'
+        'background:#f3f6fa;color:#1d2733">'
+        f'<strong style="font-size:17px">{escape(content.subject)}</strong><br>'
+        f"{escape(words.when)} {escape(when(content))}</div>",
+    ]
+    if kind is MailKind.CANCELLATION:
+        parts.append(_p(escape(words.regret)))
+    else:
+        if content.text:
+            said = escape(content.text).replace("\n", "<br>")
+            parts.append(_p(f"{escape(_message(words, content))}<br>{said}"))
+        url = escape(link)
+        parts.append(
+            f'<p style="margin:0 0 16px"><a href="{url}" style="display:inline-block;'
+            "padding:12px 20px;border-radius:6px;background:#0b5cab;color:#ffffff;"
+            f'font-weight:bold;text-decoration:none">{escape(words.button)}</a></p>'
+        )
+        parts.append(
+            _p(
+                f"{escape(words.link)}<br>"
+                f'<a href="{url}" style="color:#0b5cab;word-break:break-all">{url}</a>'
+            )
+        )
+        parts.append(_p(escape(" ".join(_hints(words, content)))))
+    if content.host_email:
+        parts.append(_p(escape(words.questions)))
+    if kind is not MailKind.CANCELLATION:
+        parts.append(_p(escape(words.see_you)))
+    parts.append(_p(escape(_signature(content)).replace("\n", "<br>")))
+    body = "\n".join(parts)
+    return (
+        f'<!DOCTYPE html>\n<html lang="{content.language}">\n<head>\n'
+        '<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width">\n'
+        f"<title>{escape(content.subject)}</title>\n</head>\n"
+        '<body style="margin:0;padding:24px;font-family:Arial,Helvetica,sans-serif;'
+        'font-size:15px;line-height:1.5;color:#1d2733;background:#ffffff">\n'
+        f'<div style="max-width:560px">\n{body}\n</div>\n</body>\n</html>\n'
+    )
+
+
+def _subject(words: Words, kind: MailKind) -> str:
+    match kind:
+        case MailKind.INVITATION:
+            return words.invitation_subject
+        case MailKind.CHANGE:
+            return words.change_subject
+        case MailKind.CANCELLATION:
+            return words.cancellation_subject
+
+
+def _opening(words: Words, kind: MailKind, content: MailContent) -> str:
+    host = content.host_name
+    if kind is MailKind.CHANGE:
+        return words.change.format(host=host)
+    if content.company:
+        host = words.host_of.format(host=host, company=content.company)
+    if kind is MailKind.CANCELLATION:
+        return words.cancellation.format(host=host)
+    return words.invitation.format(host=host)
+
+
+def _message(words: Words, content: MailContent) -> str:
+    return words.message.format(host=content.host_name)
+
+
+def _hints(words: Words, content: MailContent) -> list[str]:
+    hints = [words.nothing_needed]
+    if content.opens_before_s >= 60:
+        hints.append(words.early.format(minutes=content.opens_before_s // 60))
+    return [*hints, words.private]
+
+
+def _signature(content: MailContent) -> str:
+    return "\n".join(filter(None, (content.host_name, content.company)))
+
+
+def _p(inner: str) -> str:
+    return f'<p style="margin:0 0 16px">{inner}</p>'
+
+
+def _address(name: str, address: str) -> Address:
+    return Address(display_name=_unencoded(name), addr_spec=address)
+
+
+def _unencoded(text: str) -> str:
+    """Without the beginnings of encoded words (RFC 2047): the standard library would
+    decode one, and what was typed could hold a line break after all."""
+    return text.replace("=?", "= ?")
+
+
+def _set_boundaries(message: EmailMessage, seed: str) -> None:
+    multiparts = [part for part in message.walk() if part.is_multipart()]
+    for number, part in enumerate(multiparts):
+        digest = hashlib.sha256(f"{seed} {number}".encode()).hexdigest()
+        part.set_boundary(f"=_{digest[:32]}")
