@@ -386,6 +386,26 @@ async def test_a_call_becomes_a_task(
     )
 
 
+async def test_a_note_is_a_task_that_is_no_call(
+    connector: SalesforceConnector, salesforce: FakeSalesforce
+) -> None:
+    note = replace(CALL, key="noshow:1", subject="No-show: Ana", is_call=False)
+    written = await connector.write_activity(note)
+    assert salesforce.tasks["noshow:1"] == {
+        "Id": written.record_id,
+        "Subject": "No-show: Ana",
+        "Status": "Completed",
+        "TaskSubtype": "Task",
+        "Description": "Incoming call, answered",
+        "ActivityDate": "2026-11-20",
+        "OwnerId": ALEX.id,
+        "WhoId": ANA_ID,
+    }
+    salesforce.tasks["noshow:1"]["Subject"] = "edited"
+    assert not (await connector.write_activity(note)).created
+    assert salesforce.tasks["noshow:1"]["Subject"] == "edited"
+
+
 async def test_a_repeat_finds_the_task_and_leaves_what_people_edited(
     connector: SalesforceConnector, salesforce: FakeSalesforce
 ) -> None:
