@@ -86,7 +86,7 @@ async def stranger(demo: Program, chromium: Chromium) -> AsyncIterator[Stranger]
         re.search(r"http://localhost:\d+/", line)
         for line in demo.matching("http://localhost")
     ]
-    salesforce, console = (link[0] for link in links if link)
+    salesforce, console, _mailbox = (link[0] for link in links if link)
     async with chromium.visitor("stranger") as visitor:
         # Two slow cores may be shared by all that is in this world.
         expect.set_options(timeout=15_000)
