@@ -164,8 +164,13 @@ async def test_pictures_and_accessibility(desk: Desk, tmp_path: Path) -> None:
         for width in (1280, 320):
             await page.set_viewport_size({"width": width, "height": 900})
             for place, name in enumerate(("html", "text", "long")):
-                await page.locator("#mails button").nth(place).click()
-                await expect(page.locator("#mail h2")).to_be_visible()
+                button = page.locator("#mails button").nth(place)
+                await button.click()
+                subject = await button.locator(".subject").inner_text()
+                await expect(page.locator("#mail h2")).to_have_text(subject)
+                if name != "text":
+                    inside = page.frame_locator("#mail iframe")
+                    await expect(inside.get_by_role("heading")).to_be_visible()
                 await page.screenshot(
                     path=folder / f"mailbox-{scheme}-{width}-{name}.png",
                     full_page=True,
