@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, TypeVar
 
 from simple_salesforce.api import Salesforce, SFType
@@ -99,8 +100,9 @@ class SalesforceConnector:
         self._gate = Gate(rng)
         self._numbers = NumberCache(clock)
         self._fresh = FreshContacts(clock, config.country)
-        # An administrator hides some phone fields: ask for the basic ones only.
-        self._basic_search = False
+        # Fields that an administrator hides fail a whole search: which of the searches
+        # for a purpose has worked, counted from the fullest.
+        self._plainness: dict[str, int] = {}
         self._closed = False
 
     def __repr__(self) -> str:
@@ -128,9 +130,8 @@ class SalesforceConnector:
             return ()
         found = self._numbers.get(username, wanted.e164)
         if found is None:
-            number = wanted.e164
             reply = await self._asking_less(
-                username, lambda basic: search.sosl(number, basic=basic)
+                username, "callers", search.searches(wanted.e164)
             )
             found = search.records(reply, wanted, config=self._config, owner_id=user.id)
             self._numbers.put(username, wanted.e164, found)
@@ -144,9 +145,8 @@ class SalesforceConnector:
         words = people.words(text)
         if not words:
             return ()
-        reply = await self._asking_less(
-            username, lambda basic: people.sosl(text, basic=basic)
-        )
+        searches = (people.sosl(text), people.sosl(text, basic=True))
+        reply = await self._asking_less(username, "people", searches)
         found = people.records(reply, config=self._config)
         return people.merged(self._fresh.named(username, words), found)
 
@@ -231,23 +231,27 @@ class SalesforceConnector:
 
     # Searching -------------------------------------------------------------------
 
-    async def _asking_less(self, username: str, sosl: Callable[[bool], str]) -> Any:
-        """Search; of fields that no administrator hides only, if others are hidden."""
-        text = sosl(self._basic_search)
-        try:
-            return await self._perform(username, lambda client: _search(client, text))
-        except CrmRefused as error:
-            if self._basic_search or error.code != "INVALID_FIELD":
-                raise
-            logger.warning(
-                "tenant %s: searching with the basic fields only: %s",
-                self._config.tenant,
-                error,
-            )
-        text = sosl(True)
-        reply = await self._perform(username, lambda client: _search(client, text))
-        self._basic_search = True
-        return reply
+    async def _asking_less(
+        self, username: str, purpose: str, searches: tuple[str, ...]
+    ) -> Any:
+        """The first of these searches, fullest first, in which no field is hidden."""
+        for place in range(self._plainness.get(purpose, 0), len(searches)):
+            text = searches[place]
+            try:
+                reply = await self._perform(username, partial(_search, text=text))
+            except CrmRefused as error:
+                if error.code != "INVALID_FIELD" or place == len(searches) - 1:
+                    raise
+                logger.warning(
+                    "tenant %s: searching %s with fewer fields: %s",
+                    self._config.tenant,
+                    purpose,
+                    error,
+                )
+                continue
+            self._plainness[purpose] = place
+            return reply
+        raise AssertionError("there is a search")
 
     # Contacts --------------------------------------------------------------------
 
@@ -462,7 +466,7 @@ def _tell(loop: asyncio.AbstractEventLoop, action: Callable[[], None]) -> None:
         return
 
 
-def _search(client: Salesforce, text: str) -> Any:
+def _search(client: Salesforce, *, text: str) -> Any:
     try:
         return client.search(text)
     except TypeError:

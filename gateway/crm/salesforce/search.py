@@ -36,7 +36,15 @@ class Candidate:
     last_activity: str
 
 
-def sosl(e164: str, *, basic: bool = False) -> str:
+def searches(e164: str) -> tuple[str, ...]:
+    """The search for everybody with this number, then the same with fewer fields.
+
+    An e-mail is good to have; the numbers are what it is about.
+    """
+    return sosl(e164), sosl(e164, email=False), sosl(e164, basic=True)
+
+
+def sosl(e164: str, *, email: bool = True, basic: bool = False) -> str:
     """The search for everybody with this number; "" if it is no E.164 number.
 
     ``basic``: only the fields that no administrator hides.
@@ -53,10 +61,11 @@ def sosl(e164: str, *, basic: bool = False) -> str:
         contact = ", ".join(("Id", "Name", *BASIC_PHONES))
         lead = account = contact
     else:
+        mail = ("Email",) if email else ()
         contact = ", ".join(
-            ("Id", "Name", *CONTACT_PHONES, "Email", "Account.Name", common)
+            ("Id", "Name", *CONTACT_PHONES, *mail, "Account.Name", common)
         )
-        lead = ", ".join(("Id", "Name", "Company", *LEAD_PHONES, "Email", common))
+        lead = ", ".join(("Id", "Name", "Company", *LEAD_PHONES, *mail, common))
         account = ", ".join(("Id", "Name", *ACCOUNT_PHONES, common))
     return (
         f"FIND {{{' OR '.join(terms)}}} IN PHONE FIELDS RETURNING"

@@ -244,8 +244,21 @@ async def test_hidden_fields_are_left_out(
     salesforce.hidden_fields = {"OtherPhone"}
     salesforce.found = [ANA]
     assert len(await connector.find_by_number(ALEX, NUMBER)) == 1
-    await connector.find_by_number(ALEX, "+14155551213")
     assert salesforce.count("search") == 3
+    await connector.find_by_number(ALEX, "+14155551213")
+    assert salesforce.count("search") == 4
+
+
+async def test_a_hidden_email_costs_no_number(
+    connector: SalesforceConnector, salesforce: FakeSalesforce
+) -> None:
+    salesforce.hidden_fields = {"Email"}
+    for number in (NUMBER, "+14155551213"):
+        await connector.find_by_number(ALEX, number)
+    assert salesforce.count("search") == 3
+    for text in salesforce.searches[1:]:
+        assert "Email" not in text
+        assert "OtherPhone" in text
 
 
 @pytest.mark.parametrize(
