@@ -179,7 +179,8 @@ def _activities(config: Config, retry_tenant: str | None) -> int:
                 for letter in await list_dead_letters(outbox, state=state):
                     print(
                         f"{state.value:8} {letter.tenant}/{letter.user} "
-                        f"{letter.started_at:%Y-%m-%d %H:%M} UTC  {letter.subject}  "
+                        f"{letter.started_at:%Y-%m-%d %H:%M} UTC  "
+                        f"{letter.kind.value:8}  {letter.subject}  "
                         f"[{letter.attempts} tries] {letter.code} {letter.problem}"
                     )
         finally:

@@ -2,6 +2,12 @@
 
 from gateway.activities.composer import compose, links
 from gateway.activities.dead_letters import DeadLetter, list_dead_letters, retry
+from gateway.activities.meetings import (
+    Invitee,
+    InviteFacts,
+    meeting_of,
+    no_show_of,
+)
 from gateway.activities.record import CallRecord
 from gateway.activities.recovery import recover
 from gateway.activities.writer import ActivityChange, ActivityWriter
@@ -11,9 +17,13 @@ __all__ = [
     "ActivityWriter",
     "CallRecord",
     "DeadLetter",
+    "InviteFacts",
+    "Invitee",
     "compose",
     "links",
     "list_dead_letters",
+    "meeting_of",
+    "no_show_of",
     "recover",
     "retry",
 ]

@@ -147,7 +147,7 @@ _PREPOSITIONS = {CallDirection.INBOUND: "from", CallDirection.OUTBOUND: "to"}
 
 def _subject(call: CallRecord, user: User, outcome: Outcome) -> str:
     named = "" if call.record is None else call.record.name
-    name = _one_line(named) or _one_line(call.display_name) or _number(call, user)
+    name = one_line(named) or one_line(call.display_name) or _number(call, user)
     ending = f", {outcome.words.lower()}"
     start = f"Call {_PREPOSITIONS[call.direction]} {name[:MAX_NAME]}"
     return start[: MAX_SUBJECT - len(ending)] + ending
@@ -159,7 +159,7 @@ def _description(call: CallRecord, user: User, outcome: Outcome, talk_s: int) ->
     if outcome.note:
         lines.append(outcome.note)
     lines.append(f"Number: {_number(call, user)}")
-    shown = _one_line(call.display_name)
+    shown = one_line(call.display_name)
     if shown:
         lines.append(f"Name shown: {shown}")
     lines.append(f"Started: {_time(call.started_at)}")
@@ -172,7 +172,7 @@ def _description(call: CallRecord, user: User, outcome: Outcome, talk_s: int) ->
     else:
         ringing_s = max(0, round(ended_at - call.started_at))
         lines.append(f"Rang for: {_duration(ringing_s)}")
-    line = _one_line(f"{user.name} ({user.number})" if user.number else user.name)
+    line = one_line(f"{user.name} ({user.number})" if user.number else user.name)
     lines.append(f"Rep: {line}")
     if call.sip_code is not None:
         lines.append(f"SIP response: {call.sip_code}")
@@ -181,11 +181,11 @@ def _description(call: CallRecord, user: User, outcome: Outcome, talk_s: int) ->
 
 
 def _number(call: CallRecord, user: User) -> str:
-    shown = _one_line(to_show(call.number, call.e164, user.country))
+    shown = one_line(to_show(call.number, call.e164, user.country))
     return shown or "an unknown number"
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
     """What a stranger sent as a name: one line, printable, of bounded length."""
     printable = "".join(
         " " if char.isspace() else char

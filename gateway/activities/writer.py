@@ -23,11 +23,14 @@ from gateway.crm.connector import (
     CrmRefused,
     CrmSignInFailed,
     MatchCertainty,
+    Meeting,
+    WrittenActivity,
 )
 from gateway.identity.users import UserKey
 from gateway.sessions.wire import ActivityState
 from gateway.storage.database import StorageError
 from gateway.storage.outbox import Outbox, OutboxEntry
+from gateway.storage.outbox_rows import OutboxKind
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +51,11 @@ STORAGE_PAUSE_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class ActivityChange:
-    """News of one call's activity. ``problem`` is for people, "" if there is none."""
+    """News of one activity, of a call or of an invite: the other id is "".
+
+    ``problem`` is for people, "" if there is none; ``kind`` tells an invite's meeting
+    from its notes.
+    """
 
     user: UserKey
     call_id: str
@@ -56,6 +63,8 @@ class ActivityChange:
     record_id: str = ""
     url: str = ""
     problem: str = ""
+    invite_id: str = ""
+    kind: OutboxKind = OutboxKind.ACTIVITY
 
 
 @dataclass(slots=True)
@@ -153,7 +162,7 @@ class ActivityWriter:
                 tenant, now=now, limit=free, lease_s=LEASE_S
             ):
                 self._in_flight[tenant] = self._in_flight.get(tenant, 0) + 1
-                group.create_task(self._settle(entry), name=f"activity {entry.call_id}")
+                group.create_task(self._settle(entry), name=entry.activity.key)
 
     async def _time_to_next(self) -> float:
         busy = [
@@ -175,9 +184,9 @@ class ActivityWriter:
             await self._write(entry)
         except StorageError as error:
             # The lease runs out and the row is written again, harmlessly.
-            logger.warning("activity of call %s: %s", entry.call_id, error)
+            logger.warning("activity %s: %s", entry.activity.key, error)
         except Exception:
-            logger.exception("activity of call %s", entry.call_id)
+            logger.exception("activity %s", entry.activity.key)
         finally:
             self._in_flight[tenant] -= 1
             if not self._in_flight[tenant]:
@@ -190,8 +199,7 @@ class ActivityWriter:
             return
         try:
             async with asyncio.timeout(WRITE_TIMEOUT_S):
-                activity = await self._matched(connector, entry.activity)
-                written = await connector.write_activity(activity)
+                written = await self._deliver(connector, entry.activity)
         except CrmError as error:
             await self._failed(entry, error)
             return
@@ -200,7 +208,7 @@ class ActivityWriter:
             return
         except Exception as error:
             # A fault of ours: the row must not be lost by it, nor the other rows.
-            logger.exception("activity of call %s", entry.call_id)
+            logger.exception("activity %s", entry.activity.key)
             await self._again(entry, "Internal error", type(error).__name__, None)
             return
         current = await self._outbox.mark_written(
@@ -209,7 +217,15 @@ class ActivityWriter:
         self.counters.written += 1
         self.counters.found += not written.created
         if current:
-            self._tell(entry, ActivityState.WRITTEN, written.record_id, written.url, "")
+            there = replace(entry, record_id=written.record_id, url=written.url)
+            self._tell(there, ActivityState.WRITTEN)
+
+    async def _deliver(
+        self, connector: Connector, activity: Activity | Meeting
+    ) -> WrittenActivity:
+        if isinstance(activity, Meeting):
+            return await connector.write_meeting(activity)
+        return await connector.write_activity(await self._matched(connector, activity))
 
     async def _matched(self, connector: Connector, activity: Activity) -> Activity:
         """Look up who it was, when there was no time to during the call."""
@@ -257,7 +273,7 @@ class ActivityWriter:
         await self._outbox.mark_retry(
             entry, due_at=now, problem=str(error), code=error.code, counts=False
         )
-        self._tell(entry, ActivityState.WAITING, "", "", str(error))
+        self._tell(entry, ActivityState.WAITING, str(error))
 
     async def _again(
         self,
@@ -282,30 +298,33 @@ class ActivityWriter:
         await self._outbox.mark_retry(
             entry, due_at=now + delay_s, problem=problem, code=code
         )
-        self._tell(entry, ActivityState.WAITING, "", "", problem)
+        self._tell(entry, ActivityState.WAITING, problem)
 
     async def _give_up(self, entry: OutboxEntry, problem: str, code: str) -> None:
         self.counters.failed += 1
         logger.error(
-            "activity of call %s of %s cannot be written: %s (%s)",
-            entry.call_id,
+            "activity %s of %s cannot be written: %s (%s)",
+            entry.activity.key,
             entry.user,
             problem,
             code,
         )
         await self._outbox.mark_failed(entry, problem=problem, code=code)
-        self._tell(entry, ActivityState.FAILED, "", "", problem)
+        self._tell(entry, ActivityState.FAILED, problem)
 
     def _tell(
-        self,
-        entry: OutboxEntry,
-        state: ActivityState,
-        record_id: str,
-        url: str,
-        problem: str,
+        self, entry: OutboxEntry, state: ActivityState, problem: str = ""
     ) -> None:
+        # What the CRM has of an earlier revision is still there to be opened.
         self._on_state(
             ActivityChange(
-                entry.user, entry.call_id, state, record_id, url, problem[:255]
+                entry.user,
+                entry.call_id,
+                state,
+                entry.record_id,
+                entry.url,
+                problem[:255],
+                entry.invite_id,
+                entry.kind,
             )
         )

@@ -186,6 +186,7 @@ class Call:
             url=record.url,
             company=record.company,
             phone=record.phone,
+            email=record.email,
         )
 
     # Into the inbox -----------------------------------------------------------------

@@ -36,13 +36,16 @@ from sip.uri import Uri
 
 # Timer C (RFC 3261 16.6): a branch that rings for longer is cancelled.
 RING_LIMIT_S = 180.0
+GUEST_PREFIX = "guest-"
 ELSEWHERE = ("Reason", str(Reason("SIP", 200, "Call completed elsewhere")))
 
 
 class ApplicationServer:
     """One domain's server; ``users`` maps user names to passwords.
 
-    ``on_event`` hears, in words, what the sandbox's console shows.
+    ``guest_account`` names one of them that cannot register and calls in others' names:
+    ``guest-…``, and nobody else's. ``on_event`` hears, in words, what the sandbox's
+    console shows.
     """
 
     def __init__(
@@ -54,9 +57,11 @@ class ApplicationServer:
         port: int,
         clock: Clock,
         rng: random.Random,
+        guest_account: str = "",
         on_event: Callable[[str], None] = lambda text: None,
     ) -> None:
         self.domain = domain
+        self._guest_account = guest_account
         self.on_event = on_event
         self.clock = clock
         self.counters = Counters()
@@ -150,7 +155,7 @@ class ApplicationServer:
         request = transaction.request
         match self._digest.verify(request):
             case Accepted(username):
-                if request.to.uri.user != username:
+                if request.to.uri.user != username or username == self._guest_account:
                     transaction.answer(403)
                     return
                 response = self.registrar.register(
@@ -171,7 +176,9 @@ class ApplicationServer:
         request = transaction.request
         if request.from_.uri.host == self.domain:
             match self._digest.verify(request, is_proxy=True):
-                case Accepted(username) if request.from_.uri.user == username:
+                case Accepted(username) if self._may_call_as(
+                    username, request.from_.uri.user or ""
+                ):
                     pass
                 case Accepted():
                     transaction.answer(403)
@@ -197,6 +204,11 @@ class ApplicationServer:
         for binding in bindings:
             fork.add(binding.contact, binding.source)
         fork.start()
+
+    def _may_call_as(self, username: str, caller: str) -> bool:
+        if username == self._guest_account:
+            return caller.startswith(GUEST_PREFIX)
+        return caller == username
 
     def proxied(self, request: Request, uri: Uri) -> Request:
         """The request as it goes on, to ``uri`` (RFC 3261 16.6)."""

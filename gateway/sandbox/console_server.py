@@ -1,4 +1,4 @@
-"""The page that stands for the telephones around the rep."""
+"""The pages that stand for the telephones around the rep, and for the mailbox."""
 
 from __future__ import annotations
 
@@ -9,16 +9,25 @@ from importlib import resources
 
 from aiohttp import web
 
+from gateway.sandbox import mailbox_page
+from gateway.sandbox.mailbox import Mailbox
 from gateway.sandbox.phone import Phone
 
 MAX_EVENTS = 64
 KEEPALIVE_S = 15.0
-_FILES = {"": "index.html", "console.css": "console.css", "console.js": "console.js"}
+_FILES = {
+    "": "index.html",
+    "console.css": "console.css",
+    "console.js": "console.js",
+    "mailbox": "mailbox.html",
+    "mailbox.js": "mailbox.js",
+}
 _TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript"}
 
 
 class Console:
-    """Serves the page; :meth:`phones_changed` and :meth:`say` update it.
+    """Serves the pages; :meth:`phones_changed`, :meth:`say` and
+    :meth:`mails_changed` update them.
 
     ``calls`` maps a phone's name to the (label, number) its button dials.
     """
@@ -28,8 +37,10 @@ class Console:
         phones: Mapping[str, Phone],
         calls: Mapping[str, tuple[str, str]],
         *,
+        mailbox: Mailbox,
         now: Callable[[], float],
     ) -> None:
+        self._mailbox = mailbox
         self._phones = phones
         self._calls = calls
         self._now = now
@@ -41,6 +52,7 @@ class Console:
         app = web.Application()
         app.router.add_get("/events", self._events)
         app.router.add_post("/phones/{name}/{action}", self._act)
+        mailbox_page.add_routes(app, self._mailbox)
         app.router.add_get("/{file:[a-z.]*}", self._file)
         app.on_shutdown.append(self._shut_down)
         return app
@@ -51,6 +63,10 @@ class Console:
     def phones_changed(self) -> None:
         """Some phone's state changed."""
         self._tell("phones", self._view())
+
+    def mails_changed(self) -> None:
+        """There is a new mail."""
+        self._tell("mails", mailbox_page.listing(self._mailbox))
 
     def say(self, text: str) -> None:
         """The application server did something worth a line."""
@@ -85,7 +101,9 @@ class Console:
             text=text.read_text(encoding="utf-8"),
             content_type=_TYPES[name.rpartition(".")[2]],
             headers={
-                "Content-Security-Policy": "default-src 'self'; img-src data:",
+                "Content-Security-Policy": (
+                    "default-src 'self'; img-src data:; frame-ancestors 'none'"
+                ),
                 "Cache-Control": "no-cache",
             },
         )
@@ -116,6 +134,7 @@ class Console:
         await response.prepare(request)
         page: asyncio.Queue[tuple[str, object]] = asyncio.Queue(MAX_EVENTS)
         page.put_nowait(("phones", self._view()))
+        page.put_nowait(("mails", mailbox_page.listing(self._mailbox)))
         self._pages.add(page)
         closing = asyncio.create_task(self._closing.wait())
         try:

@@ -1,8 +1,9 @@
 """``ringbridge demo``: the service in a whole small world, all on loopback.
 
-An application server, the rep's desk phone, two customers' phones, a Salesforce
-simulator, and the real service with a configuration like any other. Everything is in
-this one process but the media workers, and nothing of it outlives Ctrl-C.
+An application server, the rep's desk phone, two customers' phones and their mailbox, a
+Salesforce simulator, and the real service with a configuration like any other.
+Everything is in this one process but the media workers, and nothing of it outlives
+Ctrl-C.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from gateway.app import Gateway
 from gateway.config import Config
 from gateway.sandbox.application_server import ApplicationServer
 from gateway.sandbox.console_server import Console
+from gateway.sandbox.mailbox import Mailbox
 from gateway.sandbox.phone import Phone, PhoneConfig
 from gateway.sandbox.salesforce import (
     ConnectedApp,
@@ -37,6 +39,7 @@ HOST = "127.0.0.1"
 DOMAIN = "acme.example"
 CONSUMER_KEY = "ringbridge-sandbox-app"
 REP_NUMBER = "1001"
+GUEST_ACCOUNT = "guests"
 
 
 def _phones(secret: Callable[[], str]) -> tuple[PhoneConfig, PhoneConfig, PhoneConfig]:
@@ -87,6 +90,11 @@ class Demo:
         return f"http://localhost:{self._ports[2]}/"
 
     @property
+    def mailbox_url(self) -> str:
+        """The mails that customers get."""
+        return f"{self.console_url}mailbox"
+
+    @property
     def widget_url(self) -> str:
         return f"http://{HOST}:{self._ports[0]}"
 
@@ -103,19 +111,27 @@ class Demo:
 
     async def _start(self) -> None:
         phones: dict[str, Phone] = {}
+        mailbox = Mailbox(now=time.time)
+        await mailbox.start(HOST)
+        self._stack.push_async_callback(mailbox.close)
         console = Console(
             phones,
             {"ana": ("Robin", REP_NUMBER), "stranger": ("Robin", REP_NUMBER)},
+            mailbox=mailbox,
             now=time.time,
         )
+        mailbox.on_change = console.mails_changed
+        guest_password = secrets.token_hex(8)
         ana, stranger, desk = _phones(lambda: secrets.token_hex(8))
         server = ApplicationServer(
             DOMAIN,
-            {phone.number: phone.password for phone in (ana, stranger, desk)},
+            {phone.number: phone.password for phone in (ana, stranger, desk)}
+            | {GUEST_ACCOUNT: guest_password},
             host=HOST,
             port=self._ports[3],
             clock=LoopClock(),
             rng=self._rng,
+            guest_account=GUEST_ACCOUNT,
             on_event=console.say,
         )
         await server.start()
@@ -137,7 +153,12 @@ class Demo:
 
         robin = simulator.user("robin.reyes@acme.example")
         config = self._config(
-            simulator, app_key, robin_id=robin.id, rep_password=desk.password
+            simulator,
+            app_key,
+            robin_id=robin.id,
+            rep_password=desk.password,
+            guest_password=guest_password,
+            mail=mailbox.address,
         )
         await self._stack.enter_async_context(Gateway(config, rng=self._rng))
         for phone_config in (ana, stranger, desk):
@@ -165,6 +186,8 @@ class Demo:
         *,
         robin_id: str,
         rep_password: str,
+        guest_password: str,
+        mail: tuple[str, int],
     ) -> Config:
         private_pem = app_key.private_bytes(
             serialization.Encoding.PEM,
@@ -210,10 +233,23 @@ class Demo:
                             "identity_issuer": simulator.organization_id,
                             "identity_key": simulator.identity_public_key_pem,
                         },
+                        "invites": {
+                            "mail": {
+                                "host": mail[0],
+                                "port": mail[1],
+                                "security": "none",
+                                "sender": "invitations@acme.example",
+                            },
+                            "sip": {
+                                "username": GUEST_ACCOUNT,
+                                "password": guest_password,
+                            },
+                        },
                         "users": [
                             {
                                 "id": "robin",
                                 "name": "Robin Reyes",
+                                "email": "robin.reyes@acme.example",
                                 "number": REP_NUMBER,
                                 "sip": {
                                     "username": REP_NUMBER,
@@ -247,6 +283,7 @@ Ringbridge's sandbox is up: everything runs on this machine, nothing leaves it.
 
   The rep's Salesforce   {salesforce}
   The other telephones   {console}
+  The customers' mailbox {mailbox}
 
 1. Open both in Chrome, Edge or Firefox, side by side, with a headset. Robin is signed
    in; "Phone" at the bottom of the Salesforce page is the widget. Allow the
@@ -274,7 +311,9 @@ async def run_demo(
     with tempfile.TemporaryDirectory(prefix="ringbridge-demo-") as directory:
         async with Demo(first_port=first_port, directory=Path(directory)) as demo:
             text = INSTRUCTIONS.format(
-                salesforce=demo.salesforce_url, console=demo.console_url
+                salesforce=demo.salesforce_url,
+                console=demo.console_url,
+                mailbox=demo.mailbox_url,
             )
             print(text, flush=True)
             await until(asyncio.Event())

@@ -8,7 +8,14 @@ service writes calls through.
 from gateway.storage.calls import CallJournal, HistoryEntry
 from gateway.storage.database import Database, StorageError
 from gateway.storage.journal_writer import JournalWriter
-from gateway.storage.outbox import Outbox, OutboxEntry, OutboxState
+from gateway.storage.outbox import Outbox, OutboxEntry
+from gateway.storage.outbox_rows import (
+    OutboxKind,
+    OutboxState,
+    meeting_views,
+    put_activity,
+    put_meeting,
+)
 from gateway.storage.spool import Spool
 
 __all__ = [
@@ -18,7 +25,11 @@ __all__ = [
     "JournalWriter",
     "Outbox",
     "OutboxEntry",
+    "OutboxKind",
     "OutboxState",
     "Spool",
     "StorageError",
+    "meeting_views",
+    "put_activity",
+    "put_meeting",
 ]

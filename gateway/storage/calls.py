@@ -10,7 +10,7 @@ import logging
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import and_, delete, exists, func, select, update
+from sqlalchemy import and_, delete, exists, func, or_, select, update
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -20,18 +20,17 @@ from gateway.identity.users import UserKey
 from gateway.sessions.wire import ActivityState, ActivityView, CallDirection, EndReason
 from gateway.storage.database import Database
 from gateway.storage.models import CallRow, OutboxRow
-from gateway.storage.outbox import OutboxState, insert_activity, replace_activity
+from gateway.storage.outbox_rows import (
+    OutboxState,
+    insert_activity,
+    replace_activity,
+    view_of,
+)
 from gateway.storage.serial import record_from_json, record_to_json
 
 logger = logging.getLogger(__name__)
 
 MAX_HISTORY = 100
-
-_VIEW_OF_STATE = {
-    OutboxState.WAITING: ActivityState.WAITING,
-    OutboxState.WRITTEN: ActivityState.WRITTEN,
-    OutboxState.FAILED: ActivityState.FAILED,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +147,7 @@ class CallJournal:
     ) -> tuple[HistoryEntry, ...]:
         """The user's ended calls, newest first; ``before`` is a Unix start time."""
         columns = (
-            OutboxRow.state.label("activity_state"),
+            OutboxRow.state,
             OutboxRow.record_id,
             OutboxRow.url,
             OutboxRow.problem,
@@ -178,7 +177,8 @@ class CallJournal:
         return tuple(HistoryEntry(_call(row), _activity(row)) for row in rows)
 
     async def forget_before(self, tenant: str, at: float) -> int:
-        """Delete the tenant's calls that ended before this Unix time.
+        """Delete the tenant's calls that ended before this Unix time, and what was
+        written of invites before it.
 
         One whose activity is not in the CRM yet stays. Returns how many went.
         """
@@ -195,7 +195,10 @@ class CallJournal:
                 delete(OutboxRow).where(
                     OutboxRow.tenant == tenant,
                     OutboxRow.state == OutboxState.WRITTEN,
-                    ~exists().where(of_call),
+                    or_(
+                        and_(OutboxRow.invite_id == "", ~exists().where(of_call)),
+                        and_(OutboxRow.invite_id != "", OutboxRow.queued_at < at),
+                    ),
                 )
             )
         return result.rowcount
@@ -263,11 +266,6 @@ def _call(row: Row[Any]) -> CallRecord:
 
 
 def _activity(row: Row[Any]) -> ActivityView:
-    if row.activity_state is None:
+    if row.state is None:
         return ActivityView(state=ActivityState.NONE)
-    return ActivityView(
-        state=_VIEW_OF_STATE[OutboxState(row.activity_state)],
-        record_id=row.record_id,
-        url=row.url,
-        problem=row.problem[:255],
-    )
+    return view_of(row)

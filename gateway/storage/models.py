@@ -66,7 +66,10 @@ class CallRow(Base):
 
 
 class OutboxRow(Base):
-    """One activity on its way to the CRM; stays when written, for the history."""
+    """One activity on its way to the CRM; stays when written, for the history.
+
+    Of a call (``call_id``) or of an invite (``invite_id``); the other is "".
+    """
 
     __tablename__ = "outbox"
 
@@ -76,8 +79,11 @@ class OutboxRow(Base):
     tenant: Mapped[str] = mapped_column(String(64))
     user_id: Mapped[str] = mapped_column(String(64))
     call_id: Mapped[str] = mapped_column(String(128))
+    invite_id: Mapped[str] = mapped_column(String(128))
     # The activity's key in the CRM, unique there too.
-    key: Mapped[str] = mapped_column(String(160))
+    key: Mapped[str] = mapped_column(String(255))
+    # What ``activity`` is: a call or note ("activity"), or a "meeting".
+    kind: Mapped[str] = mapped_column(String(16))
     activity: Mapped[dict[str, Any]] = mapped_column(JSON)
     # Counts changes of ``activity``: a write of an older revision settles nothing.
     revision: Mapped[int] = mapped_column(Integer)
@@ -97,6 +103,7 @@ class OutboxRow(Base):
     __table_args__ = (
         UniqueConstraint("tenant", "key"),
         Index("ix_outbox_call", "tenant", "user_id", "call_id"),
+        Index("ix_outbox_invite", "tenant", "user_id", "invite_id"),
         Index("ix_outbox_due", "state", "tenant", "due_at"),
     )
 

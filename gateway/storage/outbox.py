@@ -8,40 +8,37 @@ therefore write the same activity, which its key in the CRM makes harmless.
 
 from __future__ import annotations
 
-import enum
-from collections.abc import Collection
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import case, func, select, update
 from sqlalchemy.engine import Row
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.crm.connector import Activity
+from gateway.crm.connector import Activity, Meeting
 from gateway.identity.users import UserKey
+from gateway.sessions.wire import ActivityView
 from gateway.storage.database import Database
 from gateway.storage.models import OutboxRow
-from gateway.storage.serial import activity_from_json, activity_to_json
+from gateway.storage.outbox_rows import OutboxKind, OutboxState, meeting_views
+from gateway.storage.serial import activity_from_json, meeting_from_json
 
 MAX_PROBLEM_LENGTH = 1000
 MAX_LISTED = 1000
 
 
-class OutboxState(enum.StrEnum):
-    WAITING = "waiting"
-    WRITTEN = "written"
-    FAILED = "failed"
-
-
 @dataclass(frozen=True, slots=True)
 class OutboxEntry:
-    """One activity. Times are Unix seconds; ``attempts`` those that reached the CRM
-    or tried to; ``problem`` and ``code`` of the last one."""
+    """One activity, of a call or of an invite (the other id is ""). Times are Unix
+    seconds; ``attempts`` those that reached the CRM or tried to; ``problem`` and
+    ``code`` of the last one."""
 
     id: int
     user: UserKey
     call_id: str
-    activity: Activity
+    invite_id: str
+    kind: OutboxKind
+    activity: Activity | Meeting
     revision: int
     state: OutboxState
     attempts: int
@@ -198,9 +195,14 @@ class Outbox:
         return tuple(_entry(row) for row in rows)
 
     async def retry(
-        self, tenant: str, *, now: float, call_id: str | None = None
+        self,
+        tenant: str,
+        *,
+        now: float,
+        call_id: str | None = None,
+        invite_id: str | None = None,
     ) -> int:
-        """Dead letters of the tenant (or of one call) wait again; how many.
+        """Dead letters of the tenant (or of one call or invite) wait again; how many.
 
         Waiting ones become due at once as well.
         """
@@ -214,8 +216,17 @@ class Outbox:
         )
         if call_id is not None:
             statement = statement.where(OutboxRow.call_id == call_id)
+        if invite_id is not None:
+            statement = statement.where(OutboxRow.invite_id == invite_id)
         async with self._database.writing() as connection:
             return (await connection.execute(statement)).rowcount
+
+    async def meeting_views(
+        self, user: UserKey, invite_ids: Iterable[str]
+    ) -> dict[str, ActivityView]:
+        """How the Event of each invite stands; those without one are left out."""
+        async with self._database.reading() as connection:
+            return await meeting_views(connection, user, invite_ids)
 
     async def counts(self) -> dict[tuple[str, OutboxState], int]:
         """How many rows each tenant has in each state, for metrics."""
@@ -254,79 +265,6 @@ class Outbox:
             )
 
 
-async def insert_activity(
-    connection: AsyncConnection,
-    database: Database,
-    user: UserKey,
-    call_id: str,
-    activity: Activity,
-    *,
-    now: float,
-) -> bool:
-    """Part of the transaction that ends a call; False if the key is there already."""
-    values: dict[str, Any] = {
-        "tenant": user.tenant,
-        "user_id": user.user,
-        "call_id": call_id,
-        "key": activity.key,
-        "activity": activity_to_json(activity),
-        "revision": 1,
-        "state": OutboxState.WAITING.value,
-        "attempts": 0,
-        "created_at": now,
-        "queued_at": now,
-        "due_at": now,
-        "lease_owner": "",
-        "leased_until": 0.0,
-        "problem": "",
-        "code": "",
-        "record_id": "",
-        "url": "",
-    }
-    result = await connection.execute(database.insert_or_ignore(OutboxRow, values))
-    return bool(result.rowcount)
-
-
-async def replace_activity(
-    connection: AsyncConnection,
-    user: UserKey,
-    call_id: str,
-    *,
-    who_id: str,
-    what_id: str,
-    now: float,
-) -> None:
-    """Link the call's activity to other records and have it written (again)."""
-    rows = await connection.execute(
-        select(OutboxRow.__table__)
-        .where(
-            OutboxRow.tenant == user.tenant,
-            OutboxRow.user_id == user.user,
-            OutboxRow.call_id == call_id,
-        )
-        .with_for_update()
-    )
-    row = rows.one_or_none()
-    if row is None:
-        return
-    old = activity_from_json(row.activity)
-    new = replace(old, who_id=who_id, what_id=what_id, match_number="")
-    if new == old:
-        return
-    await connection.execute(
-        update(OutboxRow)
-        .where(OutboxRow.id == row.id)
-        .values(
-            activity=activity_to_json(new),
-            revision=OutboxRow.revision + 1,
-            state=OutboxState.WAITING.value,
-            attempts=0,
-            queued_at=now,
-            due_at=now,
-        )
-    )
-
-
 def _free(now: float) -> tuple[Any, ...]:
     return (
         OutboxRow.state == OutboxState.WAITING,
@@ -336,11 +274,16 @@ def _free(now: float) -> tuple[Any, ...]:
 
 
 def _entry(row: Row[Any]) -> OutboxEntry:
+    kind = OutboxKind(row.kind)
     return OutboxEntry(
         id=row.id,
         user=UserKey(row.tenant, row.user_id),
         call_id=row.call_id,
-        activity=activity_from_json(row.activity),
+        invite_id=row.invite_id,
+        kind=kind,
+        activity=meeting_from_json(row.activity)
+        if kind is OutboxKind.MEETING
+        else activity_from_json(row.activity),
         revision=row.revision,
         state=OutboxState(row.state),
         attempts=row.attempts,

@@ -1,4 +1,4 @@
-"""Calls and activities as JSON values, for the database's JSON columns and the spool.
+"""Calls, activities and meetings as JSON values, for JSON columns and the spool.
 
 Readers take what writers of older versions left out from the dataclass defaults.
 """
@@ -17,6 +17,7 @@ from gateway.crm.connector import (
     CrmRecord,
     CrmUser,
     MatchCertainty,
+    Meeting,
 )
 from gateway.identity.users import UserKey
 from gateway.sessions.wire import CallDirection, EndReason
@@ -47,6 +48,21 @@ def activity_from_json(value: Mapping[str, Any]) -> Activity:
     fields["direction"] = ActivityDirection(fields["direction"])
     fields["started_at"] = datetime.fromisoformat(fields["started_at"])
     return Activity(**fields)
+
+
+def meeting_to_json(meeting: Meeting) -> dict[str, Any]:
+    value = dataclasses.asdict(meeting)
+    for name in ("starts_at", "ends_at"):
+        value[name] = getattr(meeting, name).astimezone(UTC).isoformat()
+    return value
+
+
+def meeting_from_json(value: Mapping[str, Any]) -> Meeting:
+    fields = _known(Meeting, value)
+    fields["user"] = CrmUser(**_known(CrmUser, fields["user"]))
+    for name in ("starts_at", "ends_at"):
+        fields[name] = datetime.fromisoformat(fields[name])
+    return Meeting(**fields)
 
 
 def call_to_json(call: CallRecord) -> dict[str, Any]:

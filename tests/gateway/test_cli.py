@@ -12,10 +12,11 @@ import pytest
 from gateway import cli
 from gateway.activities.composer import compose
 from gateway.activities.record import CallRecord
+from gateway.crm.connector import CrmUser, Meeting
 from gateway.identity.passwords import verify_password
 from gateway.identity.users import User, UserKey
 from gateway.sessions.wire import CallDirection, EndReason
-from gateway.storage import CallJournal, Database, Outbox, OutboxState
+from gateway.storage import CallJournal, Database, Outbox, OutboxState, put_meeting
 
 GOOD = """\
 signing_key: 0123456789abcdef0123456789abcdef
@@ -74,6 +75,15 @@ def test_what_waits_and_what_failed(
     robin = User(UserKey("acme", "robin"), "Robin Reyes", "1000")
     started = datetime(2026, 11, 20, 10, 24, tzinfo=UTC).timestamp()
 
+    meeting = Meeting(
+        key="meet:i1",
+        user=CrmUser("acme", "", "robin"),
+        subject="Video call: Quote",
+        description="",
+        starts_at=datetime(2026, 11, 25, 14, 0, tzinfo=UTC),
+        ends_at=datetime(2026, 11, 25, 14, 30, tzinfo=UTC),
+    )
+
     async def fail_one() -> None:
         database = Database(f"sqlite+aiosqlite:///{file.parent}/calls.db")
         await database.open()
@@ -95,6 +105,10 @@ def test_what_waits_and_what_failed(
             await journal.ended(call, compose(call, robin))
         entry, *_ = await outbox.claim("acme", now=started + 10, limit=1, lease_s=60)
         await outbox.mark_failed(entry, problem="Phone is required", code="REQUIRED")
+        async with database.writing() as connection:
+            await put_meeting(
+                connection, database, robin.key, "i1", meeting, now=started
+            )
         await database.close()
 
     async def counts() -> dict[tuple[str, OutboxState], int]:
@@ -107,15 +121,19 @@ def test_what_waits_and_what_failed(
 
     asyncio.run(fail_one())
     assert cli.main(["activities", "--config", str(file)]) == 0
-    waiting, failed = capsys.readouterr().out.splitlines()
+    waiting, meant, failed = capsys.readouterr().out.splitlines()
     assert waiting.startswith("waiting  acme/robin 2026-11-20 10:24 UTC")
+    assert "  activity  Call from" in waiting
+    assert meant.startswith(
+        "waiting  acme/robin 2026-11-25 14:00 UTC  meeting   Video call: Quote  [0"
+    )
     assert failed.startswith("failed   acme/robin 2026-11-20 10:24 UTC")
     assert failed.endswith("REQUIRED Phone is required")
 
     retry = ["activities", "--config", str(file), "--retry", "acme"]
     assert cli.main(retry) == 0
-    assert "2 activities of acme are due now" in capsys.readouterr().out
-    assert asyncio.run(counts()) == {("acme", OutboxState.WAITING): 2}
+    assert "3 activities of acme are due now" in capsys.readouterr().out
+    assert asyncio.run(counts()) == {("acme", OutboxState.WAITING): 3}
 
 
 def test_demo_says_which_port_is_taken(capsys: pytest.CaptureFixture[str]) -> None:

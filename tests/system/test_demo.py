@@ -107,7 +107,7 @@ class Demo:
         """The rep's Salesforce, the other telephones; as it says them."""
         lines = self.program.matching("http://localhost")
         links = [re.search(r"http://localhost:\d+/", line) for line in lines]
-        salesforce, console = (link[0] for link in links if link)
+        salesforce, console, _mailbox = (link[0] for link in links if link)
         return salesforce, console
 
 

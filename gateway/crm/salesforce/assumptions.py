@@ -18,7 +18,7 @@ DEFAULT_KEY_FIELD = "Ringbridge_Key__c"
 # INVALID_FIELD_FOR_INSERT_UPDATE; an upsert that finds the Task is such an update.
 CREATE_ONLY_FIELD = "TaskSubtype"
 
-# A Task of a Lead has no WhatId.
+# A Task or Event of a Lead has no WhatId.
 LEAD_PREFIX = "00Q"
 ACCOUNT_PREFIX = "001"
 
@@ -26,6 +26,21 @@ ACCOUNT_PREFIX = "001"
 # folklore).
 MAX_SHORT_TEXT = 255
 MAX_DESCRIPTION = 32_000
+
+# Events. That REST upserts them by a field of Activity is as unproven as for Tasks;
+# that an update with both times settles the duration is how the object reference reads.
+# ShowAs is a picklist there; an administrator may have changed its values.
+SHOW_AS_BUSY = "Busy"
+SHOW_AS_FREE = "Free"
+# Where multiday events are not enabled, longer ones are refused with
+# FIELD_INTEGRITY_EXCEPTION ("Duration must be between 0 and 1440 minutes").
+MAX_EVENT_S = 1440 * 60
+
+# An Email field takes so much; NAME FIELDS and EMAIL FIELDS are searched for words by
+# their beginnings, of two characters and more.
+MAX_EMAIL = 80
+MIN_SEARCH_WORD = 2
+MAX_SEARCH_WORDS = 8
 
 # Fields searched for a caller's number. Any of them may be hidden from a user, which
 # fails the whole search with INVALID_FIELD; then only the basic ones are asked for.

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from gateway.crm.connector import CrmRecord
 from gateway.crm.numbers import Likeness, Number, compare
+from gateway.crm.salesforce import people
 from gateway.crm.salesforce.assumptions import INDEX_LAG_S
 
 FOUND_S = 60.0
@@ -66,13 +67,24 @@ class FreshContacts:
         fresh = _Fresh(username, record, self._clock() + INDEX_LAG_S)
         self._contacts = [*self._contacts, fresh][-MAX_FRESH:]
 
-    def matching(self, username: str, wanted: Number) -> tuple[CrmRecord, ...]:
-        """Those with exactly this number, newest first."""
-        now = self._clock()
-        self._contacts = [fresh for fresh in self._contacts if fresh.until > now]
+    def named(self, username: str, words: tuple[str, ...]) -> tuple[CrmRecord, ...]:
+        """Those whose name and e-mail have words that begin so, newest first."""
         return tuple(
             fresh.record
-            for fresh in reversed(self._contacts)
+            for fresh in self._living()
+            if fresh.username == username and people.is_meant(fresh.record, words)
+        )
+
+    def matching(self, username: str, wanted: Number) -> tuple[CrmRecord, ...]:
+        """Those with exactly this number, newest first."""
+        return tuple(
+            fresh.record
+            for fresh in self._living()
             if fresh.username == username
             and compare(wanted, fresh.record.phone, self._country) is Likeness.EXACT
         )
+
+    def _living(self) -> tuple[_Fresh, ...]:
+        now = self._clock()
+        self._contacts = [fresh for fresh in self._contacts if fresh.until > now]
+        return tuple(reversed(self._contacts))

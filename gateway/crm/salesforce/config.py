@@ -27,7 +27,7 @@ class SalesforceConfig:
         token_url: where it is sent; "" means ``login_url`` + the standard path.
         consumer_key, private_key: of the connected app; the key as PEM (RSA).
         integration_username: everything runs as this user; "" means as each rep.
-        key_field: API name of the external id field on Task.
+        key_field: API name of the external id field on Activity.
         country: of numbers that are stored without one, ISO 3166 alpha-2.
         ca_file: certificates to trust instead of the public ones, "" for those.
         proxy: URL of a forward proxy, "" for none; the environment is not asked.

@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, TypeVar
 
 from simple_salesforce.api import Salesforce, SFType
@@ -31,11 +32,16 @@ from gateway.crm.connector import (
     CrmSignInFailed,
     CrmUnavailable,
     CrmUser,
+    Meeting,
     WrittenActivity,
 )
 from gateway.crm.numbers import NumberError, normalise
-from gateway.crm.salesforce import search, task
-from gateway.crm.salesforce.assumptions import CREATE_ONLY_FIELD, LEAD_PREFIX
+from gateway.crm.salesforce import event, people, search, task
+from gateway.crm.salesforce.assumptions import (
+    CREATE_ONLY_FIELD,
+    LEAD_PREFIX,
+    MAX_EMAIL,
+)
 from gateway.crm.salesforce.cache import FreshContacts, NumberCache
 from gateway.crm.salesforce.config import SalesforceConfig
 from gateway.crm.salesforce.errors import ReplyLost, SessionExpired, unreadable
@@ -51,6 +57,9 @@ T = TypeVar("T")
 REQUEST_TIMEOUT_S = 30.0
 DUPLICATE_VALUE_TRIES = 3
 DUPLICATE_VALUE_PAUSE_S = 0.2
+
+TASK = "Task"
+EVENT = "Event"
 
 
 class SalesforceConnector:
@@ -91,8 +100,9 @@ class SalesforceConnector:
         self._gate = Gate(rng)
         self._numbers = NumberCache(clock)
         self._fresh = FreshContacts(clock, config.country)
-        # An administrator hides some phone fields: ask for the basic ones only.
-        self._basic_search = False
+        # Fields that an administrator hides fail a whole search: which of the searches
+        # for a purpose has worked, counted from the fullest.
+        self._plainness: dict[str, int] = {}
         self._closed = False
 
     def __repr__(self) -> str:
@@ -120,12 +130,25 @@ class SalesforceConnector:
             return ()
         found = self._numbers.get(username, wanted.e164)
         if found is None:
-            reply = await self._search(username, wanted.e164)
+            reply = await self._asking_less(
+                username, "callers", search.searches(wanted.e164)
+            )
             found = search.records(reply, wanted, config=self._config, owner_id=user.id)
             self._numbers.put(username, wanted.e164, found)
         fresh = self._fresh.matching(username, wanted)
         known = {record.id for record in found}
         return (*(record for record in fresh if record.id not in known), *found)
+
+    async def find_people(self, user: CrmUser, text: str) -> tuple[CrmRecord, ...]:
+        """People whose name or e-mail begins so, new contacts first; at most ten."""
+        username = self._username(user)
+        words = people.words(text)
+        if not words:
+            return ()
+        searches = (people.sosl(text), people.sosl(text, basic=True))
+        reply = await self._asking_less(username, "people", searches)
+        found = people.records(reply, config=self._config)
+        return people.merged(self._fresh.named(username, words), found)
 
     async def create_contact(self, user: CrmUser, draft: ContactDraft) -> CrmRecord:
         """Create and return it; found by :meth:`find_by_number` at once afterwards."""
@@ -135,6 +158,8 @@ class SalesforceConnector:
             fields["FirstName"] = draft.first_name[:40]
         if draft.phone:
             fields["Phone"] = draft.phone[:40]
+        if draft.email:
+            fields["Email"] = draft.email[:MAX_EMAIL]
         if self._config.integration_username and task.is_record_id(user.id):
             fields["OwnerId"] = user.id
         if draft.company:
@@ -154,6 +179,7 @@ class SalesforceConnector:
             url=self._config.record_url("Contact", record_id),
             company=draft.company,
             phone=draft.phone,
+            email=draft.email[:MAX_EMAIL],
         )
         self._numbers.forget_user(username)
         self._fresh.add(username, record)
@@ -169,19 +195,27 @@ class SalesforceConnector:
         async with self._background:
             fields = task.fields(activity)
             try:
-                return await self._upsert(username, activity.key, fields)
+                return await self._upsert(username, TASK, activity.key, fields)
             except CrmRefused as error:
                 if not _is_about(error, CREATE_ONLY_FIELD):
                     raise
-            found = await self._task_by_key(username, activity.key)
+            found = await self._id_by_key(username, TASK, activity.key)
             if found is None:
                 # Refused although it is new: this organisation has no such field.
                 del fields[CREATE_ONLY_FIELD]
-                return await self._upsert(username, activity.key, fields)
-            links = _new_links(task.links(activity))
+                return await self._upsert(username, TASK, activity.key, fields)
+            links = _new_links(task.links(activity.who_id, activity.what_id))
             if links:
-                await self._upsert(username, activity.key, links)
-            return self._written(found, created=False)
+                await self._upsert(username, TASK, activity.key, links)
+            return self._written(TASK, found, created=False)
+
+    async def write_meeting(self, meeting: Meeting) -> WrittenActivity:
+        """Upsert by ``meeting.key``, every field; safe to repeat after any failure."""
+        username = self._username(meeting.user)
+        async with self._background:
+            return await self._upsert(
+                username, EVENT, meeting.key, event.fields(meeting)
+            )
 
     async def close(self) -> None:
         """Give up threads and connections; what is under way there is abandoned."""
@@ -197,22 +231,27 @@ class SalesforceConnector:
 
     # Searching -------------------------------------------------------------------
 
-    async def _search(self, username: str, e164: str) -> Any:
-        text = search.sosl(e164, basic=self._basic_search)
-        try:
-            return await self._perform(username, lambda client: _search(client, text))
-        except CrmRefused as error:
-            if self._basic_search or error.code != "INVALID_FIELD":
-                raise
-            logger.warning(
-                "tenant %s: searching by the field Phone only: %s",
-                self._config.tenant,
-                error,
-            )
-        text = search.sosl(e164, basic=True)
-        reply = await self._perform(username, lambda client: _search(client, text))
-        self._basic_search = True
-        return reply
+    async def _asking_less(
+        self, username: str, purpose: str, searches: tuple[str, ...]
+    ) -> Any:
+        """The first of these searches, fullest first, in which no field is hidden."""
+        for place in range(self._plainness.get(purpose, 0), len(searches)):
+            text = searches[place]
+            try:
+                reply = await self._perform(username, partial(_search, text=text))
+            except CrmRefused as error:
+                if error.code != "INVALID_FIELD" or place == len(searches) - 1:
+                    raise
+                logger.warning(
+                    "tenant %s: searching %s with fewer fields: %s",
+                    self._config.tenant,
+                    purpose,
+                    error,
+                )
+                continue
+            self._plainness[purpose] = place
+            return reply
+        raise AssertionError("there is a search")
 
     # Contacts --------------------------------------------------------------------
 
@@ -245,16 +284,16 @@ class SalesforceConnector:
             raise lost
         return _id_of(rows[0], key="Id")
 
-    # Tasks -----------------------------------------------------------------------
+    # Tasks and Events ------------------------------------------------------------
 
     async def _upsert(
-        self, username: str, key: str, fields: Mapping[str, Any]
+        self, username: str, kind: str, key: str, fields: Mapping[str, Any]
     ) -> WrittenActivity:
         address = format_external_id(self._config.key_field, key)
 
         def upsert(client: Salesforce) -> tuple[int, Any]:
             try:
-                response = _object(client, "Task").upsert(
+                response = _object(client, kind).upsert(
                     address, dict(fields), raw_response=True
                 )
             except SalesforceMoreThanOneRecord as several:
@@ -264,18 +303,19 @@ class SalesforceConnector:
         status, reply = await self._retrying_duplicates(username, upsert)
         if status == 300:
             logger.warning(
-                "tenant %s: several Tasks have the key %s: the field %s is not unique",
+                "tenant %s: several %ss have the key %s: the field %s is not unique",
                 self._config.tenant,
+                kind,
                 key,
                 self._config.key_field,
             )
             first = min(str(address) for address in reply)
-            return self._written(first.rstrip("/").rpartition("/")[2], created=False)
+            found = first.rstrip("/").rpartition("/")[2]
+            return self._written(kind, found, created=False)
         if status == 204:
-            found = await self._task_by_key(username, key)
-            return self._written(found or "", created=False)
-        created = status == 201
-        return self._written(_id_of(reply), created=created)
+            found = await self._id_by_key(username, kind, key) or ""
+            return self._written(kind, found, created=False)
+        return self._written(kind, _id_of(reply), created=status == 201)
 
     async def _retrying_duplicates(
         self, username: str, work: Callable[[Salesforce], T]
@@ -292,11 +332,11 @@ class SalesforceConnector:
             )
         return await self._perform(username, work, urgent=False)
 
-    async def _task_by_key(self, username: str, key: str) -> str | None:
+    async def _id_by_key(self, username: str, kind: str, key: str) -> str | None:
         address = format_external_id(self._config.key_field, key)
         try:
             reply = await self._perform(
-                username, lambda client: _object(client, "Task").get(address)
+                username, lambda client: _object(client, kind).get(address)
             )
         except CrmRefused as error:
             if error.code == "NOT_FOUND":
@@ -304,8 +344,8 @@ class SalesforceConnector:
             raise
         return _id_of(reply, key="Id")
 
-    def _written(self, record_id: str, *, created: bool) -> WrittenActivity:
-        url = self._config.record_url("Task", record_id) if record_id else ""
+    def _written(self, kind: str, record_id: str, *, created: bool) -> WrittenActivity:
+        url = self._config.record_url(kind, record_id) if record_id else ""
         return WrittenActivity(record_id, url, created)
 
     # Requests --------------------------------------------------------------------
@@ -426,7 +466,7 @@ def _tell(loop: asyncio.AbstractEventLoop, action: Callable[[], None]) -> None:
         return
 
 
-def _search(client: Salesforce, text: str) -> Any:
+def _search(client: Salesforce, *, text: str) -> Any:
     try:
         return client.search(text)
     except TypeError:

@@ -153,12 +153,14 @@ def _duplicates(
             if not isinstance(record_id, str) or not isinstance(kind, str):
                 continue
             name, phone = record.get("Name"), record.get("Phone")
+            email = record.get("Email")
             found[record_id] = CrmRecord(
                 id=record_id,
                 kind=kind,
                 name=name if isinstance(name, str) else record_id,
                 url=record_url(kind, record_id),
                 phone=phone if isinstance(phone, str) else "",
+                email=email if isinstance(email, str) else "",
             )
     return tuple(found.values())
 

@@ -36,7 +36,15 @@ class Candidate:
     last_activity: str
 
 
-def sosl(e164: str, *, basic: bool = False) -> str:
+def searches(e164: str) -> tuple[str, ...]:
+    """The search for everybody with this number, then the same with fewer fields.
+
+    An e-mail is good to have; the numbers are what it is about.
+    """
+    return sosl(e164), sosl(e164, email=False), sosl(e164, basic=True)
+
+
+def sosl(e164: str, *, email: bool = True, basic: bool = False) -> str:
     """The search for everybody with this number; "" if it is no E.164 number.
 
     ``basic``: only the fields that no administrator hides.
@@ -53,8 +61,11 @@ def sosl(e164: str, *, basic: bool = False) -> str:
         contact = ", ".join(("Id", "Name", *BASIC_PHONES))
         lead = account = contact
     else:
-        contact = ", ".join(("Id", "Name", *CONTACT_PHONES, "Account.Name", common))
-        lead = ", ".join(("Id", "Name", "Company", *LEAD_PHONES, common))
+        mail = ("Email",) if email else ()
+        contact = ", ".join(
+            ("Id", "Name", *CONTACT_PHONES, *mail, "Account.Name", common)
+        )
+        lead = ", ".join(("Id", "Name", "Company", *LEAD_PHONES, *mail, common))
         account = ", ".join(("Id", "Name", *ACCOUNT_PHONES, common))
     return (
         f"FIND {{{' OR '.join(terms)}}} IN PHONE FIELDS RETURNING"
@@ -72,17 +83,26 @@ def records(
     Raises:
         CrmUnavailable: it is no answer to a search.
     """
+    found: dict[str, Candidate] = {}
+    for row in rows_of(reply):
+        candidate = _candidate(row, wanted, config)
+        if candidate is not None:
+            found.setdefault(candidate.record.id, candidate)
+    return rank(found.values(), owner_id=owner_id)
+
+
+def rows_of(reply: Any) -> list[Mapping[str, Any]]:
+    """The rows of a search's answer, whichever version of the API gave it.
+
+    Raises:
+        CrmUnavailable: it is no answer to a search.
+    """
     rows = [] if reply is None else reply
     if isinstance(rows, Mapping):
         rows = rows.get("searchRecords")
     if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
         raise unreadable("no list of records")
-    found: dict[str, Candidate] = {}
-    for row in rows:
-        candidate = _candidate(row, wanted, config)
-        if candidate is not None:
-            found.setdefault(candidate.record.id, candidate)
-    return rank(found.values(), owner_id=owner_id)
+    return rows
 
 
 def rank(candidates: Any, *, owner_id: str) -> tuple[CrmRecord, ...]:
@@ -112,7 +132,7 @@ def _candidate(
         return None
     certainty, phone = None, ""
     for name in _PHONES:
-        stored = _text(row, name)
+        stored = text_of(row, name)
         match compare(wanted, stored, config.country) if stored else None:
             case Likeness.EXACT | Likeness.NATIONAL:
                 certainty, phone = MatchCertainty.EXACT, stored
@@ -122,19 +142,21 @@ def _candidate(
     if certainty is None:
         return None
     parent = row.get("Account")
-    company = _text(parent, "Name") if isinstance(parent, Mapping) else ""
+    company = text_of(parent, "Name") if isinstance(parent, Mapping) else ""
     record = CrmRecord(
         id=record_id,
         kind=kind,
-        name=_text(row, "Name") or record_id,
+        name=text_of(row, "Name") or record_id,
         url=config.record_url(kind, record_id),
-        company=company or _text(row, "Company"),
+        company=company or text_of(row, "Company"),
         phone=phone,
+        email=text_of(row, "Email"),
         certainty=certainty,
     )
-    return Candidate(record, _text(row, "OwnerId"), _text(row, "LastActivityDate"))
+    return Candidate(record, text_of(row, "OwnerId"), text_of(row, "LastActivityDate"))
 
 
-def _text(row: Mapping[str, Any], name: str) -> str:
+def text_of(row: Mapping[str, Any], name: str) -> str:
+    """A field that is text, "" if it is not there."""
     value = row.get(name)
     return value if isinstance(value, str) else ""

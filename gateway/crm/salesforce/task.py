@@ -32,26 +32,29 @@ def fields(activity: Activity) -> dict[str, Any]:
     task: dict[str, Any] = {
         "Subject": activity.subject[:MAX_SHORT_TEXT],
         "Status": "Completed",
-        CREATE_ONLY_FIELD: "Call",
-        "CallType": _CALL_TYPES[activity.direction],
-        "CallDurationInSeconds": max(0, activity.duration_s),
-        "CallDisposition": activity.outcome[:MAX_SHORT_TEXT],
-        "CallObject": activity.key[:MAX_SHORT_TEXT],
+        # Said of every Task: it is what a repeat is known by.
+        CREATE_ONLY_FIELD: "Call" if activity.is_call else "Task",
         "Description": activity.description[:MAX_DESCRIPTION],
         "ActivityDate": activity.started_at.astimezone(UTC).date().isoformat(),
     }
+    if activity.is_call:
+        task |= {
+            "CallType": _CALL_TYPES[activity.direction],
+            "CallDurationInSeconds": max(0, activity.duration_s),
+            "CallDisposition": activity.outcome[:MAX_SHORT_TEXT],
+            "CallObject": activity.key[:MAX_SHORT_TEXT],
+        }
     if is_record_id(activity.user.id):
         task["OwnerId"] = activity.user.id
-    return task | links(activity)
+    return task | links(activity.who_id, activity.what_id)
 
 
-def links(activity: Activity) -> dict[str, str]:
+def links(who: str, what: str) -> dict[str, str]:
     """WhoId and WhatId, as far as they can be ids of their kind.
 
     The id of a record that a page named may be anything: a call that cannot be
     linked is logged without the link rather than not at all.
     """
-    who, what = activity.who_id, activity.what_id
     if who.startswith(ACCOUNT_PREFIX):
         who, what = "", what or who
     result = {}

@@ -60,6 +60,7 @@ class SimulatorConfig:
         session_lifetime_s: life of an access token, in seconds.
         daily_api_limit: calls until ``REQUEST_LIMIT_EXCEEDED``.
         duplicate_status: 400 or 300; both have been seen (facts, 3.3).
+        multiday_events: Events may last longer than a day (an activity setting).
         state_file: records and sessions are kept here if given.
         identity_key_pem: the org's own signing key; made at random if "".
         standby_url: loaded if the adapter never says it is ready, "" for never.
@@ -80,6 +81,7 @@ class SimulatorConfig:
     query_batch_size: int = 2000
     duplicate_rules: bool = True
     duplicate_status: int = 400
+    multiday_events: bool = True
     microphone: MicrophoneMode = MicrophoneMode.DELEGATED
     softphone_label: str = "Ringbridge"
     softphone_height_px: int = 480

@@ -51,6 +51,7 @@ class Org:
             clock=clock,
             duplicate_rules=config.duplicate_rules,
             duplicate_status=config.duplicate_status,
+            multiday_events=config.multiday_events,
         )
         self.engine = SearchEngine(
             self.store,

@@ -11,6 +11,7 @@ from gateway.sandbox.salesforce.softphone import (
     softphone_layout,
 )
 from gateway.sandbox.salesforce.store import Record
+from gateway.sandbox.salesforce.values import format_datetime
 
 # Columns of the list, then fields of the record page, in order.
 _LAYOUTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -59,6 +60,20 @@ _LAYOUTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "Description",
         ),
     ),
+    "Event": (
+        ("Subject", "WhoId", "StartDateTime", "EndDateTime", "ShowAs"),
+        (
+            "Subject",
+            "WhoId",
+            "WhatId",
+            "StartDateTime",
+            "EndDateTime",
+            "Location",
+            "ShowAs",
+            "OwnerId",
+            "Description",
+        ),
+    ),
 }
 _LABELS = {
     "AccountId": "Account",
@@ -70,6 +85,9 @@ _LABELS = {
     "StageName": "Stage",
     "CloseDate": "Close Date",
     "CaseNumber": "Case Number",
+    "StartDateTime": "Start",
+    "EndDateTime": "End",
+    "ShowAs": "Show Time As",
     "CallType": "Call Type",
     "CallDurationInSeconds": "Call Duration (s)",
     "CallDisposition": "Call Result",
@@ -180,14 +198,24 @@ def record_view(org: Org, record: Record) -> dict[str, object]:
 
 
 def timeline(org: Org, record: Record) -> list[dict[str, object]]:
-    """Activities on the record, or on anyone of the account; newest first."""
+    """Activities on the record, or on anyone of the account: what is to come, the
+    next one first, then what was, the latest first."""
     found = []
     for kind in ("Task", "Event"):
         for activity in org.store.records(kind):
             links = [activity.values.get(n) for n in ("WhoId", "WhatId", "AccountId")]
             if record.id in links:
                 found.append(activity)
-    found.sort(key=lambda a: (str(a.values.get("CreatedDate")), a.id), reverse=True)
+    now = format_datetime(org.clock())
+    coming = sorted(
+        (activity for activity in found if _ends(activity) > now),
+        key=lambda a: (str(a.values.get("StartDateTime")), a.id),
+    )
+    past = sorted(
+        (activity for activity in found if _ends(activity) <= now),
+        key=lambda a: (_happened(a), a.id),
+        reverse=True,
+    )
     shown = (
         "Subject",
         "Description",
@@ -198,19 +226,33 @@ def timeline(org: Org, record: Record) -> list[dict[str, object]]:
         "TaskSubtype",
         "ActivityDate",
         "StartDateTime",
+        "EndDateTime",
+        "Location",
+        "ShowAs",
         "CreatedDate",
     )
     return [
         {
             "id": a.id,
             "object": a.object.name,
+            "isComing": a in coming,
             **{name: a.values.get(name) for name in shown},
             "who": _cell(org, a, "WhoId"),
             "what": _cell(org, a, "WhatId"),
             "owner": _cell(org, a, "OwnerId"),
         }
-        for a in found
+        for a in (*coming, *past)
     ]
+
+
+def _ends(activity: Record) -> str:
+    """When an Event is over, "" for a Task. Such texts sort as their times do."""
+    return str(activity.values.get("EndDateTime") or "")
+
+
+def _happened(activity: Record) -> str:
+    values = activity.values
+    return str(values.get("StartDateTime") or values.get("CreatedDate"))
 
 
 def _related(org: Org, record: Record) -> list[dict[str, object]]:

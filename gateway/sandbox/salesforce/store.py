@@ -2,7 +2,8 @@
 
 Rules kept: field validation, required fields, references (a Lead as ``WhoId``
 excludes any ``WhatId``), unique external ids over Task and Event together (the
-field lies on Activity), duplicate rules on people. Deleting is soft.
+field lies on Activity), times of Events that agree, duplicate rules on people.
+Deleting is soft.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from gateway.sandbox.salesforce import ids
+from gateway.sandbox.salesforce import events, ids
 from gateway.sandbox.salesforce.errors import RestError, not_found
 from gateway.sandbox.salesforce.schema import Field, SObject
 from gateway.sandbox.salesforce.values import (
@@ -66,6 +67,7 @@ class Store:
         clock: epoch seconds.
         duplicate_rules: refuse a person who is there already.
         duplicate_status: HTTP status of that refusal (400 or 300).
+        multiday_events: Events may last longer than a day.
     """
 
     def __init__(
@@ -75,11 +77,13 @@ class Store:
         clock: Callable[[], float],
         duplicate_rules: bool = True,
         duplicate_status: int = 400,
+        multiday_events: bool = True,
     ) -> None:
         self._schema = schema
         self._clock = clock
         self._duplicate_rules = duplicate_rules
         self._duplicate_status = duplicate_status
+        self._multiday_events = multiday_events
         self._records: dict[str, Record] = {}
         self._counters: dict[str, int] = {}
         # Counts every write, so that a shell can see whether to save.
@@ -158,6 +162,7 @@ class Store:
         if "ownerid" in kind.fields and not given.get("OwnerId"):
             given["OwnerId"] = user_id
         self._require(kind, given)
+        given = self._settle(kind, given, given)
         self._check_rules(kind, given, own_id="")
         if not allow_duplicates:
             self._check_duplicates(kind, given)
@@ -174,6 +179,7 @@ class Store:
         for f in kind.fields.values():
             if f.default is not None:
                 given.setdefault(f.name, f.default)
+        given = self._settle(kind, given, given)
         return self._insert(kind, given, user_id=str(given.get("OwnerId") or ""))
 
     def update(
@@ -203,6 +209,7 @@ class Store:
         given = self._check_fields(record.object, values, creating=False)
         merged = record.values | given
         self._require(record.object, merged)
+        merged = self._settle(record.object, merged, given)
         self._check_rules(record.object, merged, own_id=record.id)
         now = self._clock()
         merged["LastModifiedDate"] = merged["SystemModstamp"] = format_datetime(now)
@@ -348,10 +355,7 @@ class Store:
             if f.required and values.get(f.name) is None
         ]
         if kind.name == "Event":
-            if values.get("StartDateTime") is None:
-                missing.append("StartDateTime")
-            elif not (values.get("EndDateTime") or values.get("DurationInMinutes")):
-                missing.append("DurationInMinutes")
+            missing += events.missing(values)
         if missing:
             raise RestError(
                 400,
@@ -359,6 +363,13 @@ class Store:
                 f"Required fields are missing: [{', '.join(missing)}]",
                 fields=missing,
             )
+
+    def _settle(
+        self, kind: SObject, values: dict[str, Value], given: Mapping[str, Value]
+    ) -> dict[str, Value]:
+        if kind.name != "Event":
+            return values
+        return events.settle(values, given, multiday=self._multiday_events)
 
     def _check_rules(
         self, kind: SObject, values: Mapping[str, Value], *, own_id: str

@@ -922,7 +922,7 @@ export class DialCancelled extends Error {
  * @returns {CallView}
  */
 function draftCall(callId, to, record, now) {
-  const blank = { id: '', kind: '', name: '', url: '', company: '', phone: '' };
+  const blank = { id: '', kind: '', name: '', url: '', company: '', phone: '', email: '' };
   return {
     call_id: callId,
     direction: 'outbound',

@@ -603,7 +603,7 @@ export class Softphone extends HTMLElement {
     const { record_id: id = '', url = '' } = call.activity ?? {};
     if (id) {
       void this.host
-        .popRecord({ id, kind: '', name: '', url, company: '', phone: '', certainty: 'exact' })
+        .popRecord({ id, kind: '', name: '', url, company: '', phone: '', email: '', certainty: 'exact' })
         .catch(() => undefined);
     }
   }

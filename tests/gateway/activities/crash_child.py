@@ -1,7 +1,9 @@
-"""The process that the crash test kills: it makes calls, or finishes what is left.
+"""The process that the crash test kills: it makes calls or meetings, or finishes what
+is left.
 
-``python -m tests.gateway.activities.crash_child FOLDER BASE_URL SEED calls|drain``.
-Prints the id of each call once its start is durable, and "drained" at the end.
+``python -m tests.gateway.activities.crash_child FOLDER BASE_URL SEED MODE``, the mode
+one of ``calls``, ``meetings`` and ``drain``. Prints the id of each call once its start
+is durable, each meeting's id and change once that is, and "drained" at the end.
 """
 
 from __future__ import annotations
@@ -12,13 +14,23 @@ import sys
 import time
 import uuid
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from gateway.activities import ActivityWriter, compose, links, recover
+from gateway.activities import (
+    ActivityWriter,
+    Invitee,
+    InviteFacts,
+    compose,
+    links,
+    meeting_of,
+    no_show_of,
+    recover,
+)
 from gateway.activities.record import CallRecord
 from gateway.crm.salesforce import SalesforceConfig, SalesforceConnector
-from gateway.sessions.wire import CallDirection, EndReason
+from gateway.sessions.wire import CallDirection, EndReason, InviteState
 from gateway.storage import (
     CallJournal,
     Database,
@@ -26,10 +38,13 @@ from gateway.storage import (
     Outbox,
     OutboxState,
     Spool,
+    put_activity,
+    put_meeting,
 )
 from tests.gateway.storage.samples import ALEX, ANA
 
 CALLERS = 4
+CHANGES = 6
 
 
 async def main(folder: Path, base_url: str, rng: random.Random, mode: str) -> None:
@@ -72,6 +87,10 @@ async def main(folder: Path, base_url: str, rng: random.Random, mode: str) -> No
             for _ in range(CALLERS):
                 group.create_task(make_calls(writer, rng))
             return
+        if mode == "meetings":
+            for _ in range(CALLERS):
+                group.create_task(make_meetings(database, activities, rng))
+            return
         # A person need not wait for the pauses that the faults have earned.
         while await outbox.listing(state=OutboxState.WAITING):
             await outbox.retry("acme", now=time.time())
@@ -106,6 +125,52 @@ async def make_calls(writer: JournalWriter, rng: random.Random) -> None:
         call = replace(call, ended_at=time.time(), reason=EndReason.HUNG_UP_HERE)
         writer.ended(ALEX, call)
         await asyncio.sleep(rng.uniform(0.0, 0.1))
+
+
+async def make_meetings(
+    database: Database, activities: ActivityWriter, rng: random.Random
+) -> None:
+    """Meetings that are changed while they are being written; then nobody comes."""
+    while True:
+        invite_id = str(uuid.UUID(int=rng.getrandbits(128)))
+        start = datetime.now(UTC) + timedelta(hours=1)
+        invite = InviteFacts(
+            invite_id=invite_id,
+            state=InviteState.SCHEDULED,
+            subject="",
+            starts_at=start.timestamp(),
+            ends_at=start.timestamp() + 1800,
+            invitees=(Invitee("Ana Ruiz"),),
+            contact=ANA,
+        )
+        for change in range(1, CHANGES + 1):
+            is_last = change == CHANGES
+            invite = replace(
+                invite,
+                subject=str(change),
+                state=InviteState.NO_SHOW if is_last else InviteState.SCHEDULED,
+            )
+            async with database.writing() as connection:
+                await put_meeting(
+                    connection,
+                    database,
+                    ALEX.key,
+                    invite_id,
+                    meeting_of(invite, ALEX),
+                    now=time.time(),
+                )
+                if is_last:
+                    await put_activity(
+                        connection,
+                        database,
+                        ALEX.key,
+                        invite_id,
+                        no_show_of(invite, ALEX),
+                        now=time.time(),
+                    )
+            activities.wake()
+            print(invite_id, change, flush=True)
+            await asyncio.sleep(rng.uniform(0.0, 0.05))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""kill -9 while calls are kept and written: every call has exactly one Task."""
+"""kill -9 while calls and meetings are kept and written: each is there exactly once."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import random
 import sys
 from asyncio.subprocess import PIPE, Process
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp.test_utils import TestServer
@@ -16,11 +17,11 @@ from tests.gateway.crm.salesforce.server import FakeSalesforce, Fault, error, ma
 
 KILLS = 5
 FAULTS = (
-    Fault("Task", status=503),
-    Fault("Task", status=400, body=error("UNABLE_TO_LOCK_ROW")),
-    Fault("Task", status=401, body=error("INVALID_SESSION_ID")),
-    Fault("Task", commits=True, drops=True),
-    Fault("Task", commits=True, status=500, body=b"<html>"),
+    Fault("sobjects", status=503),
+    Fault("sobjects", status=400, body=error("UNABLE_TO_LOCK_ROW")),
+    Fault("sobjects", status=401, body=error("INVALID_SESSION_ID")),
+    Fault("sobjects", commits=True, drops=True),
+    Fault("sobjects", commits=True, status=500, body=b"<html>"),
 )
 
 
@@ -50,13 +51,12 @@ async def lines(process: Process, count: int) -> list[str]:
     return found
 
 
-@pytest.mark.timeout(150)
-async def test_every_call_has_exactly_one_task(
-    repository: Path, tmp_path: Path
-) -> None:
-    rng = random.Random(11)
+async def killed_and_finished(
+    repository: Path, folder: Path, mode: str, rng: random.Random
+) -> tuple[FakeSalesforce, list[str]]:
+    """What Salesforce has after the kills and the last run, and what was said."""
     pem, public_key = make_key()
-    (tmp_path / "key.pem").write_text(pem)
+    (folder / "key.pem").write_text(pem)
     salesforce = FakeSalesforce(public_key)
     salesforce.chaos = lambda: rng.choice(FAULTS) if rng.random() < 0.25 else None
     server = TestServer(salesforce.app)
@@ -64,7 +64,7 @@ async def test_every_call_has_exactly_one_task(
     url = str(server.make_url("")).rstrip("/")
     begun: list[str] = []
     for seed in range(KILLS):
-        process = await child(repository, tmp_path, url, "calls", seed)
+        process = await child(repository, folder, url, mode, seed)
         begun += await lines(process, rng.randint(5, 30))
         # Somewhere in the middle of whatever it does now.
         await asyncio.sleep(rng.uniform(0.0, 0.05))
@@ -72,11 +72,20 @@ async def test_every_call_has_exactly_one_task(
         rest, _ = await process.communicate()
         begun += [line for line in rest.decode().split("\n")[:-1] if line]
     salesforce.chaos = lambda: None
-    process = await child(repository, tmp_path, url, "drain", KILLS)
+    process = await child(repository, folder, url, "drain", KILLS)
     assert await lines(process, 1) == ["drained"]
     assert await process.wait() == 0
     await server.close()
+    return salesforce, begun
 
+
+@pytest.mark.timeout(150)
+async def test_every_call_has_exactly_one_task(
+    repository: Path, tmp_path: Path
+) -> None:
+    salesforce, begun = await killed_and_finished(
+        repository, tmp_path, "calls", random.Random(11)
+    )
     assert len(begun) >= 5 * KILLS
     assert {f"call:{call_id}" for call_id in begun} <= set(salesforce.tasks)
     assert len(salesforce.created) == len(set(salesforce.created))
@@ -91,3 +100,50 @@ async def test_every_call_has_exactly_one_task(
     counts = await Outbox(database, owner="test").counts()
     assert counts == {("acme", OutboxState.WRITTEN): len(salesforce.tasks)}
     await database.close()
+
+
+@pytest.mark.timeout(150)
+async def test_every_meeting_has_one_event_with_its_newest_state(
+    repository: Path, tmp_path: Path
+) -> None:
+    salesforce, said = await killed_and_finished(
+        repository, tmp_path, "meetings", random.Random(12)
+    )
+    assert len(said) >= 5 * KILLS
+    newest = {f"meet:{line.split()[0]}": int(line.split()[1]) for line in said}
+    database = Database(f"sqlite:///{tmp_path}/ringbridge.db")
+    await database.open()
+    outbox = Outbox(database, owner="test")
+    rows = await outbox.listing(state=OutboxState.WRITTEN, limit=1000)
+    await database.close()
+    meetings = {row.activity.key: row for row in rows if row.activity.key in newest}
+    assert set(newest) == set(meetings) == set(salesforce.events)
+    for key, row in meetings.items():
+        event = salesforce.events[key]
+        assert event["Subject"] == row.activity.subject
+        assert event["Description"] == row.activity.description
+        assert row.record_id == event["Id"]
+        # A change may be kept and the kill come before it is said.
+        assert change_of(event["Subject"]) >= newest[key]
+    # Never an older state after a newer one.
+    order: dict[str, int] = {}
+    for key, subject in salesforce.history:
+        assert order.get(key, 0) <= change_of(subject)
+        order[key] = change_of(subject)
+
+    assert len(salesforce.created) == len(set(salesforce.created))
+    notes = {row.activity.key for row in rows} - set(meetings)
+    assert set(salesforce.tasks) == notes
+    over = {key for key, event in salesforce.events.items() if is_over(event)}
+    assert {key.removeprefix("noshow:") for key in notes} == {
+        key.removeprefix("meet:") for key in over
+    }
+    assert over
+
+
+def change_of(subject: str) -> int:
+    return int(subject.removeprefix("Video call: "))
+
+
+def is_over(event: dict[str, Any]) -> bool:
+    return "Nobody came." in event["Description"]

@@ -25,12 +25,21 @@ from gateway.crm.connector import (
     CrmUnavailable,
     CrmUser,
     MatchCertainty,
+    Meeting,
     WrittenActivity,
 )
 from gateway.identity.users import UserKey
 from gateway.sessions.wire import ActivityState
-from gateway.storage import CallJournal, Outbox, OutboxState
+from gateway.storage import (
+    CallJournal,
+    Database,
+    Outbox,
+    OutboxKind,
+    OutboxState,
+    put_meeting,
+)
 from tests.gateway.storage.samples import ALEX, ANA, BEN, T0, ended
+from tests.gateway.storage.test_meetings import MEETING
 
 
 @dataclass
@@ -39,7 +48,7 @@ class Crm:
 
     faults: deque[Exception] = field(default_factory=deque)
     commits: bool = False
-    tasks: dict[str, Activity] = field(default_factory=dict)
+    tasks: dict[str, Activity | Meeting] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
     found: tuple[CrmRecord, ...] = ()
     find_fault: CrmError | None = None
@@ -55,7 +64,17 @@ class Crm:
     async def create_contact(self, user: CrmUser, draft: ContactDraft) -> CrmRecord:
         raise AssertionError
 
+    async def find_people(self, user: CrmUser, text: str) -> tuple[CrmRecord, ...]:
+        raise AssertionError
+
     async def write_activity(self, activity: Activity) -> WrittenActivity:
+        return await self._write(activity)
+
+    async def write_meeting(self, meeting: Meeting) -> WrittenActivity:
+        assert isinstance(meeting, Meeting)
+        return await self._write(meeting)
+
+    async def _write(self, activity: Activity | Meeting) -> WrittenActivity:
         self.calls.append(activity.key)
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
@@ -394,6 +413,98 @@ async def test_a_choice_while_it_is_written_is_written_too(
         assert (await world.change()).state is ActivityState.WRITTEN
     assert len(world.crm.calls) == 2
     assert world.crm.tasks["call:call-1"].who_id == BEN.id
+
+
+async def put(world: World, database: Database, meeting: Meeting) -> None:
+    async with database.writing() as connection:
+        await put_meeting(connection, database, ALEX.key, "i1", meeting, now=world.now)
+
+
+async def test_a_meeting_is_written_and_told_with_its_invite(
+    world: World, database: Database
+) -> None:
+    await put(world, database, MEETING)
+    async with world.running():
+        change = await world.change()
+    assert change == ActivityChange(
+        ALEX.key,
+        "",
+        ActivityState.WRITTEN,
+        "00T-meet:i1",
+        "https://x/task",
+        invite_id="i1",
+        kind=OutboxKind.MEETING,
+    )
+    assert world.crm.tasks == {"meet:i1": MEETING}
+
+
+async def test_a_change_while_it_is_written_is_written_after_it(
+    world: World, database: Database
+) -> None:
+    world.crm.gate = asyncio.Event()
+    await put(world, database, MEETING)
+    async with world.running():
+        async with asyncio.timeout(10):
+            while not world.crm.at_once:  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
+        for subject in ("second", "third"):
+            await put(world, database, replace(MEETING, subject=subject))
+            world.writer.wake()
+        world.crm.gate.set()
+        change = await world.change()
+    # Nothing is said of the first, which nobody waits for any more.
+    assert change.state is ActivityState.WRITTEN
+    assert world.changes.empty()
+    assert world.crm.calls == ["meet:i1", "meet:i1"]
+    assert world.crm.most_at_once == 1
+    written = world.crm.tasks["meet:i1"]
+    assert isinstance(written, Meeting)
+    assert written.subject == "third"
+
+
+async def test_a_meetings_event_can_be_opened_while_a_change_waits(
+    world: World, database: Database
+) -> None:
+    await put(world, database, MEETING)
+    async with world.running():
+        await world.change()
+        world.crm.faults = deque([CrmUnavailable("away"), CrmRefused("no")])
+        await put(world, database, replace(MEETING, is_cancelled=True))
+        world.writer.wake()
+        waiting = await world.change()
+        await world.pass_time()
+        failed = await world.change()
+    assert (waiting.state, failed.state) == (
+        ActivityState.WAITING,
+        ActivityState.FAILED,
+    )
+    for change in (waiting, failed):
+        assert (change.record_id, change.url) == ("00T-meet:i1", "https://x/task")
+    (letter,) = await list_dead_letters(world.outbox)
+    assert (letter.kind, letter.invite_id, letter.call_id) == (
+        OutboxKind.MEETING,
+        "i1",
+        "",
+    )
+    assert letter.started_at == MEETING.starts_at
+    assert await retry(world.outbox, "acme", now=world.now, invite_id="i1") == 1
+
+
+async def test_a_parked_tenants_meetings_wait_too(
+    world: World, database: Database, journal: CallJournal
+) -> None:
+    await journal.ended(*ended())
+    world.crm.faults = deque([CrmLimitExceeded("used up", retry_after_s=900.0)])
+    async with world.running():
+        assert (await world.change()).state is ActivityState.WAITING
+        await put(world, database, MEETING)
+        world.writer.wake()
+        await asyncio.sleep(0.05)
+        assert world.crm.calls == ["call:call-1"]
+        world.now += 1000.0
+        world.writer.wake()
+        kinds = {(await world.change()).kind for _ in "12"}
+    assert kinds == {OutboxKind.ACTIVITY, OutboxKind.MEETING}
 
 
 async def test_a_listener_that_fails_stops_nothing(

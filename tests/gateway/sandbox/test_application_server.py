@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import pytest
@@ -18,7 +18,7 @@ SDP = (
     "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
     "m=audio 40000 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n"
 )
-USERS = {"1001": "pw1001", "1002": "pw1002", "1003": "pw1003"}
+USERS = {"1001": "pw1001", "1002": "pw1002", "1003": "pw1003", "guests": "pwg"}
 E = TypeVar("E")
 
 
@@ -79,6 +79,7 @@ class Office:
             port=0,
             clock=LoopClock(),
             rng=self.rng,
+            guest_account="guests",
             on_event=self.said.append,
         )
         self.devices: list[Device] = []
@@ -223,3 +224,50 @@ async def test_nobody_calls_in_somebody_elses_name(office: Office) -> None:
     target = sip.Uri("sip", user="1001", host="acme.example")
     caller.agent.call(stolen, target, SDP, caller.hear)
     assert (await caller.wait_for(sip.Rejected)).status == 403
+
+
+def calling_as(device: Device, name: str, account: str, domain: str) -> sip.Account:
+    return replace(
+        device.account,
+        aor=sip.Uri("sip", user=name, host=domain),
+        username=account,
+        password=sip.Secret(USERS[account]),
+    )
+
+
+async def test_the_guests_account_calls_as_any_guest(office: Office) -> None:
+    gateway = await office.device("1002")
+    rep = await office.device("1001")
+    guest = calling_as(gateway, "guest-4f2a", "guests", "acme.example")
+    target = sip.Uri("sip", user="1001", host="acme.example")
+    gateway.agent.call(guest, target, SDP, gateway.hear)
+    call = await rep.wait_for_call()
+    assert call.remote.uri.user == "guest-4f2a"
+    call.answer(SDP)
+    await gateway.wait_for(sip.Answered)
+    elsewhere = sip.Uri.parse("sip:x@elsewhere.example")
+    gateway.agent.call(guest, elsewhere, SDP, gateway.hear)
+    assert (await gateway.wait_for(sip.Rejected)).status == 403
+
+
+@pytest.mark.parametrize(
+    ("name", "account"),
+    [("1003", "guests"), ("guests", "guests"), ("guest-4f2a", "1002")],
+)
+async def test_guests_are_guests_and_nobody_else_is(
+    office: Office, name: str, account: str
+) -> None:
+    gateway = await office.device("1002")
+    rep = await office.device("1001")
+    caller = calling_as(gateway, name, account, "acme.example")
+    target = sip.Uri("sip", user="1001", host="acme.example")
+    gateway.agent.call(caller, target, SDP, gateway.hear)
+    assert (await gateway.wait_for(sip.Rejected)).status == 403
+    assert rep.calls == []
+
+
+async def test_the_guests_account_rings_nowhere(office: Office) -> None:
+    device = await office.device("guests")
+    assert device.states[-1] == "failed"
+    now = asyncio.get_running_loop().time()
+    assert office.server.registrar.lookup("guests", now) == ()

@@ -6,6 +6,8 @@ import { icon } from './icons.js';
 import { formView, listView, recordView, searchView } from './views.js';
 
 const MICROPHONE_ALLOW = 'microphone; camera; autoplay; clipboard-write';
+// What makes a click to dial an invitation (docs/design/005).
+const INVITE_PARAMS = 'ringbridge=invite';
 const STANDBY_KEY = 'sandbox-standby';
 
 const byId = (id) => document.getElementById(id);
@@ -196,16 +198,18 @@ class App {
   }
 
   phones() {
+    const clicked = (number, record, params) =>
+      this.host.notify('onClickToDial', {
+        number,
+        recordId: record.id,
+        recordName: record.name,
+        objectType: record.object,
+        params,
+      });
     return {
       dialling: this.dialling,
-      dial: (number, record) =>
-        this.host.notify('onClickToDial', {
-          number,
-          recordId: record.id,
-          recordName: record.name,
-          objectType: record.object,
-          params: '',
-        }),
+      dial: (number, record) => clicked(number, record, ''),
+      invite: (number, record) => clicked(number, record, INVITE_PARAMS),
     };
   }
 

@@ -3,7 +3,12 @@
 import { badge, el, recordLink } from './dom.js';
 import { icon } from './icons.js';
 
-/** @typedef {{dialling: boolean, dial: (number: string, record: object) => void}} Phones */
+/**
+ * @typedef {{dialling: boolean, dial: (number: string, record: object) => void,
+ *   invite: (number: string, record: object) => void}} Phones
+ */
+
+const INVITED = new Set(['Contact', 'Lead']);
 
 /** A number as text, or as a button once the softphone takes clicks. */
 export function phone(value, record, phones) {
@@ -28,6 +33,34 @@ export function phone(value, record, phones) {
   );
 }
 
+/** The icon that a page's component for video invites draws; null for no person. */
+function invitation(fields, record, phones) {
+  if (!phones.dialling || !INVITED.has(record.object)) {
+    return null;
+  }
+  const number = fields.find((field) => field.type === 'phone' && field.value)?.value ?? '';
+  return el(
+    'button',
+    {
+      type: 'button',
+      className: 'invite',
+      title: 'Invite to a video call',
+      'aria-label': `Invite ${record.name} to a video call`,
+      onclick: () => phones.invite(number, record),
+    },
+    icon('video')
+  );
+}
+
+/** Where the icon stands: at the e-mail, or else at the first number. */
+function invitationField(fields) {
+  const filled = fields.filter((field) => field.value);
+  return (
+    filled.find((field) => field.type === 'email') ??
+    filled.find((field) => field.type === 'phone')
+  );
+}
+
 function cell(field, record, phones) {
   if (field.value === null || field.value === undefined) {
     return '';
@@ -46,7 +79,38 @@ function cell(field, record, phones) {
   if (field.type === 'email') {
     return el('a', { href: `mailto:${field.value}` }, field.value);
   }
+  if (field.type === 'datetime') {
+    return time(field.value, DAY_AND_TIME);
+  }
   return el('span', { dir: 'auto' }, String(field.value));
+}
+
+const TIME = { hour: 'numeric', minute: '2-digit' };
+const DAY_AND_TIME = { month: 'short', day: 'numeric', ...TIME };
+
+function moment(text) {
+  return new Date(text.replace('+0000', 'Z'));
+}
+
+function time(text, format) {
+  const at = moment(text);
+  return el(
+    'time',
+    { dateTime: at.toISOString(), title: at.toUTCString() },
+    at.toLocaleString('en-US', format)
+  );
+}
+
+/** From when to when, the day once if it is the same. */
+function span(from, to) {
+  const isSameDay = moment(from).toDateString() === moment(to).toDateString();
+  return el(
+    'span',
+    { className: 'when' },
+    time(from, { weekday: 'short', ...DAY_AND_TIME }),
+    ' – ',
+    time(to, isSameDay ? TIME : DAY_AND_TIME)
+  );
 }
 
 export function listView(data, phones, onNew) {
@@ -92,19 +156,22 @@ function duration(seconds) {
 function activity(item) {
   const isCall = item.TaskSubtype === 'Call' || item.CallType;
   const kind = { Inbound: 'incoming_call', Outbound: 'outbound_call' }[item.CallType];
+  const isEvent = item.object === 'Event';
   const facts = [
     item.CallType,
     item.CallDisposition,
     item.CallDurationInSeconds ? duration(item.CallDurationInSeconds) : null,
     item.what.text,
+    isEvent ? item.Location : null,
+    item.ShowAs && item.ShowAs !== 'Busy' ? `Shown as ${item.ShowAs.toLowerCase()}` : null,
   ].filter(Boolean);
-  const when = new Date(item.CreatedDate.replace('+0000', 'Z'));
+  const look = isEvent ? 'event' : isCall ? 'call' : 'task';
   return el(
     'li',
     { className: 'activity', 'data-id': item.id },
     el(
       'span',
-      { className: `badge ${isCall ? 'badge-call' : 'badge-task'}` },
+      { className: `badge badge-${look}` },
       icon(isCall ? kind ?? 'call' : item.object)
     ),
     el(
@@ -114,16 +181,9 @@ function activity(item) {
         'div',
         { className: 'activity-line' },
         recordLink(item.object, item.id, item.Subject ?? '(no subject)'),
-        el(
-          'time',
-          { dateTime: when.toISOString(), title: when.toUTCString() },
-          when.toLocaleString('en-US', {
-            month: 'short',
-            day: 'numeric',
-            hour: 'numeric',
-            minute: '2-digit',
-          })
-        )
+        isEvent
+          ? span(item.StartDateTime, item.EndDateTime)
+          : time(item.CreatedDate, DAY_AND_TIME)
       ),
       el('p', { className: 'facts', dir: 'auto' }, facts.join(' · ')),
       item.Description ? el('p', { className: 'note', dir: 'auto' }, item.Description) : null
@@ -131,9 +191,25 @@ function activity(item) {
   );
 }
 
+function activities(title, items) {
+  return items.length
+    ? [
+        el('h3', { className: 'when-title' }, title),
+        el('ol', { className: 'activities' }, ...items.map(activity)),
+      ]
+    : [];
+}
+
 export function recordView(data, phones, onRefresh) {
   const record = { id: data.id, name: data.name, object: data.object };
   const highlights = data.fields.slice(1, 5).filter((f) => f.type !== 'textarea');
+  const shown = (field, fields) =>
+    el(
+      'dd',
+      {},
+      cell(field, record, phones),
+      field === invitationField(fields) ? invitation(data.fields, record, phones) : null
+    );
   const details = el(
     'article',
     { className: 'card' },
@@ -146,7 +222,7 @@ export function recordView(data, phones, onRefresh) {
           'div',
           { className: 'field', 'data-field': field.name },
           el('dt', {}, field.label),
-          el('dd', {}, cell(field, record, phones))
+          shown(field, data.fields)
         )
       )
     )
@@ -184,8 +260,10 @@ export function recordView(data, phones, onRefresh) {
         icon('refresh')
       )
     ),
+    ...activities('Upcoming', data.timeline.filter((item) => item.isComing)),
+    ...activities('Past', data.timeline.filter((item) => !item.isComing)),
     data.timeline.length
-      ? el('ol', { className: 'activities' }, ...data.timeline.map(activity))
+      ? null
       : el('p', { className: 'empty' }, 'No activities yet. Calls will show here.')
   );
   return el(
@@ -209,7 +287,7 @@ export function recordView(data, phones, onRefresh) {
         'dl',
         { className: 'highlight-fields' },
         ...highlights.map((field) =>
-          el('div', {}, el('dt', {}, field.label), el('dd', {}, cell(field, record, phones)))
+          el('div', {}, el('dt', {}, field.label), shown(field, highlights))
         )
       )
     ),

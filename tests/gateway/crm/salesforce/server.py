@@ -1,4 +1,4 @@
-"""The least that must answer for Salesforce: tokens, one search, Tasks by key.
+"""The least that must answer for Salesforce: tokens, searches, activities by key.
 
 Not the sandbox's simulator: here every answer can be bent.
 """
@@ -55,12 +55,16 @@ def error(code: str, message: str = "", **more: Any) -> list[dict[str, Any]]:
 
 
 class FakeSalesforce:
-    """``requests`` is every (method, path); ``tasks`` by key; ``found`` of a search."""
+    """``requests`` is every (method, path); ``tasks`` and ``events`` are by key;
+    ``found`` is what a search gives."""
 
     def __init__(self, public_key: Any) -> None:
         self.requests: list[tuple[str, str]] = []
         self.faults: list[Fault] = []
         self.tasks: dict[str, dict[str, Any]] = {}
+        self.events: dict[str, dict[str, Any]] = {}
+        # What each Event became, in the order of writing: (key, Subject).
+        self.history: list[tuple[str, str]] = []
         self.contacts: list[dict[str, Any]] = []
         self.accounts: dict[str, list[str]] = {}
         self.found: list[dict[str, Any]] = []
@@ -86,9 +90,9 @@ class FakeSalesforce:
         self.app.router.add_get(f"{DATA}/search/", self._search)
         self.app.router.add_get(f"{DATA}/query/", self._query)
         self.app.router.add_post(f"{DATA}/sobjects/Contact/", self._contact)
-        task = f"{DATA}/sobjects/Task/{KEY_FIELD}/{{key}}"
-        self.app.router.add_patch(task, self._upsert)
-        self.app.router.add_get(task, self._get_task)
+        row = f"{DATA}/sobjects/{{kind:Task|Event}}/{KEY_FIELD}/{{key}}"
+        self.app.router.add_patch(row, self._upsert)
+        self.app.router.add_get(row, self._get_row)
 
     def count(self, part: str) -> int:
         return sum(part in path for _, path in self.requests)
@@ -193,7 +197,10 @@ class FakeSalesforce:
         if key in self.duplicate_keys:
             return web.json_response(self.duplicate_keys[key], status=300)
         assert KEY_FIELD not in fields
-        old = self.tasks.get(key)
+        rows, prefix = self._rows(request)
+        if rows is self.events:
+            self.history.append((key, fields["Subject"]))
+        old = rows.get(key)
         if old is not None:
             if "TaskSubtype" in fields and self.create_only_is_refused:
                 return web.json_response(
@@ -209,15 +216,20 @@ class FakeSalesforce:
                 return web.Response(status=204)
             answer = {"id": old["Id"], "success": True, "created": False}
             return web.json_response(answer)
-        record_id = f"00T{len(self.tasks):012}AAA"
-        self.tasks[key] = {"Id": record_id, **fields}
+        record_id = f"{prefix}{len(rows):012}AAA"
+        rows[key] = {"Id": record_id, **fields}
         self.created.append(key)
         return web.json_response(
             {"id": record_id, "success": True, "created": True}, status=201
         )
 
-    async def _get_task(self, request: web.Request) -> web.Response:
-        found = self.tasks.get(request.match_info["key"])
+    def _rows(self, request: web.Request) -> tuple[dict[str, dict[str, Any]], str]:
+        if request.match_info["kind"] == "Task":
+            return self.tasks, "00T"
+        return self.events, "00U"
+
+    async def _get_row(self, request: web.Request) -> web.Response:
+        found = self._rows(request)[0].get(request.match_info["key"])
         if found is None:
             message = "The requested resource does not exist"
             return web.json_response(error("NOT_FOUND", message), status=404)

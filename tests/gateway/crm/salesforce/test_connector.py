@@ -244,8 +244,21 @@ async def test_hidden_fields_are_left_out(
     salesforce.hidden_fields = {"OtherPhone"}
     salesforce.found = [ANA]
     assert len(await connector.find_by_number(ALEX, NUMBER)) == 1
-    await connector.find_by_number(ALEX, "+14155551213")
     assert salesforce.count("search") == 3
+    await connector.find_by_number(ALEX, "+14155551213")
+    assert salesforce.count("search") == 4
+
+
+async def test_a_hidden_email_costs_no_number(
+    connector: SalesforceConnector, salesforce: FakeSalesforce
+) -> None:
+    salesforce.hidden_fields = {"Email"}
+    for number in (NUMBER, "+14155551213"):
+        await connector.find_by_number(ALEX, number)
+    assert salesforce.count("search") == 3
+    for text in salesforce.searches[1:]:
+        assert "Email" not in text
+        assert "OtherPhone" in text
 
 
 @pytest.mark.parametrize(
@@ -384,6 +397,26 @@ async def test_a_call_becomes_a_task(
     assert written.url == (
         f"https://acme.lightning.force.com/lightning/r/Task/{written.record_id}/view"
     )
+
+
+async def test_a_note_is_a_task_that_is_no_call(
+    connector: SalesforceConnector, salesforce: FakeSalesforce
+) -> None:
+    note = replace(CALL, key="noshow:1", subject="No-show: Ana", is_call=False)
+    written = await connector.write_activity(note)
+    assert salesforce.tasks["noshow:1"] == {
+        "Id": written.record_id,
+        "Subject": "No-show: Ana",
+        "Status": "Completed",
+        "TaskSubtype": "Task",
+        "Description": "Incoming call, answered",
+        "ActivityDate": "2026-11-20",
+        "OwnerId": ALEX.id,
+        "WhoId": ANA_ID,
+    }
+    salesforce.tasks["noshow:1"]["Subject"] = "edited"
+    assert not (await connector.write_activity(note)).created
+    assert salesforce.tasks["noshow:1"]["Subject"] == "edited"
 
 
 async def test_a_repeat_finds_the_task_and_leaves_what_people_edited(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -21,6 +21,7 @@ from gateway.crm.connector import (
     CrmUnavailable,
     CrmUser,
     MatchCertainty,
+    Meeting,
 )
 from gateway.crm.salesforce import SalesforceConfig, SalesforceConnector
 from gateway.sandbox.salesforce import (
@@ -182,6 +183,97 @@ async def test_what_passes_leaves_one_task(
             failures += 1
     assert failures == 2
     assert len(tasks(simulator)) == 1
+
+
+def meeting(robin: CrmUser, who_id: str = "") -> Meeting:
+    start = datetime(2026, 11, 25, 14, tzinfo=UTC)
+    return Meeting(
+        key="meet:0193a5c2",
+        user=robin,
+        subject="Video call: Renewal quote",
+        description="Invited: Ana Ruiz",
+        starts_at=start,
+        ends_at=start + timedelta(minutes=30),
+        location="https://gw.example/widget/",
+        who_id=who_id,
+    )
+
+
+def events(simulator: SalesforceSimulator) -> list[dict[str, Any]]:
+    return [dict(record.values) for record in simulator.store.records("Event")]
+
+
+async def test_a_meeting_is_one_event_through_all_its_changes(
+    simulator: SalesforceSimulator, connector: SalesforceConnector, robin: CrmUser
+) -> None:
+    (ana,) = await connector.find_by_number(robin, ANA)
+    first = await connector.write_meeting(meeting(robin, ana.id))
+    (made,) = events(simulator)
+    assert (made["WhoId"], made["OwnerId"]) == (ana.id, robin.id)
+    assert (made["DurationInMinutes"], made["ShowAs"]) == (30, "Busy")
+    longer = replace(
+        meeting(robin), ends_at=datetime(2026, 11, 30, tzinfo=UTC), is_cancelled=True
+    )
+    again = await connector.write_meeting(longer)
+    assert (again.record_id, again.created) == (first.record_id, False)
+    (left,) = events(simulator)
+    assert left["Subject"] == "Cancelled: Video call: Renewal quote"
+    assert (left["WhoId"], left["ShowAs"]) == (None, "Free")
+    assert left["DurationInMinutes"] == 1440
+    # The lead of a meeting has no other record beside it.
+    lead = next(simulator.store.records("Lead")).id
+    account = next(simulator.store.records("Account")).id
+    await connector.write_meeting(replace(meeting(robin), who_id=lead, what_id=account))
+    (left,) = events(simulator)
+    assert (left["WhoId"], left["WhatId"]) == (lead, None)
+
+
+@pytest.mark.parametrize("kind", [FaultKind.LOST_REPLY, FaultKind.MALFORMED_BODY])
+async def test_what_passes_leaves_one_event(
+    simulator: SalesforceSimulator,
+    connector: SalesforceConnector,
+    robin: CrmUser,
+    kind: FaultKind,
+) -> None:
+    simulator.add_fault(kind, times=1, path="/sobjects/Event")
+    with pytest.raises(CrmUnavailable):
+        await connector.write_meeting(meeting(robin))
+    assert not (await connector.write_meeting(meeting(robin))).created
+    assert len(events(simulator)) == 1
+
+
+async def test_a_no_show_is_a_task_that_is_no_call(
+    simulator: SalesforceSimulator, connector: SalesforceConnector, robin: CrmUser
+) -> None:
+    note = replace(call(robin), is_call=False)
+    assert (await connector.write_activity(note)).created
+    assert not (await connector.write_activity(note)).created
+    (made,) = tasks(simulator)
+    assert (made["TaskSubtype"], made["Status"]) == ("Task", "Completed")
+    assert made.get("CallType") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("ana", ["Ana Ruiz"]),
+        ("ruiz an", ["Ana Ruiz"]),
+        ("chloe.nakamura@globex", ["Chloe Nakamura"]),
+        ("prIYA", ["Priya Venkataraman"]),
+        ("priya@", ["Priya Venkataraman"]),
+        ("ليلى", ["ليلى الحسيني"]),
+        ("Größmann-Schäfer", ["Jörg Größmann-Schäfer"]),
+        ("na) OR {", ["Chloe Nakamura"]),
+        ("globex", []),
+        ("zz", []),
+    ],
+)
+async def test_people_are_found_by_name_or_email(
+    connector: SalesforceConnector, robin: CrmUser, text: str, names: list[str]
+) -> None:
+    found = await connector.find_people(robin, text)
+    assert [record.name for record in found] == names
+    assert all("@" in record.email for record in found)
 
 
 async def test_sessions_end_and_allowances_too(

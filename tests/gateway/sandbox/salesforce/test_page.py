@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import jwt
@@ -228,6 +229,94 @@ async def test_click_to_dial_tells_the_record(desk: Desk) -> None:
     ]
     await desk.value("disableClickToDial")
     assert await desk.page.locator("button.dial").count() == 0
+
+
+async def test_an_invitation_is_a_click_to_dial_with_a_word(desk: Desk) -> None:
+    """What docs/design/005 says of it; beside an e-mail, or a number without one."""
+    store = desk.simulator.store
+    kim = store.create(
+        "Contact",
+        {"LastName": "Kim", "Phone": "212-555-0110"},
+        user_id=desk.simulator.user("robin").id,
+    )
+    expected = []
+    for name, number in (("Ana Ruiz", "(646) 555-0175"), ("Dana Whitfield", "")):
+        expected.append(
+            {
+                "number": number,
+                "recordId": contact_id(desk.simulator, name),
+                "recordName": name,
+                "objectType": "Contact",
+                "params": "ringbridge=invite",
+            }
+        )
+    await desk.listen("onClickToDial")
+    await desk.value("screenPop", {"type": "sobject", "params": {"recordId": kim.id}})
+    assert await desk.page.locator("button.invite").count() == 0
+    await desk.value("enableClickToDial")
+    assert await desk.page.locator("[data-field=Phone] button.invite").count() == 1
+    for payload in expected:
+        pop = {"type": "sobject", "params": {"recordId": payload["recordId"]}}
+        await desk.value("screenPop", pop)
+        await desk.page.click("[data-field=Email] button.invite")
+    assert await desk.events("onClickToDial") == expected
+    icon = desk.page.get_by_role("button", name="Invite Dana Whitfield to a video call")
+    assert await icon.count() >= 1
+    account = next(store.records("Account"))
+    await desk.value(
+        "screenPop", {"type": "sobject", "params": {"recordId": account.id}}
+    )
+    await desk.page.wait_for_selector("button.dial")
+    assert await desk.page.locator("button.invite").count() == 0
+
+
+async def test_events_stand_where_they_belong_in_time(desk: Desk) -> None:
+    ana = contact_id(desk.simulator, "Ana Ruiz")
+    now = datetime.now(UTC).replace(microsecond=0)
+
+    def meet(subject: str, starts: timedelta, **more: str) -> None:
+        desk.simulator.store.create(
+            "Event",
+            {
+                "Subject": subject,
+                "WhoId": ana,
+                "StartDateTime": (now + starts).isoformat(),
+                "EndDateTime": (now + starts + timedelta(minutes=30)).isoformat(),
+                **more,
+            },
+            user_id=desk.simulator.user("robin").id,
+        )
+
+    meet("Later", timedelta(days=2), Location="https://gw.example/widget/")
+    meet("Running", timedelta(minutes=-10))
+    meet("Cancelled: Soon", timedelta(hours=2), ShowAs="Free")
+    meet("Long ago", timedelta(days=-20))
+    meet("Yesterday", timedelta(days=-1))
+    await desk.value("screenPop", {"type": "sobject", "params": {"recordId": ana}})
+    titles = await desk.page.locator("#timeline h3").all_inner_texts()
+    assert titles == ["Upcoming", "Past"]
+    lists = desk.page.locator("#timeline .activities")
+    subjects = [
+        await lists.nth(place).locator(".activity-line > a").all_inner_texts()
+        for place in (0, 1)
+    ]
+    assert subjects[0] == ["Running", "Cancelled: Soon", "Later"]
+    # The history of the seed has a call, too.
+    assert [text for text in subjects[1] if "Renewal" not in text] == [
+        "Yesterday",
+        "Long ago",
+    ]
+    soon = desk.page.locator(".activity", has_text="Cancelled: Soon")
+    assert "Shown as free" in await soon.inner_text()
+    later = desk.page.locator(".activity", has_text="Later")
+    assert "https://gw.example/widget/" in await later.inner_text()
+    times = await later.locator("time").evaluate_all("all => all.map(t => t.dateTime)")
+    assert [datetime.fromisoformat(at) for at in times] == [
+        now + timedelta(days=2),
+        now + timedelta(days=2, minutes=30),
+    ]
+    await desk.page.click("nav.tabs a[data-object=Event]")
+    await desk.page.wait_for_selector("text=All Events")
 
 
 async def test_navigation_is_told_and_repeated_on_focus(desk: Desk) -> None:
@@ -486,6 +575,24 @@ async def test_pictures(desk: Desk, tmp_path: Path) -> None:
     """Every state can be drawn; ``SCREENSHOTS=folder`` keeps the pictures."""
     folder = Path(os.environ.get("SCREENSHOTS", tmp_path))
     page = desk.page
+    start = datetime.now(UTC) + timedelta(hours=3)
+    for subject, starts in (
+        ("Video call: Renewal quote", start),
+        ("Cancelled: Video call: Delivery 4711", start - timedelta(days=2)),
+    ):
+        desk.simulator.store.create(
+            "Event",
+            {
+                "Subject": subject,
+                "WhoId": contact_id(desk.simulator, "Ana Ruiz"),
+                "StartDateTime": starts.isoformat(),
+                "DurationInMinutes": 30,
+                "Location": "http://127.0.0.1:8800/widget/",
+                "Description": "Invited:\n- Ana Ruiz <ana.ruiz@acme-corp.example>",
+                "ShowAs": "Free" if "Cancelled" in subject else "Busy",
+            },
+            user_id=desk.simulator.user("robin").id,
+        )
     await desk.value("enableClickToDial")
     await page.screenshot(path=folder / "list.png")
     await page.click("text=Ana Ruiz")
