@@ -22,7 +22,8 @@ from aiortc import (
     RTCPeerConnection,
     RTCSessionDescription,
 )
-from aiortc.mediastreams import AudioStreamTrack
+from aiortc.mediastreams import AudioStreamTrack, VideoStreamTrack
+from av import VideoFrame
 from pydantic import ValidationError
 
 from gateway.sessions import wire
@@ -42,6 +43,19 @@ class Refused(Exception):
     def __init__(self, kind: wire.ErrorKind, **data: Any) -> None:
         super().__init__(kind)
         self.data = wire.ErrorData(kind=kind, **data)
+
+
+class Picture(VideoStreamTrack):
+    """Small and slow, so that its encoder costs the tests little."""
+
+    async def recv(self) -> VideoFrame:
+        await asyncio.sleep(0.1)
+        pts, time_base = await self.next_timestamp()
+        frame = VideoFrame(width=160, height=90)
+        for plane in frame.planes:
+            plane.update(bytes([90]) * plane.buffer_size)
+        frame.pts, frame.time_base = pts, time_base
+        return frame
 
 
 @dataclass
@@ -98,6 +112,41 @@ def peer(
     )
 
 
+def sections(sdp: str) -> list[str]:
+    head, *media = sdp.split("\r\nm=")
+    return [
+        f"{head}\r\n",
+        *(f"m={each.rstrip(chr(13) + chr(10))}\r\n" for each in media),
+    ]
+
+
+def video_of(sdp: str) -> str:
+    """The description's video, '' when there is none or it is refused."""
+    for each in sections(sdp)[1:]:
+        if each.startswith("m=video ") and not each.startswith("m=video 0 "):
+            return each
+    return ""
+
+
+def mid_of(section: str) -> str:
+    return section.partition("a=mid:")[2].splitlines()[0]
+
+
+def split_offer(offer: str, refuses_video: bool) -> tuple[str, str]:
+    """The offer without what is refused, and the answer's sections for that."""
+    head, *media = sections(offer)
+    kept = [head]
+    refused = ""
+    for each in media:
+        is_off = each.startswith("m=video 0 ")
+        if each.startswith("m=video") and (is_off or refuses_video):
+            refused += "m=video 0 UDP/TLS/RTP/SAVPF 96\r\nc=IN IP4 0.0.0.0\r\n"
+            refused += f"a=mid:{mid_of(each)}\r\na=inactive\r\n"
+        else:
+            kept.append(each)
+    return "".join(kept), refused
+
+
 def now_ms() -> int:
     return int(time.time() * 1000)
 
@@ -115,12 +164,16 @@ class FakeGateway:
         self.crm = "Salesforce"
         self.calls: dict[str, wire.CallView] = {}
         self.history: list[wire.CallView] = []
+        self.join: wire.JoinView | None = None
         self.config: dict[str, Any] = {}
         self.requests: list[Request] = []
         self.sign_ins: list[dict[str, Any]] = []
         self.accepts_token = True
         self.overrides: dict[str, Override] = {}
         self.sessions: dict[str, Session] = {}
+        # Of the far end: takes part in video; the gateway refuses video altogether.
+        self.has_far_video = True
+        self.refuses_video = False
         self.answers_sockets = True
         self.is_deaf = False
         self.sockets: set[web.WebSocketResponse] = set()
@@ -354,6 +407,7 @@ class FakeGateway:
             calls=tuple(self.calls.values()),
             crm=self.crm,
             country="US",
+            join=self.join,
             server_time=now_ms(),
         )
 
@@ -381,6 +435,7 @@ class FakeGateway:
                 answer = await self.answer_media(
                     params.call_id, params.offer, params.generation
                 )
+                await self._show_video(params.call_id, answer)
                 return wire.CallMediaResult(answer=answer, generation=params.generation)
             case wire.CallAnswer():
                 sdp = None
@@ -389,18 +444,20 @@ class FakeGateway:
                         params.call_id, params.offer, params.generation
                     )
                 call = await self.answered(params.call_id)
+                if sdp is not None:
+                    await self._show_video(params.call_id, sdp)
                 return wire.CallAnswerResult(call=call, answer=sdp)
-            case wire.CallCreate():
+            case wire.CallCreate() | wire.CallJoin():
+                to = getattr(params, "to", "")
+                about = getattr(params, "record", None)
                 call = wire.CallView(
                     call_id=params.call_id,
                     direction=wire.CallDirection.OUTBOUND,
                     state=wire.CallState.CALLING,
-                    peer=peer(params.to, params.to),
+                    peer=peer(to, to),
                     match=SEARCHING
-                    if params.record is None
-                    else wire.Match(
-                        state=wire.MatchState.FOUND, records=(params.record,)
-                    ),
+                    if about is None
+                    else wire.Match(state=wire.MatchState.FOUND, records=(about,)),
                     started_at=now_ms(),
                     media_generation=1,
                 )
@@ -458,13 +515,35 @@ class FakeGateway:
             connection.on("connectionstatechange", self._notify)
             self._media[key] = connection
             offer = offer.rstrip("\r\n") + "\r\n" + PLACEHOLDER_CANDIDATE
-        await connection.setRemoteDescription(RTCSessionDescription(offer, "offer"))
+        # aiortc knows no refused media: it is told, and tells, of the others only.
+        kept, refused = split_offer(offer, self.refuses_video)
+        if video_of(kept) and not any(
+            each.kind == "video" and each.mid in (None, mid_of(video_of(kept)))
+            for each in connection.getTransceivers()
+        ):
+            connection.addTrack(Picture())
+        await connection.setRemoteDescription(RTCSessionDescription(kept, "offer"))
         await connection.setLocalDescription(await connection.createAnswer())
         if call_id in self.calls:
             self.calls[call_id] = self.calls[call_id].model_copy(
                 update={"media_generation": generation}
             )
-        return connection.localDescription.sdp
+        sdp: str = connection.localDescription.sdp
+        return sdp + refused
+
+    async def _show_video(self, call_id: str, answer: str) -> None:
+        """The call's view follows from what was agreed, as in the gateway proper."""
+        call = self.calls[call_id]
+        if call.state is not wire.CallState.ACTIVE:
+            return
+        is_on = bool(video_of(answer)) and self.has_far_video
+        video = wire.VideoView(
+            state=wire.VideoState.ACTIVE if is_on else wire.VideoState.NONE,
+            sends=is_on,
+            receives=is_on,
+        )
+        if video != call.video:
+            await self.update(call_id, video=video)
 
     def is_media_up(self, call_id: str, generation: int) -> bool:
         connection = self._media.get((call_id, generation))

@@ -52,6 +52,7 @@ const DRAIN_RETRY_CAP_S = 30;
 export class SessionConnection {
   #url;
   #client;
+  #caps;
   #getTicket;
   #listener;
   #backoff;
@@ -90,13 +91,15 @@ export class SessionConnection {
    * @param {object} options
    * @param {string} options.url
    * @param {{name: string, version: string, instance_id: string}} options.client
+   * @param {readonly string[]} [options.caps]
    * @param {() => Promise<string>} options.getTicket rejects with `SignInError`
    * @param {Listener} options.listener
    * @param {Backoff} [options.backoff]
    */
-  constructor({ url, client, getTicket, listener, backoff = new Backoff() }) {
+  constructor({ url, client, caps = [], getTicket, listener, backoff = new Backoff() }) {
     this.#url = url;
     this.#client = client;
+    this.#caps = caps;
     this.#getTicket = getTicket;
     this.#listener = listener;
     this.#backoff = backoff;
@@ -235,7 +238,7 @@ export class SessionConnection {
     try {
       if (session === null) {
         const result = /** @type {SessionHelloResult} */ (
-          await this.#sendOnce('session.hello', { ticket, client: this.#client, caps: [] })
+          await this.#sendOnce('session.hello', { ticket, client: this.#client, caps: this.#caps })
         );
         this.#session = { id: result.session_id, resumeToken: result.resume_token };
         this.#heartbeatS = result.heartbeat_s ?? this.#heartbeatS;
@@ -414,6 +417,7 @@ export class SessionConnection {
           sipCode: detail.sip_code,
           traceId: detail.trace_id,
           records: detail.records,
+          field: detail.field,
         }),
       );
       return;

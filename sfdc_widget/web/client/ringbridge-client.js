@@ -3,18 +3,28 @@
  * picture of it. See `RingbridgeClient`.
  */
 import { CallMedia, MediaClosed } from './call-media.js';
+import { CallVideo } from './call-video.js';
+import { Camera } from './camera.js';
 import { SessionConnection } from './connection.js';
-import { ConnectionError, MicrophoneError, RequestError, SignInError } from './errors.js';
+import {
+  CameraError,
+  ConnectionError,
+  MicrophoneError,
+  RequestError,
+  SignInError,
+  VideoRefused,
+} from './errors.js';
 import { GatewayHttp } from './http.js';
 import { uuid7 } from './identifiers.js';
+import { Invites } from './invites.js';
 import { Microphone } from './microphone.js';
 import { TabStorage } from './storage.js';
 
 /**
- * @import {AnyEvent, CallView, MediaReason, Record as CrmRecord, Registration,
- *   Snapshot, UserView} from './wire.d.ts'
+ * @import {AnyEvent, CallView, InviteView, JoinView, MediaReason, Peer,
+ *   Record as CrmRecord, Registration, Snapshot, UserView} from './wire.d.ts'
  * @import {Credentials} from './http.js'
- * @import {MicrophoneProblem, SignInFailure} from './errors.js'
+ * @import {DeviceProblem, MicrophoneProblem, SignInFailure} from './errors.js'
  * @import {ConnectionState, StopReason} from './connection.js'
  */
 
@@ -24,6 +34,7 @@ const DIAL_TIMEOUT_MS = 10_000;
 /** An end is wanted however long the connection takes to come back. */
 const END_TIMEOUT_MS = 120_000;
 const RECENT_CALLS = 20;
+const KNOWN_INVITES = 100;
 /** Between tries to bring media back. */
 const RENEWAL_WAIT_MS = 500;
 const RENEWAL_WAIT_CAP_MS = 8_000;
@@ -43,13 +54,19 @@ const RENEWAL_WAIT_CAP_MS = 8_000;
  * @property {string} crm its name for people, '' when there is none
  * @property {readonly CallView[]} calls those not yet ended, oldest first
  * @property {readonly CallView[]|null} recent ended ones, newest first; null: not yet loaded
+ * @property {readonly InviteView[]|null} invites to come, next first, and what became
+ *   of them since; null: not asked for, see `invites.load`
+ * @property {{invite_id: string, ends_at: number}|null} ending an invite that ends soon
+ * @property {JoinView|null} join what a guest's link leads to; null for reps
  * @property {MicrophoneProblem|null} microphoneProblem
+ * @property {DeviceProblem|null} cameraProblem
  * @property {boolean} willAskMicrophone the browser will ask the user first
  * @property {boolean} isPlaybackBlocked the far end is heard after `unblockPlayback`
  * @property {number} clockOffsetMs server time minus this machine's
  *
  * @typedef {object} LocalCall What only this page knows of a call.
  * @property {CallMedia} media
+ * @property {CallVideo} video
  * @property {boolean} isMuted
  * @property {boolean} isConnected audio flows
  * @property {boolean} hasEarlyMedia
@@ -66,6 +83,8 @@ const RENEWAL_WAIT_CAP_MS = 8_000;
  * @property {CallView} logged its CRM activity was written
  * @property {{status: ClientStatus}} status
  * @property {{problem: MicrophoneProblem}} microphone it could not be opened
+ * @property {{problem: DeviceProblem}} camera it could not be opened
+ * @property {InviteView} invite something about it has changed
  */
 
 /**
@@ -82,17 +101,23 @@ const RENEWAL_WAIT_CAP_MS = 8_000;
  *
  * Events are `CustomEvent`s too (`addEventListener('incoming', …)`, value in
  * `detail`). Methods that ask the gateway reject with `RequestError` (it said no:
- * `kind`), `ConnectionError` (no answer) or `MicrophoneError` (`problem`). After a
+ * `kind`), `ConnectionError` (no answer), `MicrophoneError` or `CameraError`
+ * (`problem`). After a
  * lost connection everything is repeated safely by itself.
  */
 export class RingbridgeClient extends EventTarget {
   #http;
   #storage;
   #microphone = new Microphone();
+  #camera = new Camera();
   #instanceId = uuid7();
   #name;
   /** @type {(() => Promise<string|null>)|null} */
   #assertion;
+  /** @type {(() => Promise<string|null>)|null} */
+  #accessToken;
+  #keepsVideo;
+  #caps;
   /** @type {string|null} */
   #token;
   /** @type {SessionConnection|null} */
@@ -114,7 +139,11 @@ export class RingbridgeClient extends EventTarget {
     crm: '',
     calls: [],
     recent: null,
+    invites: null,
+    ending: null,
+    join: null,
     microphoneProblem: null,
+    cameraProblem: null,
     willAskMicrophone: false,
     isPlaybackBlocked: false,
     clockOffsetMs: 0,
@@ -127,18 +156,34 @@ export class RingbridgeClient extends EventTarget {
    * @param {string} [options.name] of the application, for the operator's logs
    * @param {() => Promise<string|null>} [options.assertion] proof of identity from
    *   the host page, asked for whenever a sign-in is needed
+   * @param {() => Promise<string|null>} [options.accessToken] instead: an access token
+   *   from whoever has one for this page, asked for likewise
+   * @param {boolean} [options.keepsVideo] a call that this page takes up anew (a
+   *   reload, a takeover) goes on with its video, else with sound alone. Only a camera
+   *   that was on in this tab is opened again.
+   * @param {readonly string[]} [options.caps] see PROTOCOL.md
    * @param {TabStorage} [options.storage]
    */
   constructor({
     baseUrl = new URL('../../', import.meta.url),
     name = 'ringbridge-widget',
     assertion,
+    accessToken,
+    keepsVideo = true,
+    caps = [],
     storage = new TabStorage(),
   } = {}) {
     super();
     this.#http = new GatewayHttp(new URL(baseUrl));
     this.#name = name;
     this.#assertion = assertion ?? null;
+    this.#accessToken = accessToken ?? null;
+    this.#keepsVideo = keepsVideo;
+    this.#caps = caps;
+    this.invites = new Invites({
+      ask: (method, params) => this.#connected().request(method, params),
+      loaded: (invites) => this.#update({ invites }),
+    });
     this.#storage = storage;
     this.#token = storage.get('access_token');
     globalThis.addEventListener('online', () => {
@@ -154,6 +199,10 @@ export class RingbridgeClient extends EventTarget {
 
   get microphone() {
     return this.#microphone;
+  }
+
+  get camera() {
+    return this.#camera;
   }
 
   /**
@@ -204,15 +253,39 @@ export class RingbridgeClient extends EventTarget {
   async #signInByAssertion() {
     this.#update({ status: 'signing_in', signInProblem: null });
     try {
-      const assertion = (await this.#assertion?.()) ?? null;
-      if (assertion === null) {
+      const token = await this.#freshToken();
+      if (token === null) {
         this.#update({ status: 'signed_out' });
         return;
       }
-      await this.signIn({ assertion });
+      this.#setToken(token);
+      this.#open();
     } catch (error) {
       this.#update({ status: 'signed_out', signInProblem: signInProblem(error) });
     }
+  }
+
+  /** From the page around us, or null. @throws {SignInError} */
+  async #freshToken() {
+    if (this.#accessToken) return this.#accessToken();
+    const assertion = (await this.#assertion?.()) ?? null;
+    return assertion === null ? null : this.#http.signIn({ assertion });
+  }
+
+  /**
+   * With an access token that somebody else came by: a guest's page, a window of ours.
+   *
+   * @param {string} accessToken
+   */
+  useToken(accessToken) {
+    this.#setToken(accessToken);
+    this.#connection?.stop('closed');
+    this.#open();
+  }
+
+  /** The token in use, for handing it to a window of this origin. */
+  get accessToken() {
+    return this.#token;
   }
 
   /**
@@ -260,6 +333,7 @@ export class RingbridgeClient extends EventTarget {
     const connection = new SessionConnection({
       url: this.#http.socketUrl,
       client: { name: this.#name, version: VERSION, instance_id: this.#instanceId },
+      caps: this.#caps,
       getTicket: () => this.#ticket(),
       listener: {
         state: (state) => this.#connectionChanged(state),
@@ -282,9 +356,8 @@ export class RingbridgeClient extends EventTarget {
       return await this.#http.createTicket(token);
     } catch (error) {
       if (!(error instanceof SignInError) || error.kind !== 'expired') throw error;
-      const assertion = (await this.#assertion?.().catch(() => null)) ?? null;
-      if (assertion === null) throw error;
-      const fresh = await this.#http.signIn({ assertion });
+      const fresh = await this.#freshToken().catch(() => null);
+      if (fresh === null) throw error;
       this.#setToken(fresh);
       return this.#http.createTicket(fresh);
     }
@@ -319,7 +392,7 @@ export class RingbridgeClient extends EventTarget {
       signInProblem: reason === 'signed_out' ? 'expired' : null,
       calls: [],
     });
-    if (reason === 'signed_out' && this.#assertion) void this.#signInByAssertion();
+    if (reason === 'signed_out' && (this.#assertion ?? this.#accessToken)) void this.#signInByAssertion();
   }
 
   // State from the gateway
@@ -339,6 +412,7 @@ export class RingbridgeClient extends EventTarget {
       user: snapshot.user,
       registration: snapshot.registration,
       crm: snapshot.crm ?? '',
+      join: snapshot.join ?? null,
       calls,
       clockOffsetMs: snapshot.server_time - Date.now(),
     });
@@ -386,13 +460,43 @@ export class RingbridgeClient extends EventTarget {
       case 'call.media':
         this.#mediaEvent(event);
         break;
+      case 'invite.updated':
+        this.#replaceInvite(event.invite);
+        this.#emit('invite', event.invite);
+        break;
+      case 'invite.ending':
+        this.#update({ ending: { invite_id: event.invite_id, ends_at: event.ends_at } });
+        break;
       default:
       // `session.superseded` and `server.notice`: the close code that follows says it.
     }
   }
 
+  /** @param {InviteView} invite */
+  #replaceInvite(invite) {
+    const { invites, ending } = this.#state;
+    const isEnding = ending?.invite_id === invite.invite_id;
+    const isStill = isEnding && invite.state === 'open' && invite.ends_at <= ending.ends_at;
+    this.#update({
+      ending: isEnding && !isStill ? null : ending,
+      // Not yet asked for: the list will have it.
+      invites:
+        invites &&
+        [invite, ...invites.filter(({ invite_id }) => invite_id !== invite.invite_id)]
+          .sort((a, b) => a.starts_at - b.starts_at)
+          .slice(-KNOWN_INVITES),
+    });
+  }
+
   /** @param {CallView} call */
   #replaceCall(call) {
+    const former = this.#find(call.call_id);
+    const local = this.#local.get(call.call_id);
+    if (local && former?.video?.state === 'active' && call.video?.state !== 'active') {
+      // Nobody sees it any more: the light goes out.
+      void local.video.closeCamera();
+      if (local.video.isSharing) void local.video.stopSharing();
+    }
     const others = this.#state.calls.filter(({ call_id }) => call_id !== call.call_id);
     const calls = [...others, call].sort((a, b) => a.started_at - b.started_at);
     this.#update({ calls });
@@ -402,6 +506,7 @@ export class RingbridgeClient extends EventTarget {
   /** @param {CallView} call */
   #ended(call) {
     this.#endLocal(call.call_id);
+    if (this.#keptVideo(call.call_id)) this.#storage.set('video', null);
     const calls = this.#state.calls.filter(({ call_id }) => call_id !== call.call_id);
     this.#update({ calls });
     this.#callsChanged();
@@ -438,6 +543,7 @@ export class RingbridgeClient extends EventTarget {
   }
 
   async #loadRecent() {
+    if (this.#state.user?.role === 'guest') return;
     try {
       const { calls } = await this.history({ limit: RECENT_CALLS });
       this.#update({ recent: calls });
@@ -449,32 +555,67 @@ export class RingbridgeClient extends EventTarget {
   // Calls
 
   /**
-   * Dials digits, E.164, `tel:` or `sip:`. Opens the microphone first.
+   * Dials digits, E.164, `tel:` or `sip:`. Opens the microphone first, and the camera.
    *
    * @param {string} to
-   * @param {{record?: Partial<CrmRecord>|null}} [options] whom the number was taken from
+   * @param {{record?: Partial<CrmRecord>|null, video?: boolean}} [options] `record`:
+   *   whom the number was taken from
    * @returns {Promise<CallView>}
    */
-  async dial(to, { record = null } = {}) {
+  async dial(to, { record = null, video = false } = {}) {
+    const peer = { number: to, national: to, e164: '', display_name: '' };
+    return this.#place('call.create', { to, ...(record ? { record } : {}) }, peer, record, {
+      microphone: true,
+      camera: video,
+      video,
+    });
+  }
+
+  /**
+   * For guests: calls the host of the invite. What is not to be had (`microphone`,
+   * `camera` false) is not asked for; the call has video all the same unless `video`
+   * is false.
+   *
+   * @param {{camera?: boolean, microphone?: boolean, video?: boolean}} [options]
+   * @returns {Promise<string>} the call's id
+   */
+  async join({ camera = true, microphone = true, video = true } = {}) {
+    const host = this.#state.join?.host ?? '';
+    const peer = { number: '', national: '', e164: '', display_name: host };
+    const wanted = { microphone, camera: camera && video, video };
+    return (await this.#place('call.join', {}, peer, null, wanted)).call_id;
+  }
+
+  /**
+   * @param {'call.create'|'call.join'} method
+   * @param {object} params
+   * @param {Peer} peer
+   * @param {Partial<CrmRecord>|null} record
+   * @param {{microphone: boolean, camera: boolean, video: boolean}} wanted
+   * @returns {Promise<CallView>}
+   */
+  async #place(method, params, peer, record, wanted) {
     const callId = uuid7();
     const draft = { isSent: false };
     this.#drafts.set(callId, draft);
-    this.#replaceCall(draftCall(callId, to, record, Date.now() + this.#state.clockOffsetMs));
+    this.#replaceCall(draftCall(callId, peer, record, Date.now() + this.#state.clockOffsetMs));
     try {
       const local = await this.#createLocal(callId);
-      await this.#openMicrophone(local);
+      if (wanted.microphone) await this.#openMicrophone(local);
+      if (wanted.camera) await this.#openCamera(callId, local);
+      if (wanted.video) {
+        local.media.setVideo(true);
+        await local.video.update();
+      }
       const offer = await local.media.offer(1);
       if (!this.#drafts.has(callId)) throw new DialCancelled();
       draft.isSent = true;
-      const result = await this.#ask(
-        'call.create',
-        { call_id: callId, to, offer, ...(record ? { record } : {}) },
-        DIAL_TIMEOUT_MS,
-      );
+      const result = await this.#ask(method, { call_id: callId, ...params, offer }, DIAL_TIMEOUT_MS);
       this.#drafts.delete(callId);
       if (!this.#local.has(callId)) return result.call;
       if (this.#find(callId)?.state === 'calling') this.#replaceCall(result.call);
       if (result.answer) await local.media.accept(1, result.answer);
+      this.#rememberVideo(callId);
       return result.call;
     } catch (error) {
       const wasCancelled = !this.#drafts.delete(callId);
@@ -491,29 +632,55 @@ export class RingbridgeClient extends EventTarget {
   }
 
   /**
-   * Answers a ringing call. When the microphone cannot be opened the call goes on
-   * ringing, so that it can still be answered elsewhere or declined.
+   * Answers a ringing call. When the microphone, or with `video` the camera, cannot
+   * be opened, the call goes on ringing, so that it can still be answered elsewhere,
+   * otherwise, or declined.
    *
    * @param {string} callId
+   * @param {{video?: boolean, camera?: boolean}} [options] `camera` false: with video,
+   *   seeing and not seen
    */
-  async answer(callId) {
+  async answer(callId, { video = false, camera = video } = {}) {
     const local = this.#local.get(callId) ?? (await this.#createLocal(callId));
     const isReady = await this.#microphone.isReady();
     const opened = this.#openMicrophone(local);
     if (isReady) opened.catch(() => undefined);
     else await opened;
-    await this.#inTurn(local, async () => {
-      if (local.preOffered) {
-        await this.#ask('call.answer', { call_id: callId, generation: local.media.generation });
-        return;
+    if (camera) await this.#openCamera(callId, local);
+    try {
+      await this.#inTurn(local, () => this.#sendAnswer(callId, local, video));
+    } catch (error) {
+      if (video) {
+        await local.media.withdraw(false);
+        await local.video.closeCamera();
       }
-      const generation = local.media.generation + 1;
-      const offer = await local.media.offer(generation);
-      const result = await this.#ask('call.answer', { call_id: callId, offer, generation });
-      if (result.answer) await local.media.accept(generation, result.answer);
-      local.preOffered = true;
-    });
+      throw error;
+    }
+    this.#rememberVideo(callId);
     await opened;
+  }
+
+  /** @param {string} callId @param {LocalCall} local @param {boolean} video */
+  async #sendAnswer(callId, local, video) {
+    if (local.preOffered && !video) {
+      await this.#ask('call.answer', { call_id: callId, generation: local.media.generation });
+      return;
+    }
+    local.media.setVideo(video);
+    await local.video.update();
+    // With media negotiated while it rang, video is one more step on the same.
+    const { generation, offer } = await this.#answerOffer(local);
+    const result = await this.#ask('call.answer', { call_id: callId, offer, generation });
+    if (result.answer) await local.media.accept(generation, result.answer);
+    local.preOffered = true;
+  }
+
+  /** @param {LocalCall} local */
+  async #answerOffer(local) {
+    const { generation } = local.media;
+    const again = local.preOffered ? await local.media.reoffer() : null;
+    if (again !== null) return { generation, offer: again };
+    return { generation: generation + 1, offer: await local.media.offer(generation + 1) };
   }
 
   /** @param {string} callId @param {'declined'|'busy'} [reason] */
@@ -584,6 +751,11 @@ export class RingbridgeClient extends EventTarget {
       hasEarlyMedia: local?.hasEarlyMedia ?? false,
       isRestored: local?.isRestored ?? false,
       isMicrophoneOpen: Boolean(local?.media.track),
+      hasVideo: local?.media.hasVideo ?? false,
+      isCameraOn: local?.video.isCameraOn ?? false,
+      isSharing: local?.video.isSharing ?? false,
+      localVideo: local?.video.preview ?? null,
+      remoteVideo: local?.media.remoteVideo ?? null,
     };
   }
 
@@ -713,6 +885,145 @@ export class RingbridgeClient extends EventTarget {
     if (problem !== this.#state.microphoneProblem) this.#update({ microphoneProblem: problem });
   }
 
+  // Video of a call
+
+  /**
+   * Raises a call to video, or takes up the video that the far end offers.
+   *
+   * @param {string} callId
+   * @param {{camera?: boolean}} [options] false: seeing, and not seen
+   * @throws {CameraError|RequestError|VideoRefused}
+   */
+  async startVideo(callId, { camera = true } = {}) {
+    const local = this.#local.get(callId);
+    if (!local) return;
+    if (camera) await this.#openCamera(callId, local);
+    if (local.media.hasVideo) return;
+    try {
+      await this.#inTurn(local, async () => {
+        if (local.media.hasVideo) return;
+        local.media.setVideo(true);
+        await local.video.update();
+        try {
+          await this.#reoffer(callId, local);
+        } catch (error) {
+          await local.media.withdraw(false);
+          throw error;
+        }
+        if (!local.media.hasVideo) throw new VideoRefused();
+      });
+    } catch (error) {
+      if (local.video.isSharing) await local.video.stopSharing();
+      await local.video.closeCamera();
+      throw error;
+    }
+    this.#rememberVideo(callId);
+  }
+
+  /** Back to sound alone. @param {string} callId */
+  async stopVideo(callId) {
+    const local = this.#local.get(callId);
+    if (!local) return;
+    local.media.setVideo(false);
+    if (local.video.isSharing) await local.video.stopSharing();
+    await local.video.closeCamera();
+    this.#storage.set('video', null);
+    await this.#renegotiate(callId, local);
+  }
+
+  /**
+   * The camera within a call's video; off, the far end sees black.
+   *
+   * @param {string} callId
+   * @param {boolean} isOn
+   */
+  async setCamera(callId, isOn) {
+    const local = this.#local.get(callId);
+    if (!local) return;
+    if (!isOn) await local.video.closeCamera();
+    else if (local.media.hasVideo) await this.#openCamera(callId, local);
+    else await this.startVideo(callId);
+    this.#rememberVideo(callId);
+  }
+
+  /**
+   * Shows a screen in the camera's place; call it from a click.
+   *
+   * @param {string} callId
+   * @returns {Promise<boolean>} false: the user chose none
+   */
+  async shareScreen(callId) {
+    const local = this.#local.get(callId);
+    if (!local || !(await local.video.share())) return false;
+    if (!local.media.hasVideo) await this.startVideo(callId, { camera: false });
+    return true;
+  }
+
+  /** @param {string} callId */
+  async stopSharing(callId) {
+    await this.#local.get(callId)?.video.stopSharing();
+  }
+
+  /** Also for the calls in progress. @param {string} deviceId */
+  async chooseCamera(deviceId) {
+    this.#camera.choose(deviceId);
+    for (const [callId, local] of this.#local) {
+      try {
+        await local.video.switchCamera();
+      } catch (error) {
+        await local.video.closeCamera();
+        this.#rememberVideo(callId);
+        this.#cameraFailed(error);
+        throw error;
+      }
+    }
+  }
+
+  /** @param {string} callId @param {LocalCall} local */
+  async #openCamera(callId, local) {
+    try {
+      await local.video.openCamera();
+      if (this.#state.cameraProblem !== null) this.#update({ cameraProblem: null });
+    } catch (error) {
+      this.#cameraFailed(error);
+      this.#rememberVideo(callId);
+      throw error;
+    }
+  }
+
+  /** @param {unknown} error */
+  #cameraFailed(error) {
+    if (!(error instanceof CameraError)) return;
+    this.#update({ cameraProblem: error.problem });
+    this.#emit('camera', { problem: error.problem });
+  }
+
+  /** What a reload of this page is to bring back. @param {string} callId */
+  #rememberVideo(callId) {
+    const local = this.#local.get(callId);
+    if (!local?.media.wantsVideo) return;
+    this.#storage.set('video', `${callId} ${local.video.isCameraOn ? 'camera' : 'black'}`);
+  }
+
+  /** @param {string} callId @returns {string} 'camera', 'black', '' for no video */
+  #keptVideo(callId) {
+    const [id, kept] = (this.#storage.get('video') ?? '').split(' ');
+    return id === callId ? kept ?? '' : '';
+  }
+
+  /** @param {string} callId @param {LocalCall} local */
+  async #restoreVideo(callId, local) {
+    const kept = this.#keptVideo(callId);
+    const isActive = this.#find(callId)?.video?.state === 'active';
+    if (!this.#keepsVideo || local.media.wantsVideo || (!isActive && kept === '')) return;
+    local.media.setVideo(true);
+    await local.video.update();
+    if (kept === 'camera') {
+      // The user may be asked; the rest goes on meanwhile.
+      this.#openCamera(callId, local).catch(() => undefined);
+    }
+  }
+
   // Media of a call
 
   /** @param {string} callId @returns {Promise<LocalCall>} */
@@ -720,20 +1031,28 @@ export class RingbridgeClient extends EventTarget {
     const iceServers = await this.#iceServers;
     const existing = this.#local.get(callId);
     if (existing) return existing;
+    const media = new CallMedia({
+      iceServers,
+      speakerId: this.#speakerId,
+      listener: {
+        needsRenewal: (reason) => this.#needsRenewal(callId, reason),
+        connected: (isConnected) => {
+          if (isConnected) local.renewals = 0;
+          local.isConnected = isConnected;
+          this.#update({});
+        },
+        playback: (isPlaybackBlocked) => this.#update({ isPlaybackBlocked }),
+        video: () => this.#update({}),
+      },
+    });
     /** @type {LocalCall} */
     const local = {
-      media: new CallMedia({
-        iceServers,
-        speakerId: this.#speakerId,
-        listener: {
-          needsRenewal: (reason) => this.#needsRenewal(callId, reason),
-          connected: (isConnected) => {
-            if (isConnected) local.renewals = 0;
-            local.isConnected = isConnected;
-            this.#update({});
-          },
-          playback: (isPlaybackBlocked) => this.#update({ isPlaybackBlocked }),
-        },
+      media,
+      video: new CallVideo({
+        camera: this.#camera,
+        media,
+        changed: () => this.#update({}),
+        lost: () => this.#cameraFailed(new CameraError('no_device')),
       }),
       isMuted: false,
       isConnected: false,
@@ -754,6 +1073,7 @@ export class RingbridgeClient extends EventTarget {
     if (!local) return;
     this.#local.delete(callId);
     clearTimeout(local.renewalTimer);
+    local.video.close();
     const track = local.media.close();
     if (track) this.#microphone.release(track);
     if (this.#state.isPlaybackBlocked) this.#update({ isPlaybackBlocked: false });
@@ -827,21 +1147,20 @@ export class RingbridgeClient extends EventTarget {
   /** @param {string} callId @param {LocalCall} local */
   async #renegotiate(callId, local) {
     try {
-      await this.#inTurn(local, async () => {
-        const offer = await local.media.reoffer();
-        if (offer === null) return;
-        const { generation } = local.media;
-        const result = await this.#ask('call.media', {
-          call_id: callId,
-          offer,
-          generation,
-          reason: 'renegotiate',
-        });
-        await local.media.accept(result.generation, result.answer);
-      });
+      await this.#inTurn(local, () => this.#reoffer(callId, local));
     } catch {
       this.#needsRenewal(callId, 'failed');
     }
+  }
+
+  /** @param {string} callId @param {LocalCall} local */
+  async #reoffer(callId, local) {
+    const offer = await local.media.reoffer();
+    if (offer === null) return;
+    const { generation } = local.media;
+    const reason = 'renegotiate';
+    const result = await this.#ask('call.media', { call_id: callId, offer, generation, reason });
+    await local.media.accept(result.generation, result.answer);
   }
 
   /**
@@ -875,6 +1194,7 @@ export class RingbridgeClient extends EventTarget {
       const opened = this.#openMicrophone(local).catch(() => undefined);
       if (await this.#microphone.isReady()) await opened;
       await this.#inTurn(local, async () => {
+        await this.#restoreVideo(callId, local);
         const known = this.#find(callId)?.media_generation ?? 0;
         const generation = Math.max(known, local.media.generation) + 1;
         await this.#negotiate(callId, local, generation, reason);
@@ -916,24 +1236,25 @@ export class DialCancelled extends Error {
  * What there is to show of a call before the gateway has answered.
  *
  * @param {string} callId
- * @param {string} to
+ * @param {Peer} peer
  * @param {Partial<CrmRecord>|null} record
  * @param {number} now
  * @returns {CallView}
  */
-function draftCall(callId, to, record, now) {
+function draftCall(callId, peer, record, now) {
   const blank = { id: '', kind: '', name: '', url: '', company: '', phone: '' };
   return {
     call_id: callId,
     direction: 'outbound',
     state: 'calling',
-    peer: { number: to, national: to, e164: '', display_name: '' },
+    peer,
     match: record?.name
       ? { state: 'found', records: [{ ...blank, certainty: 'exact', ...record }] }
       : { state: 'searching', records: [] },
     started_at: now,
     media_generation: 0,
     activity: { state: 'none', record_id: '', url: '', problem: '' },
+    video: { state: 'none', sends: false, receives: false },
   };
 }
 
