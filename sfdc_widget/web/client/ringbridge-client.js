@@ -3,17 +3,8 @@
  * picture of it. See `RingbridgeClient`.
  */
 import { CallMedia, MediaClosed } from './call-media.js';
-import { CallVideo } from './call-video.js';
-import { Camera } from './camera.js';
 import { SessionConnection } from './connection.js';
-import {
-  CameraError,
-  ConnectionError,
-  MicrophoneError,
-  RequestError,
-  SignInError,
-  VideoRefused,
-} from './errors.js';
+import { ConnectionError, MicrophoneError, RequestError, SignInError } from './errors.js';
 import { GatewayHttp } from './http.js';
 import { uuid7 } from './identifiers.js';
 import { Invites } from './invites.js';
@@ -23,6 +14,8 @@ import { TabStorage } from './storage.js';
 /**
  * @import {AnyEvent, CallView, InviteView, JoinView, MediaReason, Peer,
  *   Record as CrmRecord, Registration, Snapshot, UserView} from './wire.d.ts'
+ * @import {Camera} from './camera.js'
+ * @import {CallVideo} from './call-video.js'
  * @import {Credentials} from './http.js'
  * @import {DeviceProblem, MicrophoneProblem, SignInFailure} from './errors.js'
  * @import {ConnectionState, StopReason} from './connection.js'
@@ -66,7 +59,7 @@ const RENEWAL_WAIT_CAP_MS = 8_000;
  *
  * @typedef {object} LocalCall What only this page knows of a call.
  * @property {CallMedia} media
- * @property {CallVideo} video
+ * @property {CallVideo|null} video loaded with the first use
  * @property {boolean} isMuted
  * @property {boolean} isConnected audio flows
  * @property {boolean} hasEarlyMedia
@@ -109,7 +102,10 @@ export class RingbridgeClient extends EventTarget {
   #http;
   #storage;
   #microphone = new Microphone();
-  #camera = new Camera();
+  /** @type {Promise<typeof import('./call-video.js')>|null} */
+  #videoModule = null;
+  /** @type {Camera|null} */
+  #camera = null;
   #instanceId = uuid7();
   #name;
   /** @type {(() => Promise<string|null>)|null} */
@@ -201,6 +197,7 @@ export class RingbridgeClient extends EventTarget {
     return this.#microphone;
   }
 
+  /** Null until the first video. */
   get camera() {
     return this.#camera;
   }
@@ -494,8 +491,8 @@ export class RingbridgeClient extends EventTarget {
     const local = this.#local.get(call.call_id);
     if (local && former?.video?.state === 'active' && call.video?.state !== 'active') {
       // Nobody sees it any more: the light goes out.
-      void local.video.closeCamera();
-      if (local.video.isSharing) void local.video.stopSharing();
+      void local.video?.setCamera(false);
+      void local.video?.stopSharing();
     }
     const others = this.#state.calls.filter(({ call_id }) => call_id !== call.call_id);
     const calls = [...others, call].sort((a, b) => a.started_at - b.started_at);
@@ -602,11 +599,7 @@ export class RingbridgeClient extends EventTarget {
     try {
       const local = await this.#createLocal(callId);
       if (wanted.microphone) await this.#openMicrophone(local);
-      if (wanted.camera) await this.#openCamera(callId, local);
-      if (wanted.video) {
-        local.media.setVideo(true);
-        await local.video.update();
-      }
+      if (wanted.video) await (await this.#video(callId, local)).prepare(wanted.camera);
       const offer = await local.media.offer(1);
       if (!this.#drafts.has(callId)) throw new DialCancelled();
       draft.isSent = true;
@@ -615,7 +608,6 @@ export class RingbridgeClient extends EventTarget {
       if (!this.#local.has(callId)) return result.call;
       if (this.#find(callId)?.state === 'calling') this.#replaceCall(result.call);
       if (result.answer) await local.media.accept(1, result.answer);
-      this.#rememberVideo(callId);
       return result.call;
     } catch (error) {
       const wasCancelled = !this.#drafts.delete(callId);
@@ -646,28 +638,22 @@ export class RingbridgeClient extends EventTarget {
     const opened = this.#openMicrophone(local);
     if (isReady) opened.catch(() => undefined);
     else await opened;
-    if (camera) await this.#openCamera(callId, local);
+    if (video) await (await this.#video(callId, local)).prepare(camera);
     try {
-      await this.#inTurn(local, () => this.#sendAnswer(callId, local, video));
+      await this.#inTurn(local, () => this.#sendAnswer(callId, local));
     } catch (error) {
-      if (video) {
-        await local.media.withdraw(false);
-        await local.video.closeCamera();
-      }
+      await local.video?.giveUp();
       throw error;
     }
-    this.#rememberVideo(callId);
     await opened;
   }
 
-  /** @param {string} callId @param {LocalCall} local @param {boolean} video */
-  async #sendAnswer(callId, local, video) {
-    if (local.preOffered && !video) {
+  /** @param {string} callId @param {LocalCall} local */
+  async #sendAnswer(callId, local) {
+    if (local.preOffered && !local.media.wantsVideo) {
       await this.#ask('call.answer', { call_id: callId, generation: local.media.generation });
       return;
     }
-    local.media.setVideo(video);
-    await local.video.update();
     // With media negotiated while it rang, video is one more step on the same.
     const { generation, offer } = await this.#answerOffer(local);
     const result = await this.#ask('call.answer', { call_id: callId, offer, generation });
@@ -752,9 +738,9 @@ export class RingbridgeClient extends EventTarget {
       isRestored: local?.isRestored ?? false,
       isMicrophoneOpen: Boolean(local?.media.track),
       hasVideo: local?.media.hasVideo ?? false,
-      isCameraOn: local?.video.isCameraOn ?? false,
-      isSharing: local?.video.isSharing ?? false,
-      localVideo: local?.video.preview ?? null,
+      isCameraOn: local?.video?.isCameraOn ?? false,
+      isSharing: local?.video?.isSharing ?? false,
+      localVideo: local?.video?.preview ?? null,
       remoteVideo: local?.media.remoteVideo ?? null,
     };
   }
@@ -885,50 +871,22 @@ export class RingbridgeClient extends EventTarget {
     if (problem !== this.#state.microphoneProblem) this.#update({ microphoneProblem: problem });
   }
 
-  // Video of a call
+  // Video of a call: CallVideo, see there
 
   /**
    * Raises a call to video, or takes up the video that the far end offers.
    *
    * @param {string} callId
    * @param {{camera?: boolean}} [options] false: seeing, and not seen
-   * @throws {CameraError|RequestError|VideoRefused}
+   * @throws {import('./errors.js').CameraError|RequestError|import('./errors.js').VideoRefused}
    */
   async startVideo(callId, { camera = true } = {}) {
-    const local = this.#local.get(callId);
-    if (!local) return;
-    if (camera) await this.#openCamera(callId, local);
-    if (local.media.hasVideo) return;
-    try {
-      await this.#inTurn(local, async () => {
-        if (local.media.hasVideo) return;
-        local.media.setVideo(true);
-        await local.video.update();
-        try {
-          await this.#reoffer(callId, local);
-        } catch (error) {
-          await local.media.withdraw(false);
-          throw error;
-        }
-        if (!local.media.hasVideo) throw new VideoRefused();
-      });
-    } catch (error) {
-      if (local.video.isSharing) await local.video.stopSharing();
-      await local.video.closeCamera();
-      throw error;
-    }
-    this.#rememberVideo(callId);
+    await (await this.#videoOf(callId))?.start(camera);
   }
 
   /** Back to sound alone. @param {string} callId */
   async stopVideo(callId) {
-    const local = this.#local.get(callId);
-    if (!local) return;
-    local.media.setVideo(false);
-    if (local.video.isSharing) await local.video.stopSharing();
-    await local.video.closeCamera();
-    this.#storage.set('video', null);
-    await this.#renegotiate(callId, local);
+    await this.#local.get(callId)?.video?.stop();
   }
 
   /**
@@ -938,12 +896,7 @@ export class RingbridgeClient extends EventTarget {
    * @param {boolean} isOn
    */
   async setCamera(callId, isOn) {
-    const local = this.#local.get(callId);
-    if (!local) return;
-    if (!isOn) await local.video.closeCamera();
-    else if (local.media.hasVideo) await this.#openCamera(callId, local);
-    else await this.startVideo(callId);
-    this.#rememberVideo(callId);
+    await (await this.#videoOf(callId))?.setCamera(isOn);
   }
 
   /**
@@ -953,56 +906,67 @@ export class RingbridgeClient extends EventTarget {
    * @returns {Promise<boolean>} false: the user chose none
    */
   async shareScreen(callId) {
-    const local = this.#local.get(callId);
-    if (!local || !(await local.video.share())) return false;
-    if (!local.media.hasVideo) await this.startVideo(callId, { camera: false });
-    return true;
+    return (await (await this.#videoOf(callId))?.share()) ?? false;
   }
 
   /** @param {string} callId */
   async stopSharing(callId) {
-    await this.#local.get(callId)?.video.stopSharing();
+    await this.#local.get(callId)?.video?.stopSharing();
   }
 
   /** Also for the calls in progress. @param {string} deviceId */
   async chooseCamera(deviceId) {
-    this.#camera.choose(deviceId);
-    for (const [callId, local] of this.#local) {
-      try {
-        await local.video.switchCamera();
-      } catch (error) {
-        await local.video.closeCamera();
-        this.#rememberVideo(callId);
-        this.#cameraFailed(error);
-        throw error;
-      }
-    }
+    (await this.loadCamera()).choose(deviceId);
+    for (const { video } of this.#local.values()) await video?.switchCamera();
   }
 
-  /** @param {string} callId @param {LocalCall} local */
-  async #openCamera(callId, local) {
-    try {
-      await local.video.openCamera();
-      if (this.#state.cameraProblem !== null) this.#update({ cameraProblem: null });
-    } catch (error) {
-      this.#cameraFailed(error);
-      this.#rememberVideo(callId);
-      throw error;
-    }
+  /** The camera of this client, for looking before a call. */
+  async loadCamera() {
+    const { Camera: Made } = await this.#loadVideo();
+    return (this.#camera ??= new Made());
   }
 
-  /** @param {unknown} error */
-  #cameraFailed(error) {
-    if (!(error instanceof CameraError)) return;
-    this.#update({ cameraProblem: error.problem });
-    this.#emit('camera', { problem: error.problem });
+  /** Most calls of most reps never need it. */
+  #loadVideo() {
+    return (this.#videoModule ??= import('./call-video.js'));
   }
 
-  /** What a reload of this page is to bring back. @param {string} callId */
-  #rememberVideo(callId) {
+  /** @param {string} callId */
+  async #videoOf(callId) {
     const local = this.#local.get(callId);
-    if (!local?.media.wantsVideo) return;
-    this.#storage.set('video', `${callId} ${local.video.isCameraOn ? 'camera' : 'black'}`);
+    return local ? this.#video(callId, local) : null;
+  }
+
+  /** @param {string} callId @param {LocalCall} local @returns {Promise<CallVideo>} */
+  async #video(callId, local) {
+    const camera = await this.loadCamera();
+    const { CallVideo: Made } = await this.#loadVideo();
+    local.video ??= new Made({
+      camera,
+      media: local.media,
+      negotiate: (step) =>
+        this.#inTurn(local, async () => {
+          if (await step()) await this.#reoffer(callId, local);
+        }),
+      listener: {
+        changed: () => {
+          this.#rememberVideo(callId, local);
+          this.#update({});
+        },
+        camera: (problem) => {
+          if (problem !== this.#state.cameraProblem) this.#update({ cameraProblem: problem });
+          if (problem !== null) this.#emit('camera', { problem });
+        },
+      },
+    });
+    return local.video;
+  }
+
+  /** What a reload of this page is to bring back. @param {string} callId @param {LocalCall} local */
+  #rememberVideo(callId, local) {
+    if (!this.#keepsVideo || this.#local.get(callId) !== local) return;
+    const kept = local.video?.isCameraOn ? 'camera' : 'black';
+    this.#storage.set('video', local.media.wantsVideo ? `${callId} ${kept}` : null);
   }
 
   /** @param {string} callId @returns {string} 'camera', 'black', '' for no video */
@@ -1016,12 +980,10 @@ export class RingbridgeClient extends EventTarget {
     const kept = this.#keptVideo(callId);
     const isActive = this.#find(callId)?.video?.state === 'active';
     if (!this.#keepsVideo || local.media.wantsVideo || (!isActive && kept === '')) return;
-    local.media.setVideo(true);
-    await local.video.update();
-    if (kept === 'camera') {
-      // The user may be asked; the rest goes on meanwhile.
-      this.#openCamera(callId, local).catch(() => undefined);
-    }
+    const video = await this.#video(callId, local);
+    await video.prepare(false);
+    // The user may be asked; the rest goes on meanwhile.
+    if (kept === 'camera') video.setCamera(true).catch(() => undefined);
   }
 
   // Media of a call
@@ -1048,12 +1010,7 @@ export class RingbridgeClient extends EventTarget {
     /** @type {LocalCall} */
     const local = {
       media,
-      video: new CallVideo({
-        camera: this.#camera,
-        media,
-        changed: () => this.#update({}),
-        lost: () => this.#cameraFailed(new CameraError('no_device')),
-      }),
+      video: null,
       isMuted: false,
       isConnected: false,
       hasEarlyMedia: false,
@@ -1073,7 +1030,7 @@ export class RingbridgeClient extends EventTarget {
     if (!local) return;
     this.#local.delete(callId);
     clearTimeout(local.renewalTimer);
-    local.video.close();
+    local.video?.close();
     const track = local.media.close();
     if (track) this.#microphone.release(track);
     if (this.#state.isPlaybackBlocked) this.#update({ isPlaybackBlocked: false });
