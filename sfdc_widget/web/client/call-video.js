@@ -1,10 +1,9 @@
-import { blackTrack, Camera, chooseScreen } from './camera.js';
 import { CameraError, VideoRefused } from './errors.js';
+import { blackTrack, chooseScreen } from './screen.js';
 
+/** @import {Camera} from './camera.js' */
 /** @import {CallMedia} from './call-media.js' */
 /** @import {DeviceProblem} from './errors.js' */
-
-export { Camera };
 
 /**
  * The video of a call: whether it has any, and what the far end is shown: the screen,

@@ -75,6 +75,26 @@ export class Capture {
     }
   }
 
+  /**
+   * What to ask the browser for.
+   *
+   * @returns {MediaTrackConstraints}
+   */
+  get constraints() {
+    return { ...this.#constraints, ...(this.deviceId ? { deviceId: { ideal: this.deviceId } } : {}) };
+  }
+
+  /**
+   * Takes over a track that was opened together with another device's, so that the
+   * user was asked once. `acquire` it next, or it stays open.
+   *
+   * @param {MediaStreamTrack} track
+   */
+  adopt(track) {
+    if (this.#capture) track.stop();
+    else this.#capture = Promise.resolve(track);
+  }
+
   /** @param {MediaStreamTrack} track */
   release(track) {
     track.stop();
@@ -106,13 +126,9 @@ export class Capture {
     const known = this.#unavailable();
     if (known) throw this.#fail(known);
     try {
-      const wanted = {
-        ...this.#constraints,
-        ...(this.deviceId ? { deviceId: { ideal: this.deviceId } } : {}),
-      };
       const stream = await navigator.mediaDevices.getUserMedia({
-        audio: this.#kind === 'audio' && wanted,
-        video: this.#kind === 'video' && wanted,
+        audio: this.#kind === 'audio' && this.constraints,
+        video: this.#kind === 'video' && this.constraints,
       });
       const track = stream.getTracks()[0];
       if (!track) throw this.#fail('no_device');

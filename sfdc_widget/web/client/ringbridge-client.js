@@ -3,6 +3,7 @@
  * picture of it. See `RingbridgeClient`.
  */
 import { CallMedia, MediaClosed } from './call-media.js';
+import { Camera } from './camera.js';
 import { SessionConnection } from './connection.js';
 import { ConnectionError, MicrophoneError, RequestError, SignInError } from './errors.js';
 import { GatewayHttp } from './http.js';
@@ -14,7 +15,6 @@ import { TabStorage } from './storage.js';
 /**
  * @import {AnyEvent, CallView, InviteView, JoinView, MediaReason, Peer,
  *   Record as CrmRecord, Registration, Snapshot, UserView} from './wire.d.ts'
- * @import {Camera} from './camera.js'
  * @import {CallVideo} from './call-video.js'
  * @import {Credentials} from './http.js'
  * @import {DeviceProblem, MicrophoneProblem, SignInFailure} from './errors.js'
@@ -104,8 +104,7 @@ export class RingbridgeClient extends EventTarget {
   #microphone = new Microphone();
   /** @type {Promise<typeof import('./call-video.js')>|null} */
   #videoModule = null;
-  /** @type {Camera|null} */
-  #camera = null;
+  #camera = new Camera();
   #instanceId = uuid7();
   #name;
   /** @type {(() => Promise<string|null>)|null} */
@@ -197,7 +196,6 @@ export class RingbridgeClient extends EventTarget {
     return this.#microphone;
   }
 
-  /** Null until the first video. */
   get camera() {
     return this.#camera;
   }
@@ -350,12 +348,16 @@ export class RingbridgeClient extends EventTarget {
     const token = this.#token;
     if (token === null) throw new SignInError('expired');
     try {
-      return await this.#http.createTicket(token);
+      const ticket = await this.#http.createTicket(token);
+      // Calls that the snapshot has are renewed at once, and through these.
+      this.#refreshIceServers();
+      return ticket;
     } catch (error) {
       if (!(error instanceof SignInError) || error.kind !== 'expired') throw error;
       const fresh = await this.#freshToken().catch(() => null);
       if (fresh === null) throw error;
       this.#setToken(fresh);
+      this.#refreshIceServers();
       return this.#http.createTicket(fresh);
     }
   }
@@ -366,7 +368,6 @@ export class RingbridgeClient extends EventTarget {
       this.#update({ status: 'ready' });
       if (!this.#isLoaded) {
         this.#isLoaded = true;
-        this.#refreshIceServers();
         void this.#loadRecent();
       }
     } else if (state === 'connecting' || state === 'waiting') {
@@ -573,13 +574,14 @@ export class RingbridgeClient extends EventTarget {
    * `camera` false) is not asked for; the call has video all the same unless `video`
    * is false.
    *
-   * @param {{camera?: boolean, microphone?: boolean, video?: boolean}} [options]
+   * @param {{camera?: boolean, microphone?: boolean, video?: boolean,
+   *   isMuted?: boolean}} [options]
    * @returns {Promise<string>} the call's id
    */
-  async join({ camera = true, microphone = true, video = true } = {}) {
+  async join({ camera = true, microphone = true, video = true, isMuted = false } = {}) {
     const host = this.#state.join?.host ?? '';
     const peer = { number: '', national: '', e164: '', display_name: host };
-    const wanted = { microphone, camera: camera && video, video };
+    const wanted = { microphone, camera: camera && video, video, isMuted };
     return (await this.#place('call.join', {}, peer, null, wanted)).call_id;
   }
 
@@ -588,7 +590,7 @@ export class RingbridgeClient extends EventTarget {
    * @param {object} params
    * @param {Peer} peer
    * @param {Partial<CrmRecord>|null} record
-   * @param {{microphone: boolean, camera: boolean, video: boolean}} wanted
+   * @param {{microphone: boolean, camera: boolean, video: boolean, isMuted?: boolean}} wanted
    * @returns {Promise<CallView>}
    */
   async #place(method, params, peer, record, wanted) {
@@ -598,6 +600,7 @@ export class RingbridgeClient extends EventTarget {
     this.#replaceCall(draftCall(callId, peer, record, Date.now() + this.#state.clockOffsetMs));
     try {
       const local = await this.#createLocal(callId);
+      if (wanted.isMuted) this.mute(callId, true);
       if (wanted.microphone) await this.#openMicrophone(local);
       if (wanted.video) await (await this.#video(callId, local)).prepare(wanted.camera);
       const offer = await local.media.offer(1);
@@ -690,6 +693,8 @@ export class RingbridgeClient extends EventTarget {
     if (!local) return;
     local.isMuted = isMuted;
     local.media.mute(isMuted);
+    // Who was muted before a reload is muted after it.
+    this.#storage.set('muted', isMuted ? callId : null);
     this.#update({});
   }
 
@@ -916,14 +921,8 @@ export class RingbridgeClient extends EventTarget {
 
   /** Also for the calls in progress. @param {string} deviceId */
   async chooseCamera(deviceId) {
-    (await this.loadCamera()).choose(deviceId);
+    this.#camera.choose(deviceId);
     for (const { video } of this.#local.values()) await video?.switchCamera();
-  }
-
-  /** The camera of this client, for looking before a call. */
-  async loadCamera() {
-    const { Camera: Made } = await this.#loadVideo();
-    return (this.#camera ??= new Made());
   }
 
   /** Most calls of most reps never need it. */
@@ -939,10 +938,9 @@ export class RingbridgeClient extends EventTarget {
 
   /** @param {string} callId @param {LocalCall} local @returns {Promise<CallVideo>} */
   async #video(callId, local) {
-    const camera = await this.loadCamera();
     const { CallVideo: Made } = await this.#loadVideo();
     local.video ??= new Made({
-      camera,
+      camera: this.#camera,
       media: local.media,
       negotiate: (step) =>
         this.#inTurn(local, async () => {
@@ -1011,7 +1009,7 @@ export class RingbridgeClient extends EventTarget {
     const local = {
       media,
       video: null,
-      isMuted: false,
+      isMuted: this.#storage.get('muted') === callId,
       isConnected: false,
       hasEarlyMedia: false,
       isRestored: false,
@@ -1020,6 +1018,7 @@ export class RingbridgeClient extends EventTarget {
       renewals: 0,
       renewalTimer: undefined,
     };
+    media.mute(local.isMuted);
     this.#local.set(callId, local);
     return local;
   }
