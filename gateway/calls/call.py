@@ -183,6 +183,7 @@ class Call:
             url=record.url,
             company=record.company,
             phone=record.phone,
+            email=record.email,
         )
 
     # Into the inbox -----------------------------------------------------------------

@@ -269,6 +269,8 @@ class CallService:
                 return self._choose(desk, params)
             case wire.ContactCreate():
                 return await self._create_contact(desk, params)
+            case wire.RecordSearch():
+                return await self._find_people(desk, params.text)
             case wire.HistoryList():
                 return wire.HistoryListResult(calls=await self._history(desk, params))
             case wire.RegistrationRetry():
@@ -365,14 +367,13 @@ class CallService:
     async def _create_contact(
         self, desk: _Desk, params: wire.ContactCreate
     ) -> wire.ContactCreateResult:
-        connector = self._tenants[desk.user.key.tenant].connector
-        if connector is None:
-            raise RequestError(ErrorKind.CRM_REFUSED, "No CRM is configured.")
+        connector = self._connector(desk)
         draft = ContactDraft(
             last_name=params.last_name,
             first_name=params.first_name,
             phone=params.phone,
             company=params.company,
+            email=params.email,
         )
         try:
             async with asyncio.timeout(CRM_TIMEOUT_S):
@@ -384,18 +385,29 @@ class CallService:
                 records=tuple(_wire_record(record) for record in error.records),
             ) from None
         except (CrmError, TimeoutError) as error:
-            retryable = isinstance(error, TimeoutError) or error.retryable
-            raise RequestError(
-                ErrorKind.CRM_UNAVAILABLE if retryable else ErrorKind.CRM_REFUSED,
-                str(error) or "The CRM did not answer in time.",
-                retryable=retryable,
-            ) from None
+            raise _crm_failed(error) from None
         record = _wire_record(found)
         if params.call_id is not None:
             call = desk.calls.get(params.call_id) or desk.ended.get(params.call_id)
             if call is not None:
                 self._name(call, record)
         return wire.ContactCreateResult(record=record)
+
+    async def _find_people(self, desk: _Desk, text: str) -> wire.RecordSearchResult:
+        try:
+            async with asyncio.timeout(CRM_TIMEOUT_S):
+                found = await self._connector(desk).find_people(
+                    _crm_user(desk.user), text
+                )
+        except (CrmError, TimeoutError) as error:
+            raise _crm_failed(error) from None
+        return wire.RecordSearchResult(records=tuple(map(_wire_record, found)))
+
+    def _connector(self, desk: _Desk) -> Connector:
+        connector = self._tenants[desk.user.key.tenant].connector
+        if connector is None:
+            raise RequestError(ErrorKind.CRM_REFUSED, "No CRM is configured.")
+        return connector
 
     async def _history(
         self, desk: _Desk, params: wire.HistoryList
@@ -560,6 +572,15 @@ def _crm_user(user: User) -> CrmUser:
     )
 
 
+def _crm_failed(error: CrmError | TimeoutError) -> RequestError:
+    retryable = isinstance(error, TimeoutError) or error.retryable
+    return RequestError(
+        ErrorKind.CRM_UNAVAILABLE if retryable else ErrorKind.CRM_REFUSED,
+        str(error) or "The CRM did not answer in time.",
+        retryable=retryable,
+    )
+
+
 def _wire_record(record: CrmRecord) -> wire.Record:
     return wire.Record(
         id=record.id,
@@ -568,5 +589,6 @@ def _wire_record(record: CrmRecord) -> wire.Record:
         url=record.url,
         company=record.company[:255],
         phone=record.phone[:255],
+        email=record.email[:255],
         certainty=record.certainty.value,
     )

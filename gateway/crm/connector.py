@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+# As many as a list under a search field shows.
+MAX_PEOPLE = 10
+
 
 class CrmError(Exception):
     """Root of CRM failures.
@@ -78,6 +81,7 @@ class CrmRecord:
     url: str
     company: str = ""
     phone: str = ""
+    email: str = ""
     certainty: MatchCertainty = MatchCertainty.EXACT
 
 
@@ -101,6 +105,7 @@ class ContactDraft:
     first_name: str = ""
     phone: str = ""
     company: str = ""
+    email: str = ""
 
 
 class ActivityDirection(enum.StrEnum):
@@ -116,7 +121,8 @@ class Activity:
     ``"Missed"``, ``"Busy"``); ``duration_s`` talk time in seconds, 0 if unanswered.
     ``match_number`` (E.164, else ""): the CRM could not be asked in time who this is;
     whoever writes the activity looks it up first and sets ``who_id`` if exactly one
-    record matches exactly.
+    record matches exactly. ``is_call`` False: a note of something that did not happen
+    (a no-show); direction, duration and number say nothing then.
     """
 
     key: str
@@ -131,6 +137,7 @@ class Activity:
     who_id: str = ""
     what_id: str = ""
     match_number: str = ""
+    is_call: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +175,10 @@ class Connector(Protocol):
 
     async def find_by_number(self, user: CrmUser, e164: str) -> tuple[CrmRecord, ...]:
         """Records whose phone fields hold the number, best first; () if none."""
+
+    async def find_people(self, user: CrmUser, text: str) -> tuple[CrmRecord, ...]:
+        """People whose name or e-mail begins so, at most :data:`MAX_PEOPLE`; () if the
+        text is too short to search for."""
 
     async def create_contact(self, user: CrmUser, draft: ContactDraft) -> CrmRecord:
         """Create and return it; found by :meth:`find_by_number` at once afterwards."""

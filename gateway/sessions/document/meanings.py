@@ -77,6 +77,7 @@ METHODS: dict[str, str] = {
     "call.trickle": "A late ICE candidate; not needed.",
     "call.choose_record": "Of several matches, this one.",
     "contact.create": "Create a CRM contact.",
+    "record.search": "People in the CRM by name or e-mail.",
     "history.list": "Ended calls, newest first.",
     "invite.create": "Make a video invite and mail it to its guests.",
     "invite.change": "Change it; guests get the change by mail.",

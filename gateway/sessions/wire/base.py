@@ -65,6 +65,7 @@ class Record(Wire):
     url: str = ""
     company: ShortText = ""
     phone: ShortText = ""
+    email: ShortText = ""
     certainty: Literal["exact", "possible"] = "exact"
 
 

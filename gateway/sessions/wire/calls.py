@@ -245,11 +245,24 @@ class ContactCreate(Wire):
     first_name: Annotated[str, Field(max_length=40)] = ""
     phone: Annotated[str, Field(max_length=40)] = ""
     company: Annotated[str, Field(max_length=255)] = ""
+    email: Annotated[str, Field(max_length=80)] = ""
     call_id: Id | None = None
 
 
 class ContactCreateResult(Wire):
     record: Record
+
+
+class RecordSearch(Wire):
+    """People whose name or e-mail begins so; fewer than two letters find nobody."""
+
+    text: ShortText
+
+
+class RecordSearchResult(Wire):
+    """At most 10, the likeliest first."""
+
+    records: tuple[Record, ...]
 
 
 class CallChooseRecord(Wire):

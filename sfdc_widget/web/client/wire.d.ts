@@ -56,6 +56,7 @@ export interface Record {
   url: string;
   company: string;
   phone: string;
+  email: string;
   certainty: "exact" | "possible";
 }
 
@@ -252,6 +253,7 @@ export interface ContactCreate {
   first_name?: string;
   phone?: string;
   company?: string;
+  email?: string;
   call_id?: string;
 }
 
@@ -339,6 +341,16 @@ export interface Peer {
   national: string;
   e164: string;
   display_name: string;
+}
+
+/** People whose name or e-mail begins so; fewer than two letters find nobody. */
+export interface RecordSearch {
+  text: string;
+}
+
+/** At most 10, the likeliest first. */
+export interface RecordSearchResult {
+  records: readonly Record[];
 }
 
 /**
@@ -769,6 +781,7 @@ export interface Methods {
   "call.trickle": { params: CallTrickle; result: Empty };
   "call.choose_record": { params: CallChooseRecord; result: CallResult };
   "contact.create": { params: ContactCreate; result: ContactCreateResult };
+  "record.search": { params: RecordSearch; result: RecordSearchResult };
   "history.list": { params: HistoryList; result: HistoryListResult };
   "invite.create": { params: InviteCreate; result: InviteResult };
   "invite.change": { params: InviteChange; result: InviteResult };

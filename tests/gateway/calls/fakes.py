@@ -17,6 +17,7 @@ from gateway.crm.connector import (
     CrmError,
     CrmRecord,
     CrmUser,
+    Meeting,
     WrittenActivity,
 )
 from gateway.identity.users import User, UserKey
@@ -281,10 +282,26 @@ class FakeConnector:
         await self.may_answer.wait()
         if self.error:
             raise self.error
-        return CrmRecord("003NEW", "Contact", draft.last_name, "https://crm/003NEW")
+        return CrmRecord(
+            "003NEW",
+            "Contact",
+            draft.last_name,
+            "https://crm/003NEW",
+            email=draft.email,
+        )
+
+    async def find_people(self, user: CrmUser, text: str) -> tuple[CrmRecord, ...]:
+        self.asked.append(text)
+        await self.may_answer.wait()
+        if self.error:
+            raise self.error
+        return self.records
 
     async def write_activity(self, activity: Activity) -> WrittenActivity:
         raise AssertionError("calls never write activities themselves")
+
+    async def write_meeting(self, meeting: Meeting) -> WrittenActivity:
+        raise AssertionError("calls never write meetings")
 
     async def close(self) -> None:
         self.may_answer.set()

@@ -28,6 +28,7 @@ OTHERS = {
     "contact.create",
     "history.list",
     "ping",
+    "record.search",
     "registration.retry",
     "session.ack",
     "session.close",
