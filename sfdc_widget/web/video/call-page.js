@@ -324,7 +324,8 @@ export class CallPage extends HTMLElement {
   /** @param {ClientState} state @param {CallView|null} shown */
   #drawDone(state, shown) {
     const isElsewhere = state.status === 'superseded' && !this.#isLeaving && !this.#ended;
-    const isLost = !shown && !this.#order && !isElsewhere && Date.now() - this.#openedAt > LOST_AFTER_MS;
+    const isAlone = state.status === 'signed_out' && !this.bridge.hasPage;
+    const isLost = !shown && !this.#order && !isElsewhere && (isAlone || Date.now() - this.#openedAt > LOST_AFTER_MS);
     const isOver = shown?.state === 'ended';
     show(this.#done, isElsewhere || isLost || isOver);
     show(this.#takeOver, isElsewhere);
