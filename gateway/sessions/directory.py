@@ -42,6 +42,8 @@ logger = logging.getLogger(__name__)
 
 # After a proxy's restart thousands of windows end within a moment of each other.
 SWEEP_INTERVAL_S = 0.1
+# A call's window that is reloaded is back within this.
+WINDOW_RELOAD_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,10 +162,17 @@ class SessionDirectory:
         """Attach a new page; the page before it, if any, is told and closed.
 
         Raises:
-            RequestError: there is no snapshot; nothing has changed.
+            RequestError: there is no snapshot, or a call's window has the session and
+                this page yields to it; nothing has changed.
         """
-        snapshot = self._snapshot(session)
         now = self._clock()
+        if wire.CAP_YIELDS in params.caps and self._is_in_window(session, now):
+            raise self._refuse_hello(
+                RequestError(
+                    ErrorKind.SESSION_SUPERSEDED, "The call's window has the session."
+                )
+            )
+        snapshot = self._snapshot(session)
         if session.supersede(now=now, at_ms=self._events.now_ms()):
             self.counters.takeovers += 1
         # The snapshot has all of it.
@@ -175,10 +184,18 @@ class SessionDirectory:
             seq=session.log.head,
             snapshot=snapshot,
         )
+        session.is_in_window = wire.CAP_CALL_WINDOW in params.caps
         self.counters.hellos += 1
         outcome = frames.result_outcome(result)
         session.attach(outlet, (frames.response(request_id, outcome),))
         self._tell("session_attached", session.user)
+
+    @staticmethod
+    def _is_in_window(session: Session, now: float) -> bool:
+        return session.is_in_window and (
+            session.state is SessionState.ATTACHED
+            or now < session.detached_at + WINDOW_RELOAD_S
+        )
 
     def resume(
         self,

@@ -74,6 +74,8 @@ class Session:
         self.grants: deque[AccessGrant] = deque(maxlen=MAX_GRANTS)
         # When the last socket went; meaningful while DETACHED.
         self.detached_at = now
+        # The page that has it, or had it last, is a call's window.
+        self.is_in_window = False
         # Why the backend could not open it.
         self.opening_error: RequestError | None = None
         self._outlet: Outlet | None = None

@@ -108,12 +108,16 @@ async def open_widget(
     path: str = "/widget/",
     signed_in: bool = True,
     microphone: bool = True,
+    camera: bool = True,
     init: str = "",
     **context: Any,
 ) -> Widget:
     made = await browser.new_context(
         viewport=context.pop("viewport", SIZE),
-        permissions=["microphone"] if microphone else [],
+        permissions=[
+            *(["microphone"] if microphone else []),
+            *(["camera"] if camera else []),
+        ],
         bypass_csp=False,
         **context,
     )

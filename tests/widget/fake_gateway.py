@@ -21,7 +21,8 @@ from aiortc import (
     RTCPeerConnection,
     RTCSessionDescription,
 )
-from aiortc.mediastreams import AudioStreamTrack
+from aiortc.mediastreams import AudioStreamTrack, VideoStreamTrack
+from av import VideoFrame
 from pydantic import ValidationError
 
 from gateway.sessions import wire
@@ -47,6 +48,19 @@ class Refused(Exception):
         self.data = wire.ErrorData(kind=kind, **data)
 
 
+class Picture(VideoStreamTrack):
+    """Small and slow, so that its encoder costs the tests little."""
+
+    async def recv(self) -> VideoFrame:
+        await asyncio.sleep(0.1)
+        pts, time_base = await self.next_timestamp()
+        frame = VideoFrame(width=160, height=90)
+        for plane in frame.planes:
+            plane.update(bytes([90]) * plane.buffer_size)
+        frame.pts, frame.time_base = pts, time_base
+        return frame
+
+
 @dataclass
 class Session:
     id: str
@@ -55,6 +69,8 @@ class Session:
     seq: int = 0
     events: list[wire.Event] = field(default_factory=list)
     acknowledged: int = 0
+    is_window: bool = False
+    detached_at: float = 0.0
     socket: SocketOutlet | None = None
 
 
@@ -101,8 +117,79 @@ def peer(
     )
 
 
+def sections(sdp: str) -> list[str]:
+    head, *media = sdp.split("\r\nm=")
+    return [
+        f"{head}\r\n",
+        *(f"m={each.rstrip(chr(13) + chr(10))}\r\n" for each in media),
+    ]
+
+
+def video_of(sdp: str) -> str:
+    """The description's video, '' when there is none or it is refused."""
+    for each in sections(sdp)[1:]:
+        if each.startswith("m=video ") and not each.startswith("m=video 0 "):
+            return each
+    return ""
+
+
+def mid_of(section: str) -> str:
+    return section.partition("a=mid:")[2].splitlines()[0]
+
+
+def split_offer(offer: str, refuses_video: bool) -> tuple[str, str]:
+    """The offer without what is refused, and the answer's sections for that."""
+    head, *media = sections(offer)
+    kept = [head]
+    refused = ""
+    for each in media:
+        is_off = each.startswith("m=video 0 ")
+        if each.startswith("m=video") and (is_off or refuses_video):
+            refused += "m=video 0 UDP/TLS/RTP/SAVPF 96\r\nc=IN IP4 0.0.0.0\r\n"
+            refused += f"a=mid:{mid_of(each)}\r\na=inactive\r\n"
+        else:
+            kept.append(each)
+    return "".join(kept), refused
+
+
 def now_ms() -> int:
     return int(time.time() * 1000)
+
+
+def guest(
+    name: str = "Ana Ruiz", email: str = "ana@example.com", **more: Any
+) -> wire.GuestView:
+    return wire.GuestView(
+        guest_id=f"guest-of-{email}", name=name, email=email, mail=SENT, **more
+    )
+
+
+SENT = wire.MailState.SENT
+
+
+def invite(
+    invite_id: str = "i1",
+    *,
+    subject: str = "Renewal",
+    in_minutes: float = 60,
+    minutes: float = 30,
+    state: wire.InviteState = wire.InviteState.SCHEDULED,
+    guests: tuple[wire.GuestView, ...] | None = None,
+    **more: Any,
+) -> wire.InviteView:
+    starts = now_ms() + int(in_minutes * 60_000)
+    return wire.InviteView(
+        invite_id=invite_id,
+        state=state,
+        subject=subject,
+        starts_at=starts,
+        ends_at=starts + int(minutes * 60_000),
+        opens_at=starts - 600_000,
+        time_zone="Europe/Berlin",
+        language="en",
+        guests=guests or (guest(),),
+        **more,
+    )
 
 
 class FakeGateway:
@@ -113,17 +200,24 @@ class FakeGateway:
             number="1000",
             tenant="acme",
             company="Acme Corp",
+            invites_from="sam@acme.example",
         )
         self.registration = wire.Registration(state=wire.RegistrationState.REGISTERED)
         self.crm = "Salesforce"
         self.calls: dict[str, wire.CallView] = {}
         self.history: list[wire.CallView] = []
+        self.people: list[wire.Record] = [record(email="ana@example.com")]
+        self.invites: dict[str, wire.InviteView] = {}
+        self.join: wire.JoinView | None = None
         self.config: dict[str, Any] = {}
         self.requests: list[Request] = []
         self.sign_ins: list[dict[str, Any]] = []
         self.accepts_token = True
         self.overrides: dict[str, Override] = {}
         self.sessions: dict[str, Session] = {}
+        # Of the far end: takes part in video; the gateway refuses video altogether.
+        self.has_far_video = True
+        self.refuses_video = False
         self.answers_sockets = True
         self.is_deaf = False
         self.sockets: set[SocketOutlet] = set()
@@ -276,6 +370,7 @@ class FakeGateway:
                 self._replay(session, params.last_seq)
         if session is not None and session.socket is socket:
             session.socket = None
+            session.detached_at = time.monotonic()
             await self._notify()
 
     async def _introduce(
@@ -285,6 +380,8 @@ class FakeGateway:
             if params.ticket not in self._tickets:
                 raise Refused(wire.ErrorKind.AUTH_DENIED)
             self._tickets.remove(params.ticket)
+            if wire.CAP_YIELDS in params.caps and self._is_in_window():
+                raise Refused(wire.ErrorKind.SESSION_SUPERSEDED)
             for other in self.sessions.values():
                 self._supersede(other)
             session = Session(
@@ -294,6 +391,7 @@ class FakeGateway:
             )
             self.sessions = {session.id: session}
             session.socket = socket
+            session.is_window = wire.CAP_CALL_WINDOW in params.caps
             await self._notify()
             return session, wire.SessionHelloResult(
                 session_id=session.id,
@@ -328,6 +426,17 @@ class FakeGateway:
             replay_from=params.last_seq + 1,
         )
 
+    def _is_in_window(self) -> bool:
+        return any(
+            each.is_window
+            and (
+                each.socket is not None
+                or time.monotonic() < each.detached_at + self.window_grace_s
+            )
+            for each in self.sessions.values()
+        )
+
+    window_grace_s = 5.0
     heartbeat_s = 15
     forgets_events = False
 
@@ -355,6 +464,7 @@ class FakeGateway:
             calls=tuple(self.calls.values()),
             crm=self.crm,
             country="US",
+            join=self.join,
             server_time=now_ms(),
         )
 
@@ -382,6 +492,7 @@ class FakeGateway:
                 answer = await self.answer_media(
                     params.call_id, params.offer, params.generation
                 )
+                await self._show_video(params.call_id, answer)
                 return wire.CallMediaResult(answer=answer, generation=params.generation)
             case wire.CallAnswer():
                 sdp = None
@@ -390,18 +501,20 @@ class FakeGateway:
                         params.call_id, params.offer, params.generation
                     )
                 call = await self.answered(params.call_id)
+                if sdp is not None:
+                    await self._show_video(params.call_id, sdp)
                 return wire.CallAnswerResult(call=call, answer=sdp)
-            case wire.CallCreate():
+            case wire.CallCreate() | wire.CallJoin():
+                to = getattr(params, "to", "")
+                about = getattr(params, "record", None)
                 call = wire.CallView(
                     call_id=params.call_id,
                     direction=wire.CallDirection.OUTBOUND,
                     state=wire.CallState.CALLING,
-                    peer=peer(params.to, params.to),
+                    peer=peer(to, to),
                     match=SEARCHING
-                    if params.record is None
-                    else wire.Match(
-                        state=wire.MatchState.FOUND, records=(params.record,)
-                    ),
+                    if about is None
+                    else wire.Match(state=wire.MatchState.FOUND, records=(about,)),
                     started_at=now_ms(),
                     media_generation=1,
                 )
@@ -443,12 +556,83 @@ class FakeGateway:
                         match=wire.Match(state=wire.MatchState.FOUND, records=(made,)),
                     )
                 return wire.ContactCreateResult(record=made)
+            case wire.InviteCreate() | wire.InviteChange():
+                return wire.InviteResult(invite=await self._drafted(params))
+            case wire.InviteExtend():
+                return wire.InviteResult(invite=await self._extend(params))
+            case wire.InviteCancel():
+                state = wire.InviteState.CANCELLED
+                return wire.InviteResult(
+                    invite=await self.change_invite(params.invite_id, state=state)
+                )
+            case wire.InviteResend():
+                return wire.InviteResult(invite=self.invites[params.invite_id])
+            case wire.InviteLink():
+                return wire.InviteLinkResult(
+                    url=f"https://phone.example.com/join/token-of-{params.guest_id}"
+                )
+            case wire.InviteList():
+                return wire.InviteListResult(invites=self._listed(params))
+            case wire.RecordSearch():
+                wanted = params.text.lower()
+                return wire.RecordSearchResult(
+                    records=tuple(
+                        each for each in self.people if wanted in each.name.lower()
+                    )
+                )
             case wire.CallDtmf() | wire.Ping() | wire.RegistrationRetry():
                 return wire.Empty()
             case wire.SessionClose():
                 return wire.Empty()
             case _:
                 raise AssertionError(f"not expected: {params!r}")
+
+    async def _extend(self, params: wire.InviteExtend) -> wire.InviteView:
+        known = self.invites.setdefault(params.invite_id, invite(params.invite_id))
+        return await self.change_invite(
+            params.invite_id, ends_at=known.ends_at + params.minutes * 60_000
+        )
+
+    async def change_invite(self, invite_id: str, **changes: Any) -> wire.InviteView:
+        made = self.invites[invite_id].model_copy(update=changes)
+        self.invites[invite_id] = made
+        await self.publish(wire.InviteUpdatedEvent, invite=made)
+        return made
+
+    async def _drafted(
+        self, params: wire.InviteCreate | wire.InviteChange
+    ) -> wire.InviteView:
+        draft = params.invite
+        mail = wire.MailState.WAITING if draft.send_mail else wire.MailState.NONE
+        is_open = draft.starts_at <= now_ms()
+        made = wire.InviteView(
+            invite_id=params.invite_id,
+            state=wire.InviteState.OPEN if is_open else wire.InviteState.SCHEDULED,
+            opens_at=draft.starts_at - 600_000,
+            guests=tuple(
+                wire.GuestView(
+                    guest_id=each.guest_id or f"guest-{index}",
+                    mail=mail,
+                    **each.model_dump(exclude={"guest_id"}),
+                )
+                for index, each in enumerate(draft.guests)
+            ),
+            **draft.model_dump(exclude={"guests", "send_mail"}),
+        )
+        self.invites[params.invite_id] = made
+        await self.publish(wire.InviteUpdatedEvent, invite=made)
+        return made
+
+    def _listed(self, params: wire.InviteList) -> tuple[wire.InviteView, ...]:
+        live = (wire.InviteState.SCHEDULED, wire.InviteState.OPEN)
+        found = sorted(
+            (e for e in self.invites.values() if (e.state not in live) == params.past),
+            key=lambda each: each.starts_at,
+            reverse=params.past,
+        )
+        names = [each.invite_id for each in found]
+        first = names.index(params.after) + 1 if params.after else 0
+        return tuple(found[first : first + params.limit])
 
     async def answer_media(self, call_id: str, offer: str, generation: int) -> str:
         key = (call_id, generation)
@@ -459,13 +643,35 @@ class FakeGateway:
             connection.on("connectionstatechange", self._notify)
             self._media[key] = connection
             offer = offer.rstrip("\r\n") + "\r\n" + PLACEHOLDER_CANDIDATE
-        await connection.setRemoteDescription(RTCSessionDescription(offer, "offer"))
+        # aiortc knows no refused media: it is told, and tells, of the others only.
+        kept, refused = split_offer(offer, self.refuses_video)
+        if video_of(kept) and not any(
+            each.kind == "video" and each.mid in (None, mid_of(video_of(kept)))
+            for each in connection.getTransceivers()
+        ):
+            connection.addTrack(Picture())
+        await connection.setRemoteDescription(RTCSessionDescription(kept, "offer"))
         await connection.setLocalDescription(await connection.createAnswer())
         if call_id in self.calls:
             self.calls[call_id] = self.calls[call_id].model_copy(
                 update={"media_generation": generation}
             )
-        return connection.localDescription.sdp
+        sdp: str = connection.localDescription.sdp
+        return sdp + refused
+
+    async def _show_video(self, call_id: str, answer: str) -> None:
+        """The call's view follows from what was agreed, as in the gateway proper."""
+        call = self.calls[call_id]
+        if call.state is not wire.CallState.ACTIVE:
+            return
+        is_on = bool(video_of(answer)) and self.has_far_video
+        video = wire.VideoView(
+            state=wire.VideoState.ACTIVE if is_on else wire.VideoState.NONE,
+            sends=is_on,
+            receives=is_on,
+        )
+        if video != call.video:
+            await self.update(call_id, video=video)
 
     def is_media_up(self, call_id: str, generation: int) -> bool:
         connection = self._media.get((call_id, generation))
@@ -491,6 +697,9 @@ class FakeGateway:
     def _send_event(socket: SocketOutlet, event: wire.Event) -> None:
         params = event.model_dump(mode="json", exclude_none=True)
         socket.send(json.dumps({"jsonrpc": "2.0", "method": "event", "params": params}))
+
+    def now(self) -> int:
+        return now_ms()
 
     def make_call(
         self,

@@ -111,6 +111,8 @@ from gateway.sessions.wire.invites import (
     PersonName,
 )
 from gateway.sessions.wire.sessions import (
+    CAP_CALL_WINDOW,
+    CAP_YIELDS,
     CLOSE_DRAIN,
     CLOSE_NO_HELLO,
     CLOSE_PROTOCOL,
@@ -208,6 +210,8 @@ HTTP_ENDPOINTS: dict[tuple[str, str], tuple[tuple[type[Wire], ...], type[Wire]]]
 }
 
 __all__ = [
+    "CAP_CALL_WINDOW",
+    "CAP_YIELDS",
     "CLOSE_DRAIN",
     "CLOSE_NO_HELLO",
     "CLOSE_PROTOCOL",

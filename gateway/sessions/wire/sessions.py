@@ -15,6 +15,10 @@ SUBPROTOCOL = "ringbridge.v1"
 MAX_FRAME_BYTES = 64 * 1024
 FIRST_FRAME_TIMEOUT_S = 5.0
 RESUME_WINDOW_S = 120
+# Said in a hello's ``caps``: this page is the window that a call's video is in; this
+# page leaves the session to such a window.
+CAP_CALL_WINDOW = "call_window"
+CAP_YIELDS = "yields"
 HEARTBEAT_S = 15
 HEARTBEAT_IN_CALL_S = 5
 OP_MEMORY_S = 600

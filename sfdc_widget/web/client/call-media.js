@@ -5,6 +5,10 @@
  * offer leaves at once, without gathered candidates. A renewal builds a new
  * connection beside the old one; the old one is closed when the new one carries
  * audio, so the far end hears no more than it must.
+ *
+ * Whether there is video follows from the offers alone: a transceiver is added for it,
+ * or stopped. It always both sends and takes; what is sent while there is no camera
+ * is the owner's matter (`setVideoTrack`).
  */
 /** @import {MediaReason} from './wire.d.ts' */
 
@@ -16,12 +20,14 @@ const CONNECT_TIMEOUT_MS = 8_000;
  * @property {(reason: MediaReason) => void} needsRenewal
  * @property {(isConnected: boolean) => void} connected
  * @property {(isBlocked: boolean) => void} playback the browser wants a click first
+ * @property {() => void} video what is to be seen has changed
  *
  * @typedef {object} Link
  * @property {number} generation
  * @property {RTCPeerConnection} connection
  * @property {RTCRtpSender} sender
- * @property {MediaStream|null} remote
+ * @property {MediaStream|null} remote its audio
+ * @property {RTCRtpTransceiver|null} video
  * @property {ReturnType<typeof setTimeout>|undefined} timer
  */
 
@@ -33,6 +39,11 @@ export class CallMedia {
   /** @type {MediaStreamTrack|null} */
   #track = null;
   #isMuted = false;
+  #wantsVideo = false;
+  /** @type {MediaStreamTrack|null} */
+  #videoTrack = null;
+  /** @type {MediaStream|null} made once for each track that is shown */
+  #remoteVideo = null;
   #isClosed = false;
   #audio = document.createElement('audio');
   #iceServers;
@@ -86,6 +97,57 @@ export class CallMedia {
     for (const link of [this.#link, this.#next]) await link?.sender.replaceTrack(track);
   }
 
+  /** Video is agreed, in the connection in use. */
+  get hasVideo() {
+    return isAgreed(this.#link?.video);
+  }
+
+  /** The far end's picture; black while it sends none. @returns {MediaStream|null} */
+  get remoteVideo() {
+    const video = this.#link?.video;
+    const track = isAgreed(video) ? video?.receiver.track ?? null : null;
+    if (this.#remoteVideo?.getTracks()[0] !== (track ?? undefined)) {
+      this.#remoteVideo = track && new MediaStream([track]);
+    }
+    return this.#remoteVideo;
+  }
+
+  /**
+   * With or without video from the next offer on.
+   *
+   * @param {boolean} isWanted
+   */
+  setVideo(isWanted) {
+    this.#wantsVideo = isWanted;
+    for (const link of [this.#link, this.#next]) {
+      if (!link) continue;
+      if (isWanted) {
+        link.video ??= this.#addVideo(link.connection);
+      } else {
+        link.video?.stop();
+        link.video = null;
+      }
+    }
+    this.#listener.video();
+  }
+
+  get wantsVideo() {
+    return this.#wantsVideo;
+  }
+
+  /** Shows this from now on, null for nothing. @param {MediaStreamTrack|null} track */
+  async setVideoTrack(track) {
+    this.#videoTrack = track;
+    for (const link of [this.#link, this.#next]) {
+      if (link?.video) await link.video.sender.replaceTrack(track);
+    }
+  }
+
+  /** @param {RTCPeerConnection} connection */
+  #addVideo(connection) {
+    return connection.addTransceiver(this.#videoTrack ?? 'video', { direction: 'sendrecv' });
+  }
+
   /** @param {string} deviceId */
   setSpeaker(deviceId) {
     if ('setSinkId' in this.#audio && (deviceId || this.#audio.sinkId)) {
@@ -121,11 +183,12 @@ export class CallMedia {
     });
     const { sender } = connection.addTransceiver(this.#track ?? 'audio', { direction: 'sendrecv' });
     /** @type {Link} */
-    const link = { generation, connection, sender, remote: null, timer: undefined };
+    const link = { generation, connection, sender, remote: null, video: null, timer: undefined };
+    if (this.#wantsVideo) link.video = this.#addVideo(connection);
     this.#next = link;
     connection.ontrack = ({ track }) => {
-      link.remote = new MediaStream([track]);
-      if (link === this.#link) this.#listen(link);
+      if (track.kind === 'audio') link.remote = new MediaStream([track]);
+      if (link === this.#link) this.#show(link);
     };
     connection.onconnectionstatechange = () => this.#stateChanged(link);
     return this.#describe(link);
@@ -135,6 +198,15 @@ export class CallMedia {
   async reoffer() {
     const link = this.#next ?? this.#link;
     return link ? this.#describe(link) : null;
+  }
+
+  /** Takes back an offer that was refused. @param {boolean} hadVideo before it */
+  async withdraw(hadVideo) {
+    const link = this.#next ?? this.#link;
+    if (link?.connection.signalingState === 'have-local-offer') {
+      await link.connection.setLocalDescription({ type: 'rollback' });
+    }
+    this.setVideo(hadVideo);
   }
 
   /**
@@ -147,11 +219,15 @@ export class CallMedia {
     const link = [this.#next, this.#link].find((each) => each?.generation === generation);
     if (!link || link.connection.signalingState !== 'have-local-offer') return;
     await link.connection.setRemoteDescription({ type: 'answer', sdp });
+    if (link.video && !isAgreed(link.video)) {
+      link.video = null;
+      this.#wantsVideo = false;
+    }
     if (this.#link === null) {
       this.#link = link;
       this.#next = null;
-      this.#listen(link);
     }
+    if (link === this.#link) this.#show(link);
     if (link.connection.connectionState !== 'connected') {
       clearTimeout(link.timer);
       link.timer = setTimeout(() => this.#fail(link, 'failed'), CONNECT_TIMEOUT_MS);
@@ -160,6 +236,7 @@ export class CallMedia {
 
   /** Ends it; returns the microphone's track for giving back. */
   close() {
+    this.#videoTrack = null;
     this.#isClosed = true;
     for (const link of [this.#link, this.#next]) if (link) closeLink(link);
     this.#link = this.#next = null;
@@ -205,7 +282,7 @@ export class CallMedia {
     const former = this.#link;
     this.#link = link;
     this.#next = null;
-    this.#listen(link);
+    this.#show(link);
     if (former) closeLink(former);
   }
 
@@ -218,7 +295,8 @@ export class CallMedia {
   }
 
   /** @param {Link} link */
-  #listen(link) {
+  #show(link) {
+    this.#listener.video();
     if (!link.remote || this.#audio.srcObject === link.remote) return;
     this.#audio.srcObject = link.remote;
     this.play();
@@ -231,6 +309,12 @@ export class MediaClosed extends Error {
     super('the call is over');
     this.name = 'MediaClosed';
   }
+}
+
+/** @param {RTCRtpTransceiver|null|undefined} video */
+function isAgreed(video) {
+  const direction = video?.currentDirection ?? null;
+  return direction !== null && direction !== 'stopped';
 }
 
 /** @param {Link} link */

@@ -32,7 +32,9 @@ const DRAIN_RETRY_CAP_S = 30;
 
 /**
  * @typedef {'idle'|'connecting'|'open'|'waiting'|'stopped'} ConnectionState
- * @typedef {'superseded'|'signed_out'|'closed'} StopReason
+ * @typedef {'superseded'|'yielded'|'signed_out'|'closed'} StopReason
+ *
+ * `yielded`: the hello was refused, because a call's window has the session.
  *
  * @typedef {object} Listener
  * @property {(state: ConnectionState) => void} state
@@ -52,6 +54,7 @@ const DRAIN_RETRY_CAP_S = 30;
 export class SessionConnection {
   #url;
   #client;
+  #caps;
   #getTicket;
   #listener;
   #backoff;
@@ -90,13 +93,15 @@ export class SessionConnection {
    * @param {object} options
    * @param {string} options.url
    * @param {{name: string, version: string, instance_id: string}} options.client
+   * @param {readonly string[]} [options.caps]
    * @param {() => Promise<string>} options.getTicket rejects with `SignInError`
    * @param {Listener} options.listener
    * @param {Backoff} [options.backoff]
    */
-  constructor({ url, client, getTicket, listener, backoff = new Backoff() }) {
+  constructor({ url, client, caps = [], getTicket, listener, backoff = new Backoff() }) {
     this.#url = url;
     this.#client = client;
+    this.#caps = caps;
     this.#getTicket = getTicket;
     this.#listener = listener;
     this.#backoff = backoff;
@@ -235,7 +240,7 @@ export class SessionConnection {
     try {
       if (session === null) {
         const result = /** @type {SessionHelloResult} */ (
-          await this.#sendOnce('session.hello', { ticket, client: this.#client, caps: [] })
+          await this.#sendOnce('session.hello', { ticket, client: this.#client, caps: this.#caps })
         );
         this.#session = { id: result.session_id, resumeToken: result.resume_token };
         this.#heartbeatS = result.heartbeat_s ?? this.#heartbeatS;
@@ -257,7 +262,7 @@ export class SessionConnection {
     } catch (error) {
       if (attempt !== this.#attempt || !(error instanceof RequestError)) return;
       if (error.kind === 'session.superseded') {
-        this.stop('superseded');
+        this.stop(session === null ? 'yielded' : 'superseded');
       } else if (session !== null) {
         this.#session = null;
         void this.#connect();
@@ -414,6 +419,7 @@ export class SessionConnection {
           sipCode: detail.sip_code,
           traceId: detail.trace_id,
           records: detail.records,
+          field: detail.field,
         }),
       );
       return;

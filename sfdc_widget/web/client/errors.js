@@ -6,9 +6,14 @@ export class RequestError extends Error {
    * @param {string} kind
    * @param {string} message
    * @param {{retryable?: boolean, sipCode?: number|null, traceId?: string|null,
-   *   records?: readonly CrmRecord[]}} [data]
+   *   records?: readonly CrmRecord[], field?: string}} [data] `field`: what is wrong
+   *   in the request, as a path (`guests.0.email`), '' when none is to blame
    */
-  constructor(kind, message, { retryable = false, sipCode = null, traceId = null, records = [] } = {}) {
+  constructor(
+    kind,
+    message,
+    { retryable = false, sipCode = null, traceId = null, records = [], field = '' } = {},
+  ) {
     super(message);
     this.name = 'RequestError';
     this.kind = kind;
@@ -16,6 +21,7 @@ export class RequestError extends Error {
     this.sipCode = sipCode;
     this.traceId = traceId;
     this.records = records;
+    this.field = field;
   }
 }
 
@@ -45,7 +51,7 @@ export class SignInError extends Error {
 }
 
 /**
- * The microphone cannot be used.
+ * The microphone or the camera cannot be used.
  *
  * - `insecure`: the page is not served over https
  * - `unsupported`: this browser has no WebRTC
@@ -55,14 +61,36 @@ export class SignInError extends Error {
  * - `device_busy`: another program holds it, or the driver failed
  *
  * @typedef {'insecure'|'unsupported'|'blocked_by_policy'|'denied'|'no_device'|
- *   'device_busy'} MicrophoneProblem
+ *   'device_busy'} DeviceProblem
+ * @typedef {DeviceProblem} MicrophoneProblem
  */
 export class MicrophoneError extends Error {
-  /** @param {MicrophoneProblem} problem @param {string} [message] */
+  /** @param {DeviceProblem} problem @param {string} [message] */
   constructor(problem, message = problem) {
     super(message);
     this.name = 'MicrophoneError';
     this.kind = 'microphone';
     this.problem = problem;
+  }
+}
+
+/** As `MicrophoneError`, of the camera or the screen. */
+export class CameraError extends Error {
+  /** @param {DeviceProblem} problem @param {string} [message] */
+  constructor(problem, message = problem) {
+    super(message);
+    this.name = 'CameraError';
+    this.kind = 'camera';
+    this.problem = problem;
+  }
+}
+
+/** The phone service would not add video to the call. */
+export class VideoRefused extends Error {
+  kind = 'video.refused';
+
+  constructor() {
+    super('no video in this call');
+    this.name = 'VideoRefused';
   }
 }

@@ -3,18 +3,21 @@
  * picture of it. See `RingbridgeClient`.
  */
 import { CallMedia, MediaClosed } from './call-media.js';
+import { Camera } from './camera.js';
 import { SessionConnection } from './connection.js';
 import { ConnectionError, MicrophoneError, RequestError, SignInError } from './errors.js';
 import { GatewayHttp } from './http.js';
 import { uuid7 } from './identifiers.js';
+import { Invites } from './invites.js';
 import { Microphone } from './microphone.js';
 import { TabStorage } from './storage.js';
 
 /**
- * @import {AnyEvent, CallView, MediaReason, Record as CrmRecord, Registration,
- *   Snapshot, UserView} from './wire.d.ts'
+ * @import {AnyEvent, CallView, InviteView, JoinView, MediaReason, Peer,
+ *   Record as CrmRecord, Registration, Snapshot, UserView} from './wire.d.ts'
+ * @import {CallVideo} from './call-video.js'
  * @import {Credentials} from './http.js'
- * @import {MicrophoneProblem, SignInFailure} from './errors.js'
+ * @import {DeviceProblem, MicrophoneProblem, SignInFailure} from './errors.js'
  * @import {ConnectionState, StopReason} from './connection.js'
  */
 
@@ -24,6 +27,9 @@ const DIAL_TIMEOUT_MS = 10_000;
 /** An end is wanted however long the connection takes to come back. */
 const END_TIMEOUT_MS = 120_000;
 const RECENT_CALLS = 20;
+const KNOWN_INVITES = 100;
+/** Whether the window of a call still has the session is asked this often. */
+const YIELD_AGAIN_MS = 3_000;
 /** Between tries to bring media back. */
 const RENEWAL_WAIT_MS = 500;
 const RENEWAL_WAIT_CAP_MS = 8_000;
@@ -43,13 +49,20 @@ const RENEWAL_WAIT_CAP_MS = 8_000;
  * @property {string} crm its name for people, '' when there is none
  * @property {readonly CallView[]} calls those not yet ended, oldest first
  * @property {readonly CallView[]|null} recent ended ones, newest first; null: not yet loaded
+ * @property {readonly InviteView[]|null} invites to come, next first, and what became
+ *   of them since; null: not asked for, see `invites.load`
+ * @property {{invite_id: string, ends_at: number}|null} ending an invite that ends soon
+ * @property {JoinView|null} join what a guest's link leads to; null for reps
  * @property {MicrophoneProblem|null} microphoneProblem
+ * @property {DeviceProblem|null} cameraProblem
  * @property {boolean} willAskMicrophone the browser will ask the user first
  * @property {boolean} isPlaybackBlocked the far end is heard after `unblockPlayback`
+ * @property {boolean} isInWindow `superseded` by the window of a call, see `yields`
  * @property {number} clockOffsetMs server time minus this machine's
  *
  * @typedef {object} LocalCall What only this page knows of a call.
  * @property {CallMedia} media
+ * @property {CallVideo|null} video loaded with the first use
  * @property {boolean} isMuted
  * @property {boolean} isConnected audio flows
  * @property {boolean} hasEarlyMedia
@@ -66,6 +79,8 @@ const RENEWAL_WAIT_CAP_MS = 8_000;
  * @property {CallView} logged its CRM activity was written
  * @property {{status: ClientStatus}} status
  * @property {{problem: MicrophoneProblem}} microphone it could not be opened
+ * @property {{problem: DeviceProblem}} camera it could not be opened
+ * @property {InviteView} invite something about it has changed
  */
 
 /**
@@ -82,17 +97,26 @@ const RENEWAL_WAIT_CAP_MS = 8_000;
  *
  * Events are `CustomEvent`s too (`addEventListener('incoming', …)`, value in
  * `detail`). Methods that ask the gateway reject with `RequestError` (it said no:
- * `kind`), `ConnectionError` (no answer) or `MicrophoneError` (`problem`). After a
+ * `kind`), `ConnectionError` (no answer), `MicrophoneError` or `CameraError`
+ * (`problem`). After a
  * lost connection everything is repeated safely by itself.
  */
 export class RingbridgeClient extends EventTarget {
   #http;
   #storage;
   #microphone = new Microphone();
+  /** @type {Promise<typeof import('./call-video.js')>|null} */
+  #videoModule = null;
+  #camera = new Camera();
   #instanceId = uuid7();
   #name;
   /** @type {(() => Promise<string|null>)|null} */
   #assertion;
+  /** @type {(() => Promise<string|null>)|null} */
+  #accessToken;
+  #keepsVideo;
+  #caps;
+  #yields;
   /** @type {string|null} */
   #token;
   /** @type {SessionConnection|null} */
@@ -105,6 +129,8 @@ export class RingbridgeClient extends EventTarget {
   #drafts = /** @type {Map<string, {isSent: boolean}>} */ (new Map());
   #speakerId = '';
   #isLoaded = false;
+  /** @type {ReturnType<typeof setTimeout>|undefined} */
+  #yieldTimer;
   /** @type {ClientState} */
   #state = {
     status: 'signed_out',
@@ -114,9 +140,14 @@ export class RingbridgeClient extends EventTarget {
     crm: '',
     calls: [],
     recent: null,
+    invites: null,
+    ending: null,
+    join: null,
     microphoneProblem: null,
+    cameraProblem: null,
     willAskMicrophone: false,
     isPlaybackBlocked: false,
+    isInWindow: false,
     clockOffsetMs: 0,
   };
 
@@ -127,18 +158,38 @@ export class RingbridgeClient extends EventTarget {
    * @param {string} [options.name] of the application, for the operator's logs
    * @param {() => Promise<string|null>} [options.assertion] proof of identity from
    *   the host page, asked for whenever a sign-in is needed
+   * @param {() => Promise<string|null>} [options.accessToken] instead: an access token
+   *   from whoever has one for this page, asked for likewise
+   * @param {boolean} [options.keepsVideo] a call that this page takes up anew (a
+   *   reload, a takeover) goes on with its video, else with sound alone. Only a camera
+   *   that was on in this tab is opened again.
+   * @param {readonly string[]} [options.caps] see PROTOCOL.md
+   * @param {boolean} [options.yields] leaves the session to the window of a call, until
+   *   that is gone or `takeOver` is called
    * @param {TabStorage} [options.storage]
    */
   constructor({
     baseUrl = new URL('../../', import.meta.url),
     name = 'ringbridge-widget',
     assertion,
+    accessToken,
+    keepsVideo = true,
+    caps = [],
+    yields = false,
     storage = new TabStorage(),
   } = {}) {
     super();
     this.#http = new GatewayHttp(new URL(baseUrl));
     this.#name = name;
     this.#assertion = assertion ?? null;
+    this.#accessToken = accessToken ?? null;
+    this.#keepsVideo = keepsVideo;
+    this.#caps = caps;
+    this.#yields = yields;
+    this.invites = new Invites({
+      ask: (method, params) => this.request(method, params),
+      loaded: (invites) => this.#update({ invites }),
+    });
     this.#storage = storage;
     this.#token = storage.get('access_token');
     globalThis.addEventListener('online', () => {
@@ -154,6 +205,10 @@ export class RingbridgeClient extends EventTarget {
 
   get microphone() {
     return this.#microphone;
+  }
+
+  get camera() {
+    return this.#camera;
   }
 
   /**
@@ -204,15 +259,39 @@ export class RingbridgeClient extends EventTarget {
   async #signInByAssertion() {
     this.#update({ status: 'signing_in', signInProblem: null });
     try {
-      const assertion = (await this.#assertion?.()) ?? null;
-      if (assertion === null) {
+      const token = await this.#freshToken();
+      if (token === null) {
         this.#update({ status: 'signed_out' });
         return;
       }
-      await this.signIn({ assertion });
+      this.#setToken(token);
+      this.#open();
     } catch (error) {
       this.#update({ status: 'signed_out', signInProblem: signInProblem(error) });
     }
+  }
+
+  /** From the page around us, or null. @throws {SignInError} */
+  async #freshToken() {
+    if (this.#accessToken) return this.#accessToken();
+    const assertion = (await this.#assertion?.()) ?? null;
+    return assertion === null ? null : this.#http.signIn({ assertion });
+  }
+
+  /**
+   * With an access token that somebody else came by: a guest's page, a window of ours.
+   *
+   * @param {string} accessToken
+   */
+  useToken(accessToken) {
+    this.#setToken(accessToken);
+    this.#connection?.stop('closed');
+    this.#open();
+  }
+
+  /** The token in use, for handing it to a window of this origin. */
+  get accessToken() {
+    return this.#token;
   }
 
   /**
@@ -233,6 +312,7 @@ export class RingbridgeClient extends EventTarget {
   /** Ends calls, unregisters the phone, forgets the tokens. */
   async signOut() {
     const connection = this.#connection;
+    clearTimeout(this.#yieldTimer);
     this.#setToken(null);
     try {
       await connection?.request('session.close', { op_id: uuid7() }, { timeoutMs: 3_000 });
@@ -245,7 +325,14 @@ export class RingbridgeClient extends EventTarget {
 
   /** Takes the phone over from the page that has it. */
   takeOver() {
-    if (this.#state.status === 'superseded') this.#open();
+    if (this.#state.status !== 'superseded') return;
+    this.#update({ isInWindow: false });
+    this.#open({ yields: false });
+  }
+
+  /** Lets go of the session, and of its calls' media; another page may have them. */
+  release() {
+    this.#connection?.stop('superseded');
   }
 
   /** @param {string|null} token */
@@ -254,12 +341,15 @@ export class RingbridgeClient extends EventTarget {
     this.#storage.set('access_token', token);
   }
 
-  #open() {
-    this.#update({ status: 'connecting', signInProblem: null });
+  #open({ yields = this.#yields } = {}) {
+    clearTimeout(this.#yieldTimer);
+    // While a window has the session, each look whether it still does changes nothing.
+    if (!this.#state.isInWindow) this.#update({ status: 'connecting', signInProblem: null });
     this.#isLoaded = false;
     const connection = new SessionConnection({
       url: this.#http.socketUrl,
       client: { name: this.#name, version: VERSION, instance_id: this.#instanceId },
+      caps: yields ? [...this.#caps, 'yields'] : this.#caps,
       getTicket: () => this.#ticket(),
       listener: {
         state: (state) => this.#connectionChanged(state),
@@ -279,13 +369,16 @@ export class RingbridgeClient extends EventTarget {
     const token = this.#token;
     if (token === null) throw new SignInError('expired');
     try {
-      return await this.#http.createTicket(token);
+      const ticket = await this.#http.createTicket(token);
+      // Calls that the snapshot has are renewed at once, and through these.
+      this.#refreshIceServers();
+      return ticket;
     } catch (error) {
       if (!(error instanceof SignInError) || error.kind !== 'expired') throw error;
-      const assertion = (await this.#assertion?.().catch(() => null)) ?? null;
-      if (assertion === null) throw error;
-      const fresh = await this.#http.signIn({ assertion });
+      const fresh = await this.#freshToken().catch(() => null);
+      if (fresh === null) throw error;
       this.#setToken(fresh);
+      this.#refreshIceServers();
       return this.#http.createTicket(fresh);
     }
   }
@@ -293,13 +386,12 @@ export class RingbridgeClient extends EventTarget {
   /** @param {ConnectionState} state */
   #connectionChanged(state) {
     if (state === 'open') {
-      this.#update({ status: 'ready' });
+      this.#update({ status: 'ready', isInWindow: false });
       if (!this.#isLoaded) {
         this.#isLoaded = true;
-        this.#refreshIceServers();
         void this.#loadRecent();
       }
-    } else if (state === 'connecting' || state === 'waiting') {
+    } else if ((state === 'connecting' || state === 'waiting') && !this.#state.isInWindow) {
       this.#update({ status: this.#state.user ? 'reconnecting' : 'connecting' });
     }
   }
@@ -314,12 +406,14 @@ export class RingbridgeClient extends EventTarget {
     this.#connection = null;
     for (const callId of [...this.#local.keys()]) this.#endLocal(callId);
     if (reason === 'signed_out') this.#setToken(null);
+    if (reason === 'yielded') this.#yieldTimer = setTimeout(() => this.#open(), YIELD_AGAIN_MS);
     this.#update({
-      status: reason === 'superseded' ? 'superseded' : 'signed_out',
+      status: reason === 'superseded' || reason === 'yielded' ? 'superseded' : 'signed_out',
+      isInWindow: reason === 'yielded',
       signInProblem: reason === 'signed_out' ? 'expired' : null,
       calls: [],
     });
-    if (reason === 'signed_out' && this.#assertion) void this.#signInByAssertion();
+    if (reason === 'signed_out' && (this.#assertion ?? this.#accessToken)) void this.#signInByAssertion();
   }
 
   // State from the gateway
@@ -339,6 +433,7 @@ export class RingbridgeClient extends EventTarget {
       user: snapshot.user,
       registration: snapshot.registration,
       crm: snapshot.crm ?? '',
+      join: snapshot.join ?? null,
       calls,
       clockOffsetMs: snapshot.server_time - Date.now(),
     });
@@ -386,13 +481,43 @@ export class RingbridgeClient extends EventTarget {
       case 'call.media':
         this.#mediaEvent(event);
         break;
+      case 'invite.updated':
+        this.#replaceInvite(event.invite);
+        this.#emit('invite', event.invite);
+        break;
+      case 'invite.ending':
+        this.#update({ ending: { invite_id: event.invite_id, ends_at: event.ends_at } });
+        break;
       default:
       // `session.superseded` and `server.notice`: the close code that follows says it.
     }
   }
 
+  /** @param {InviteView} invite */
+  #replaceInvite(invite) {
+    const { invites, ending } = this.#state;
+    const isEnding = ending?.invite_id === invite.invite_id;
+    const isStill = isEnding && invite.state === 'open' && invite.ends_at <= ending.ends_at;
+    this.#update({
+      ending: isEnding && !isStill ? null : ending,
+      // Not yet asked for: the list will have it.
+      invites:
+        invites &&
+        [invite, ...invites.filter(({ invite_id }) => invite_id !== invite.invite_id)]
+          .sort((a, b) => a.starts_at - b.starts_at)
+          .slice(-KNOWN_INVITES),
+    });
+  }
+
   /** @param {CallView} call */
   #replaceCall(call) {
+    const former = this.#find(call.call_id);
+    const local = this.#local.get(call.call_id);
+    if (local && former?.video?.state === 'active' && call.video?.state !== 'active') {
+      // Nobody sees it any more: the light goes out.
+      void local.video?.setCamera(false);
+      void local.video?.stopSharing();
+    }
     const others = this.#state.calls.filter(({ call_id }) => call_id !== call.call_id);
     const calls = [...others, call].sort((a, b) => a.started_at - b.started_at);
     this.#update({ calls });
@@ -402,6 +527,7 @@ export class RingbridgeClient extends EventTarget {
   /** @param {CallView} call */
   #ended(call) {
     this.#endLocal(call.call_id);
+    if (this.#keptVideo(call.call_id)) this.#storage.set('video', null);
     const calls = this.#state.calls.filter(({ call_id }) => call_id !== call.call_id);
     this.#update({ calls });
     this.#callsChanged();
@@ -438,6 +564,7 @@ export class RingbridgeClient extends EventTarget {
   }
 
   async #loadRecent() {
+    if (this.#state.user?.role === 'guest') return;
     try {
       const { calls } = await this.history({ limit: RECENT_CALLS });
       this.#update({ recent: calls });
@@ -449,28 +576,60 @@ export class RingbridgeClient extends EventTarget {
   // Calls
 
   /**
-   * Dials digits, E.164, `tel:` or `sip:`. Opens the microphone first.
+   * Dials digits, E.164, `tel:` or `sip:`. Opens the microphone first, and the camera.
    *
    * @param {string} to
-   * @param {{record?: Partial<CrmRecord>|null}} [options] whom the number was taken from
+   * @param {{record?: Partial<CrmRecord>|null, video?: boolean}} [options] `record`:
+   *   whom the number was taken from
    * @returns {Promise<CallView>}
    */
-  async dial(to, { record = null } = {}) {
+  async dial(to, { record = null, video = false } = {}) {
+    const peer = { number: to, national: to, e164: '', display_name: '' };
+    return this.#place('call.create', { to, ...(record ? { record } : {}) }, peer, record, {
+      microphone: true,
+      camera: video,
+      video,
+    });
+  }
+
+  /**
+   * For guests: calls the host of the invite. What is not to be had (`microphone`,
+   * `camera` false) is not asked for; the call has video all the same unless `video`
+   * is false.
+   *
+   * @param {{camera?: boolean, microphone?: boolean, video?: boolean,
+   *   isMuted?: boolean}} [options]
+   * @returns {Promise<string>} the call's id
+   */
+  async join({ camera = true, microphone = true, video = true, isMuted = false } = {}) {
+    const host = this.#state.join?.host ?? '';
+    const peer = { number: '', national: '', e164: '', display_name: host };
+    const wanted = { microphone, camera: camera && video, video, isMuted };
+    return (await this.#place('call.join', {}, peer, null, wanted)).call_id;
+  }
+
+  /**
+   * @param {'call.create'|'call.join'} method
+   * @param {object} params
+   * @param {Peer} peer
+   * @param {Partial<CrmRecord>|null} record
+   * @param {{microphone: boolean, camera: boolean, video: boolean, isMuted?: boolean}} wanted
+   * @returns {Promise<CallView>}
+   */
+  async #place(method, params, peer, record, wanted) {
     const callId = uuid7();
     const draft = { isSent: false };
     this.#drafts.set(callId, draft);
-    this.#replaceCall(draftCall(callId, to, record, Date.now() + this.#state.clockOffsetMs));
+    this.#replaceCall(draftCall(callId, peer, record, Date.now() + this.#state.clockOffsetMs));
     try {
       const local = await this.#createLocal(callId);
-      await this.#openMicrophone(local);
+      if (wanted.isMuted) this.mute(callId, true);
+      if (wanted.microphone) await this.#openMicrophone(local);
+      if (wanted.video) await (await this.#video(callId, local)).prepare(wanted.camera);
       const offer = await local.media.offer(1);
       if (!this.#drafts.has(callId)) throw new DialCancelled();
       draft.isSent = true;
-      const result = await this.#ask(
-        'call.create',
-        { call_id: callId, to, offer, ...(record ? { record } : {}) },
-        DIAL_TIMEOUT_MS,
-      );
+      const result = await this.#ask(method, { call_id: callId, ...params, offer }, DIAL_TIMEOUT_MS);
       this.#drafts.delete(callId);
       if (!this.#local.has(callId)) return result.call;
       if (this.#find(callId)?.state === 'calling') this.#replaceCall(result.call);
@@ -491,29 +650,49 @@ export class RingbridgeClient extends EventTarget {
   }
 
   /**
-   * Answers a ringing call. When the microphone cannot be opened the call goes on
-   * ringing, so that it can still be answered elsewhere or declined.
+   * Answers a ringing call. When the microphone, or with `video` the camera, cannot
+   * be opened, the call goes on ringing, so that it can still be answered elsewhere,
+   * otherwise, or declined.
    *
    * @param {string} callId
+   * @param {{video?: boolean, camera?: boolean}} [options] `camera` false: with video,
+   *   seeing and not seen
    */
-  async answer(callId) {
+  async answer(callId, { video = false, camera = video } = {}) {
     const local = this.#local.get(callId) ?? (await this.#createLocal(callId));
     const isReady = await this.#microphone.isReady();
     const opened = this.#openMicrophone(local);
     if (isReady) opened.catch(() => undefined);
     else await opened;
-    await this.#inTurn(local, async () => {
-      if (local.preOffered) {
-        await this.#ask('call.answer', { call_id: callId, generation: local.media.generation });
-        return;
-      }
-      const generation = local.media.generation + 1;
-      const offer = await local.media.offer(generation);
-      const result = await this.#ask('call.answer', { call_id: callId, offer, generation });
-      if (result.answer) await local.media.accept(generation, result.answer);
-      local.preOffered = true;
-    });
+    if (video) await (await this.#video(callId, local)).prepare(camera);
+    try {
+      await this.#inTurn(local, () => this.#sendAnswer(callId, local));
+    } catch (error) {
+      await local.video?.giveUp();
+      throw error;
+    }
     await opened;
+  }
+
+  /** @param {string} callId @param {LocalCall} local */
+  async #sendAnswer(callId, local) {
+    if (local.preOffered && !local.media.wantsVideo) {
+      await this.#ask('call.answer', { call_id: callId, generation: local.media.generation });
+      return;
+    }
+    // With media negotiated while it rang, video is one more step on the same.
+    const { generation, offer } = await this.#answerOffer(local);
+    const result = await this.#ask('call.answer', { call_id: callId, offer, generation });
+    if (result.answer) await local.media.accept(generation, result.answer);
+    local.preOffered = true;
+  }
+
+  /** @param {LocalCall} local */
+  async #answerOffer(local) {
+    const { generation } = local.media;
+    const again = local.preOffered ? await local.media.reoffer() : null;
+    if (again !== null) return { generation, offer: again };
+    return { generation: generation + 1, offer: await local.media.offer(generation + 1) };
   }
 
   /** @param {string} callId @param {'declined'|'busy'} [reason] */
@@ -537,6 +716,8 @@ export class RingbridgeClient extends EventTarget {
     if (!local) return;
     local.isMuted = isMuted;
     local.media.mute(isMuted);
+    // Who was muted before a reload is muted after it.
+    this.#storage.set('muted', isMuted ? callId : null);
     this.#update({});
   }
 
@@ -584,6 +765,11 @@ export class RingbridgeClient extends EventTarget {
       hasEarlyMedia: local?.hasEarlyMedia ?? false,
       isRestored: local?.isRestored ?? false,
       isMicrophoneOpen: Boolean(local?.media.track),
+      hasVideo: local?.media.hasVideo ?? false,
+      isCameraOn: local?.video?.isCameraOn ?? false,
+      isSharing: local?.video?.isSharing ?? false,
+      localVideo: local?.video?.preview ?? null,
+      remoteVideo: local?.media.remoteVideo ?? null,
     };
   }
 
@@ -600,6 +786,22 @@ export class RingbridgeClient extends EventTarget {
   #connected() {
     if (!this.#connection) throw new ConnectionError('not signed in');
     return this.#connection;
+  }
+
+  /**
+   * Any request of the protocol.
+   *
+   * @param {string} method
+   * @param {object} params with an `op_id` where the method changes something
+   * @returns {Promise<any>}
+   */
+  async request(method, params) {
+    return this.#connected().request(method, params);
+  }
+
+  /** As `invites.load`. */
+  async loadInvites() {
+    await this.invites.load();
   }
 
   /**
@@ -713,6 +915,114 @@ export class RingbridgeClient extends EventTarget {
     if (problem !== this.#state.microphoneProblem) this.#update({ microphoneProblem: problem });
   }
 
+  // Video of a call: CallVideo, see there
+
+  /**
+   * Raises a call to video, or takes up the video that the far end offers.
+   *
+   * @param {string} callId
+   * @param {{camera?: boolean}} [options] false: seeing, and not seen
+   * @throws {import('./errors.js').CameraError|RequestError|import('./errors.js').VideoRefused}
+   */
+  async startVideo(callId, { camera = true } = {}) {
+    await (await this.#videoOf(callId))?.start(camera);
+  }
+
+  /** Back to sound alone. @param {string} callId */
+  async stopVideo(callId) {
+    await this.#local.get(callId)?.video?.stop();
+  }
+
+  /**
+   * The camera within a call's video; off, the far end sees black.
+   *
+   * @param {string} callId
+   * @param {boolean} isOn
+   */
+  async setCamera(callId, isOn) {
+    await (await this.#videoOf(callId))?.setCamera(isOn);
+  }
+
+  /**
+   * Shows a screen in the camera's place; call it from a click.
+   *
+   * @param {string} callId
+   * @returns {Promise<boolean>} false: the user chose none
+   */
+  async shareScreen(callId) {
+    return (await (await this.#videoOf(callId))?.share()) ?? false;
+  }
+
+  /** @param {string} callId */
+  async stopSharing(callId) {
+    await this.#local.get(callId)?.video?.stopSharing();
+  }
+
+  /** Also for the calls in progress. @param {string} deviceId */
+  async chooseCamera(deviceId) {
+    this.#camera.choose(deviceId);
+    for (const { video } of this.#local.values()) await video?.switchCamera();
+  }
+
+  /** Most calls of most reps never need it. */
+  #loadVideo() {
+    return (this.#videoModule ??= import('./call-video.js'));
+  }
+
+  /** @param {string} callId */
+  async #videoOf(callId) {
+    const local = this.#local.get(callId);
+    return local ? this.#video(callId, local) : null;
+  }
+
+  /** @param {string} callId @param {LocalCall} local @returns {Promise<CallVideo>} */
+  async #video(callId, local) {
+    const { CallVideo: Made } = await this.#loadVideo();
+    local.video ??= new Made({
+      camera: this.#camera,
+      media: local.media,
+      negotiate: (step) =>
+        this.#inTurn(local, async () => {
+          if (await step()) await this.#reoffer(callId, local);
+        }),
+      listener: {
+        changed: () => {
+          this.#rememberVideo(callId, local);
+          this.#update({});
+        },
+        camera: (problem) => {
+          if (problem !== this.#state.cameraProblem) this.#update({ cameraProblem: problem });
+          if (problem !== null) this.#emit('camera', { problem });
+        },
+      },
+    });
+    return local.video;
+  }
+
+  /** What a reload of this page is to bring back. @param {string} callId @param {LocalCall} local */
+  #rememberVideo(callId, local) {
+    if (!this.#keepsVideo || this.#local.get(callId) !== local) return;
+    const kept = local.video?.isCameraOn ? 'camera' : 'black';
+    this.#storage.set('video', local.media.wantsVideo ? `${callId} ${kept}` : null);
+  }
+
+  /** @param {string} callId @returns {string} 'camera', 'black', '' for no video */
+  #keptVideo(callId) {
+    const [id, kept] = (this.#storage.get('video') ?? '').split(' ');
+    return id === callId ? kept ?? '' : '';
+  }
+
+  /** @param {string} callId @param {LocalCall} local */
+  async #restoreVideo(callId, local) {
+    const kept = this.#keptVideo(callId);
+    const isActive = this.#find(callId)?.video?.state === 'active';
+    if (!this.#keepsVideo || local.media.wantsVideo || (!isActive && kept === '')) return;
+    const video = await this.#video(callId, local);
+    await video.prepare(false);
+    // The user may be asked; the rest goes on meanwhile.
+    if (kept === 'camera') video.setCamera(true).catch(() => undefined);
+  }
+
   // Media of a call
 
   /** @param {string} callId @returns {Promise<LocalCall>} */
@@ -720,22 +1030,25 @@ export class RingbridgeClient extends EventTarget {
     const iceServers = await this.#iceServers;
     const existing = this.#local.get(callId);
     if (existing) return existing;
+    const media = new CallMedia({
+      iceServers,
+      speakerId: this.#speakerId,
+      listener: {
+        needsRenewal: (reason) => this.#needsRenewal(callId, reason),
+        connected: (isConnected) => {
+          if (isConnected) local.renewals = 0;
+          local.isConnected = isConnected;
+          this.#update({});
+        },
+        playback: (isPlaybackBlocked) => this.#update({ isPlaybackBlocked }),
+        video: () => this.#update({}),
+      },
+    });
     /** @type {LocalCall} */
     const local = {
-      media: new CallMedia({
-        iceServers,
-        speakerId: this.#speakerId,
-        listener: {
-          needsRenewal: (reason) => this.#needsRenewal(callId, reason),
-          connected: (isConnected) => {
-            if (isConnected) local.renewals = 0;
-            local.isConnected = isConnected;
-            this.#update({});
-          },
-          playback: (isPlaybackBlocked) => this.#update({ isPlaybackBlocked }),
-        },
-      }),
-      isMuted: false,
+      media,
+      video: null,
+      isMuted: this.#storage.get('muted') === callId,
       isConnected: false,
       hasEarlyMedia: false,
       isRestored: false,
@@ -744,6 +1057,7 @@ export class RingbridgeClient extends EventTarget {
       renewals: 0,
       renewalTimer: undefined,
     };
+    media.mute(local.isMuted);
     this.#local.set(callId, local);
     return local;
   }
@@ -754,6 +1068,7 @@ export class RingbridgeClient extends EventTarget {
     if (!local) return;
     this.#local.delete(callId);
     clearTimeout(local.renewalTimer);
+    local.video?.close();
     const track = local.media.close();
     if (track) this.#microphone.release(track);
     if (this.#state.isPlaybackBlocked) this.#update({ isPlaybackBlocked: false });
@@ -827,21 +1142,20 @@ export class RingbridgeClient extends EventTarget {
   /** @param {string} callId @param {LocalCall} local */
   async #renegotiate(callId, local) {
     try {
-      await this.#inTurn(local, async () => {
-        const offer = await local.media.reoffer();
-        if (offer === null) return;
-        const { generation } = local.media;
-        const result = await this.#ask('call.media', {
-          call_id: callId,
-          offer,
-          generation,
-          reason: 'renegotiate',
-        });
-        await local.media.accept(result.generation, result.answer);
-      });
+      await this.#inTurn(local, () => this.#reoffer(callId, local));
     } catch {
       this.#needsRenewal(callId, 'failed');
     }
+  }
+
+  /** @param {string} callId @param {LocalCall} local */
+  async #reoffer(callId, local) {
+    const offer = await local.media.reoffer();
+    if (offer === null) return;
+    const { generation } = local.media;
+    const reason = 'renegotiate';
+    const result = await this.#ask('call.media', { call_id: callId, offer, generation, reason });
+    await local.media.accept(result.generation, result.answer);
   }
 
   /**
@@ -875,6 +1189,7 @@ export class RingbridgeClient extends EventTarget {
       const opened = this.#openMicrophone(local).catch(() => undefined);
       if (await this.#microphone.isReady()) await opened;
       await this.#inTurn(local, async () => {
+        await this.#restoreVideo(callId, local);
         const known = this.#find(callId)?.media_generation ?? 0;
         const generation = Math.max(known, local.media.generation) + 1;
         await this.#negotiate(callId, local, generation, reason);
@@ -916,24 +1231,25 @@ export class DialCancelled extends Error {
  * What there is to show of a call before the gateway has answered.
  *
  * @param {string} callId
- * @param {string} to
+ * @param {Peer} peer
  * @param {Partial<CrmRecord>|null} record
  * @param {number} now
  * @returns {CallView}
  */
-function draftCall(callId, to, record, now) {
+function draftCall(callId, peer, record, now) {
   const blank = { id: '', kind: '', name: '', url: '', company: '', phone: '', email: '' };
   return {
     call_id: callId,
     direction: 'outbound',
     state: 'calling',
-    peer: { number: to, national: to, e164: '', display_name: '' },
+    peer,
     match: record?.name
       ? { state: 'found', records: [{ ...blank, certainty: 'exact', ...record }] }
       : { state: 'searching', records: [] },
     started_at: now,
     media_generation: 0,
     activity: { state: 'none', record_id: '', url: '', problem: '' },
+    video: { state: 'none', sends: false, receives: false },
   };
 }
 

@@ -42,6 +42,10 @@ const SHAPES = Object.freeze({
     '<path d="M18 8V6a2 2 0 0 0-2-2H4a2 2 0 0 0-2 2v7a2 2 0 0 0 2 2h8"/><path d="M10 19v-3.96 3.15"/><path d="M7 19h5"/><rect width="6" height="10" x="16" y="12" rx="2"/>',
   'user-round':
     '<circle cx="12" cy="8" r="5"/><path d="M20 21a8 8 0 0 0-16 0"/>',
+  'video':
+    '<path d="m16 13 5.223 3.482a.5.5 0 0 0 .777-.416V7.87a.5.5 0 0 0-.752-.432L16 10.5"/><rect x="2" y="6" width="14" height="12" rx="2"/>',
+  'calendar-clock':
+    '<path d="M16 14v2.2l1.6 1"/><path d="M16 2v3"/><path d="M21 7.338V5a2 2 0 00-2-2H5a2 2 0 00-2 2v14a2 2 0 002 2h2.338"/><path d="M3 9h5.859"/><path d="M8 2v3"/><circle cx="16" cy="16" r="6"/>',
 });
 
 /** @typedef {keyof typeof SHAPES} IconName */
@@ -51,14 +55,15 @@ const parser = new DOMParser();
 /**
  * An icon in the colour of its surroundings; decorative, so name what it is in.
  *
- * @param {IconName} name
+ * @param {string} name
+ * @param {string} [shape] of one that is not among these
  * @returns {SVGSVGElement}
  */
-export function icon(name) {
+export function icon(name, shape = SHAPES[/** @type {IconName} */ (name)]) {
   const source =
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24" width="20" height="20" ' +
     'fill="none" stroke="currentColor" stroke-width="2" stroke-linecap="round" ' +
-    `stroke-linejoin="round">${SHAPES[name]}</svg>`;
+    `stroke-linejoin="round">${shape}</svg>`;
   const svg = /** @type {any} */ (
     document.importNode(parser.parseFromString(source, 'image/svg+xml').documentElement, true)
   );

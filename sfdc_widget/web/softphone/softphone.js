@@ -13,7 +13,10 @@ import { Sounds } from './sounds.js';
 import { words } from './strings.js';
 
 /** @import {CallView} from '../client/wire.d.ts' */
-/** @import {ClientState, RingbridgeClient} from '../client/ringbridge-client.js' */
+/** @import {ClientState} from '../client/ringbridge-client.js' */
+/** @import {WindowedClient} from '../video/windowed.js' */
+/** @import {Order} from '../video/messages.js' */
+/** @import {InvitesPanel} from '../invites/invites-panel.js' */
 /** @import {HostAdapter, PhoneMood} from '../hosts/adapter.js' */
 /** @import {Problem} from './problem-card.js' */
 
@@ -29,7 +32,7 @@ const BANNER_AFTER_MS = 700;
 /** @typedef {'connecting'|'signed-out'|'superseded'|'idle'|'call'} ViewName */
 
 export class Softphone extends HTMLElement {
-  /** @type {RingbridgeClient} */
+  /** @type {WindowedClient} */
   client = /** @type {any} */ (null);
   /** @type {HostAdapter} */
   host = /** @type {any} */ (null);
@@ -81,13 +84,28 @@ export class Softphone extends HTMLElement {
     { type: 'button', class: 'rb-button rb-brand rb-big', on: { click: () => this.client.takeOver() } },
     words.superseded.takeOver,
   );
+  #supersededTitle = h('h1', { class: 'rb-title' });
+  #supersededText = h('p', {});
+  #showWindow = h(
+    'button',
+    { type: 'button', class: 'rb-button rb-neutral rb-big', on: { click: () => this.#findWindow() } },
+    words.video.show,
+  );
   #superseded = h(
     'div',
     { class: 'rb-view rb-superseded' },
     icon('monitor-smartphone'),
-    h('h1', { class: 'rb-title' }, words.superseded.title),
-    h('p', {}, words.superseded.text),
+    this.#supersededTitle,
+    this.#supersededText,
+    this.#showWindow,
     this.#takeOver,
+  );
+  #endingText = h('p', {});
+  #ending = h(
+    'section',
+    { class: 'rb-banner rb-ending', hidden: true },
+    this.#endingText,
+    h('button', { type: 'button', class: 'rb-button rb-neutral', on: { click: () => void this.#extendInvite() } }, words.ending.extend),
   );
   #polite = h('div', { class: 'rb-live', role: 'status', 'aria-live': 'polite' });
   #assertive = h('div', { class: 'rb-live', role: 'alert', 'aria-live': 'assertive' });
@@ -109,6 +127,12 @@ export class Softphone extends HTMLElement {
   #notification = null;
   /** @type {ReturnType<typeof setInterval>|undefined} */
   #clock;
+  /** @type {Promise<InvitesPanel>|null} */
+  #invites = null;
+  /** @type {InvitesPanel|null} */
+  #panel = null;
+  /** The call that the invite dialog was opened in. */
+  #sheetFor = '';
   /** @type {HTMLElement|null} */
   #lastFocused = null;
   #life = new AbortController();
@@ -131,6 +155,7 @@ export class Softphone extends HTMLElement {
       ),
       this.#menu,
       this.#banner,
+      this.#ending,
       this.#second,
       h('main', { class: 'rb-main' }, this.#connecting, this.#signIn, this.#superseded, this.#idle, this.#call),
       this.#polite,
@@ -171,12 +196,20 @@ export class Softphone extends HTMLElement {
     client.on('incoming', (call) => this.#incoming(call), { signal });
     client.on('ended', (call) => this.#callEnded(call), { signal });
     client.on('logged', () => host.refresh(), { signal });
-    host.onClickToDial(({ number, record }) => {
+    host.onClickToDial(({ number, record, isInvite }) => {
       host.setPanelVisible(true);
-      void this.dial(number, record);
+      if (isInvite) void this.invite(record);
+      else void this.dial(number, record);
     });
     this.#call.actions = {
       answer: () => void this.#answer(),
+      video: () => this.#video(),
+      showWindow: () => client.callWindow.show(),
+      bringBack: () => client.callWindow.bringBack(),
+      invite: () => {
+        const call = this.#focused(client.state) ?? this.#ended;
+        if (call) void this.invite(recordOf(call));
+      },
       decline: () => this.#withCall((call) => client.decline(call.call_id)),
       end: () => this.#withCall((call) => client.hangup(call.call_id)),
       mute: () =>
@@ -199,6 +232,7 @@ export class Softphone extends HTMLElement {
         const record = recordOf(call);
         if (record) void host.popRecord(record).catch(() => undefined);
       },
+      invites: (panel) => void this.#showInvites(panel),
     };
     this.#signIn.addEventListener('sign-in', (event) => {
       client.signIn(/** @type {CustomEvent} */ (event).detail).catch(() => undefined);
@@ -259,6 +293,7 @@ export class Softphone extends HTMLElement {
       this.host.setPanelVisible(true);
     }
     this.#drawScreen(state, focus);
+    this.#drawSheet(focus);
     this.#drawHeader(state, focus);
     this.#drawBanner(state, focus);
     this.#drawSecond(state, focus);
@@ -300,6 +335,9 @@ export class Softphone extends HTMLElement {
         crm: state.crm,
         problem: this.#callProblem(state, shown),
         isOnline: state.status === 'ready',
+        isInWindow: this.client.callWindow.mirror !== null,
+        isWindowSilent: this.client.callWindow.isSilent,
+        canInvite: this.#canInvite,
       });
     } else if (view === 'idle') {
       this.#idle.update({
@@ -307,8 +345,15 @@ export class Softphone extends HTMLElement {
         problem: this.#idleProblem(state),
         crm: state.crm,
         canDial: state.status === 'ready',
+        hasInvites: this.#canInvite,
         now: Date.now() + state.clockOffsetMs,
       });
+    } else if (view === 'superseded') {
+      const { isInWindow } = state;
+      setText(this.#supersededTitle, isInWindow ? words.video.elsewhereTitle : words.superseded.title);
+      setText(this.#supersededText, isInWindow ? words.video.elsewhereText : words.superseded.text);
+      setText(this.#takeOver, isInWindow ? words.video.back : words.superseded.takeOver);
+      show(this.#showWindow, isInWindow);
     } else if (view === 'signed-out') {
       this.#signIn.update({
         isBusy: state.status === 'signing_in',
@@ -372,13 +417,13 @@ export class Softphone extends HTMLElement {
   /** @param {ClientState} state @param {CallView|null} shown */
   #stateInWords(state, shown) {
     const say = words.status;
-    if (state.status === 'superseded') return { text: say.elsewhere, tone: 'off' };
+    if (state.status === 'superseded') return { text: state.isInWindow ? say.inWindow : say.elsewhere, tone: 'off' };
     if (state.status === 'signed_out') return { text: say.signedOut, tone: 'off' };
     if (state.status === 'signing_in' || state.status === 'connecting') return { text: say.connecting, tone: 'wait' };
     if (state.status === 'reconnecting' && this.#isOfflineForLong) return { text: say.reconnecting, tone: 'warn' };
     switch (shown?.state) {
       case 'ringing':
-        return { text: say.incoming, tone: 'ring' };
+        return { text: shown.video?.state === 'offered' ? say.incomingVideo : say.incoming, tone: 'ring' };
       case 'answering':
         return { text: say.answering, tone: 'call' };
       case 'calling':
@@ -412,6 +457,23 @@ export class Softphone extends HTMLElement {
     const isShown = state.status === 'reconnecting' && this.#isOfflineForLong;
     setText(this.#banner, focus ? words.reconnecting.inCall : words.reconnecting.idle);
     show(this.#banner, isShown);
+    const left = state.ending ? state.ending.ends_at - Date.now() - state.clockOffsetMs : 0;
+    const wasShown = !this.#ending.hidden;
+    show(this.#ending, left > 0 && state.calls.length > 0);
+    if (this.#ending.hidden) return;
+    setText(this.#endingText, words.ending.in(Math.ceil(left / 60_000)));
+    if (!wasShown) this.#announce(this.#endingText.textContent ?? '');
+  }
+
+  async #extendInvite() {
+    const { ending } = this.client.state;
+    if (!ending) return;
+    try {
+      await this.client.invites.extend(ending.invite_id, words.ending.minutes);
+      this.#announce(words.ending.extended);
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
   /** @param {ClientState} state @param {CallView|null} focus */
@@ -525,6 +587,65 @@ export class Softphone extends HTMLElement {
     this.update();
   }
 
+  // Invites: loaded with their first use
+
+  get #canInvite() {
+    return Boolean(this.client.state.user?.invites_from);
+  }
+
+  /** @returns {Promise<InvitesPanel|null>} */
+  async #loadInvites() {
+    try {
+      this.#invites ??= import('../invites/load.js').then(({ load }) =>
+        load({ client: this.client, host: this.host, onToggle: () => this.#sheetToggled() }),
+      );
+      const panel = await this.#invites;
+      if (!panel.sheet.isConnected) this.querySelector('main')?.append(panel.sheet);
+      this.#panel = panel;
+      return panel;
+    } catch {
+      this.#invites = null;
+      this.#failure = { title: words.invite.loadFailed, text: words.invite.loadFailedText };
+      this.update();
+      return null;
+    }
+  }
+
+  /** @param {HTMLElement} place */
+  async #showInvites(place) {
+    const panel = await this.#loadInvites();
+    if (!panel) return;
+    if (!panel.list.isConnected) place.append(panel.list);
+    await panel.list.load();
+  }
+
+  /** The dialog, for somebody. @param {Partial<import('../client/wire.d.ts').Record>|null} record */
+  async invite(record) {
+    this.#failure = null;
+    if (!this.#canInvite) {
+      this.#failure = { title: words.invite.off, text: words.invite.offText };
+      this.#announce(words.invite.off);
+      this.update();
+      return;
+    }
+    await (await this.#loadInvites())?.make('make', record);
+  }
+
+  #sheetToggled() {
+    this.#sheetFor = this.#focused(this.client.state)?.call_id ?? this.#ended?.call_id ?? '';
+    this.update();
+  }
+
+  /** A call that comes in lies over the dialog until it is over. @param {CallView|null} focus */
+  #drawSheet(focus) {
+    if (!this.#panel) return;
+    const isFree = focus === null ? this.#view === 'idle' || this.#view === 'call' : focus.call_id === this.#sheetFor && focus.state === 'active';
+    const isShown = this.#panel.isOpen && isFree;
+    show(this.#panel.sheet, isShown);
+    this.#idle.inert = this.#call.inert = isShown;
+    if (this.#view === 'idle') this.#panel.list.update();
+  }
+
   // What is pressed
 
   /**
@@ -557,6 +678,27 @@ export class Softphone extends HTMLElement {
       if (kind === 'number.invalid') this.#idle.showError(words.idle.invalid);
       else this.#fail(error);
     }
+  }
+
+  /** Answers with video, or raises the call to it: in the window. */
+  #video() {
+    const call = this.#focused(this.client.state);
+    if (!call) return;
+    this.#failure = null;
+    this.sounds.play(null);
+    this.#openWindow({ act: call.state === 'ringing' ? 'answer' : 'start', callId: call.call_id });
+  }
+
+  /** @param {Order} order */
+  #openWindow(order) {
+    if (this.client.callWindow.open(order)) return;
+    this.#failure = { title: words.video.blockedTitle, text: words.video.blockedText };
+    this.#announce([words.video.blockedTitle, words.video.blockedText].join('. '));
+    this.update();
+  }
+
+  #findWindow() {
+    if (!this.client.callWindow.show()) setText(this.#supersededText, words.video.gone);
   }
 
   async #answer() {
@@ -616,7 +758,8 @@ export class Softphone extends HTMLElement {
     if (!this.#menu.hidden) this.#toggleMenu(false);
     if (this.#announcedCall !== call.call_id) {
       this.#announcedCall = call.call_id;
-      setText(this.#assertive, words.announce.incoming(who(call)));
+      const isVideo = call.video?.state === 'offered';
+      setText(this.#assertive, isVideo ? words.video.wants(who(call)) : words.announce.incoming(who(call)));
     }
     this.#notify(call);
   }
@@ -656,7 +799,7 @@ export class Softphone extends HTMLElement {
 
   #tick() {
     const { state } = this.client;
-    if (this.#ended && Date.now() > Math.max(this.#endedUntil, this.#busyUntil) && !this.#call.match.querySelector('form:not([hidden])')) {
+    if (this.#ended && Date.now() > Math.max(this.#endedUntil, this.#busyUntil) && !this.#call.match.querySelector('form:not([hidden])') && !this.#panel?.isOpen) {
       this.#dismiss();
       return;
     }

@@ -222,6 +222,40 @@ async def test_the_superseded_page_is_told_so_when_it_resumes(world: World) -> N
     assert kind == "session.superseded"
 
 
+async def test_a_page_that_yields_leaves_the_session_to_a_calls_window(
+    world: World,
+) -> None:
+    window = world.page("window")
+    hello = {**window.hello_params(), "caps": [wire.CAP_CALL_WINDOW]}
+    await window.result("session.hello", **hello)
+    world.backend.ring(ANA, "c1")
+
+    async def yields() -> str | None:
+        page = world.page("frame")
+        asked = {**page.hello_params(), "caps": [wire.CAP_YIELDS]}
+        response = await page.ask("session.hello", **asked)
+        error = response.get("error")
+        return error["data"]["kind"] if error else None
+
+    assert await yields() == "session.superseded"
+    assert window.outlet.closed is None
+    assert [event["type"] for event in window.outlet.events] == ["call.incoming"]
+    window.conversation.lost()
+    world.clock.now += 4.9
+    assert await yields() == "session.superseded", "the window may be reloading"
+    world.clock.now += 0.2
+    assert await yields() is None
+
+
+async def test_yielding_is_to_windows_alone_and_a_wish_is_no_yielding(
+    world: World,
+) -> None:
+    for caps in ([], [wire.CAP_CALL_WINDOW], [], [wire.CAP_YIELDS], [wire.CAP_YIELDS]):
+        page = world.page(f"load-{caps}")
+        await page.result("session.hello", **{**page.hello_params(), "caps": caps})
+        assert page.outlet.closed is None
+
+
 # Tokens -------------------------------------------------------------------------------
 
 
