@@ -128,9 +128,14 @@ def sections(sdp: str) -> list[str]:
 def video_of(sdp: str) -> str:
     """The description's video, '' when there is none or it is refused."""
     for each in sections(sdp)[1:]:
-        if each.startswith("m=video ") and not each.startswith("m=video 0 "):
+        if each.startswith("m=video ") and not is_refused(each):
             return each
     return ""
+
+
+def is_refused(section: str) -> bool:
+    """Port 0 says so, save where the media only shares another's (Firefox offers)."""
+    return section.startswith("m=video 0 ") and "a=bundle-only" not in section
 
 
 def mid_of(section: str) -> str:
@@ -143,8 +148,7 @@ def split_offer(offer: str, refuses_video: bool) -> tuple[str, str]:
     kept = [head]
     refused = ""
     for each in media:
-        is_off = each.startswith("m=video 0 ")
-        if each.startswith("m=video") and (is_off or refuses_video):
+        if each.startswith("m=video") and (is_refused(each) or refuses_video):
             refused += "m=video 0 UDP/TLS/RTP/SAVPF 96\r\nc=IN IP4 0.0.0.0\r\n"
             refused += f"a=mid:{mid_of(each)}\r\na=inactive\r\n"
         else:
@@ -241,6 +245,7 @@ class FakeGateway:
         app.router.add_post("/v1/sessions", self._create_ticket)
         app.router.add_post("/v1/turn", self._turn)
         app.router.add_get("/v1/ws", self._socket)
+        self.add_routes(app)
         app.router.add_get("/widget/config.json", self._config)
         app.router.add_get("/widget/", self._page("index.html"))
         app.router.add_get("/widget/salesforce", self._page("salesforce.html"))
@@ -253,6 +258,9 @@ class FakeGateway:
         host, port = self._runner.addresses[0][:2]
         self.url = f"http://{host}:{port}"
 
+    def add_routes(self, app: web.Application) -> None:
+        """For those who need more than the widget does."""
+
     async def stop(self) -> None:
         for connection in self._media.values():
             await connection.close()
@@ -263,10 +271,11 @@ class FakeGateway:
 
     async def _harden(self, request: web.Request, response: web.StreamResponse) -> None:
         del request
-        response.headers["Content-Security-Policy"] = (
+        response.headers.setdefault(
+            "Content-Security-Policy",
             "default-src 'none'; style-src 'self'; img-src 'self'; "
             f"script-src 'self' {self.script_origin}; connect-src 'self'; "
-            "base-uri 'none'; form-action 'none'"
+            "base-uri 'none'; form-action 'none'",
         )
         response.headers["X-Content-Type-Options"] = "nosniff"
 
