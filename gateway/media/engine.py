@@ -50,14 +50,16 @@ class Negotiated:
     Attributes:
         sdp: our answer (from :meth:`MediaEngine.answer`), else ``""``.
         codec: encoding name as in rtpmap, e.g. ``"PCMU"``.
-        renegotiate_browser: the SIP side chose another codec than the browser
-            now sends; ask the browser for a new offer of the same generation.
-        video: encoding name of the video that is agreed (towards the browser before
-            the SIP side has spoken: the first common one), ``""`` without video.
+        renegotiate_browser: the SIP side chose another codec (of audio or video)
+            than the browser now sends, or limits the video; ask the browser for a
+            new offer of the same generation.
+        video: encoding name of the video both sides agreed on, e.g. ``"VP8"``; for
+            the browser, before the SIP side has spoken, the first common one; ``""``
+            without video.
         video_sends: the browser's video goes to the far end.
         video_receives: the far end's video goes to the browser.
-        video_offered: the SIP side's description has video that was left out because
-            the browser leg has none yet; it may be asked to add it.
+        video_offered: the SIP side's description has an active video that was left
+            out because the browser leg has none; the browser may be asked to add it.
     """
 
     sdp: str
@@ -90,7 +92,7 @@ class LegStatistics:
 
 @dataclass(frozen=True, slots=True)
 class MediaStatistics:
-    """Both legs at one moment; video's are None while there is none."""
+    """Both legs at one moment; those of video are None while there was none."""
 
     browser: LegStatistics = field(default_factory=LegStatistics)
     sip: LegStatistics = field(default_factory=LegStatistics)
@@ -136,7 +138,10 @@ class DigitReceived:
 
 @dataclass(frozen=True, slots=True)
 class KeyframeWanted:
-    """A leg's remote is to send a full picture, and RTCP cannot ask it (no AVPF)."""
+    """The remote of ``leg`` should send a keyframe and RTCP cannot tell it so.
+
+    Ask it another way (SIP INFO ``media_control``, RFC 5168), or not at all.
+    """
 
     call: MediaCallId
     leg: Leg
@@ -191,9 +196,10 @@ class MediaEngine(Protocol):
         """Send telephone-events towards the leg's remote; False: not negotiated."""
 
     async def request_keyframe(self, call: MediaCallId, leg: Leg) -> None:
-        """Ask the leg's remote for a full picture (PLI or FIR); without video: nothing.
+        """Ask the remote of ``leg`` for a keyframe; nothing happens without video.
 
-        For a peer's INFO with media_control (RFC 5168).
+        The call layer does so when the other leg's remote asked for one by other
+        means than RTCP (SIP INFO ``media_control``).
         """
 
     async def statistics(self, call: MediaCallId) -> MediaStatistics:
