@@ -2,7 +2,7 @@
 
 from gateway.activities.composer import compose, links
 from gateway.activities.dead_letters import DeadLetter, list_dead_letters, retry
-from gateway.activities.record import CallRecord
+from gateway.activities.record import CallRecord, InviteOfCall
 from gateway.activities.recovery import recover
 from gateway.activities.writer import ActivityChange, ActivityWriter
 
@@ -11,6 +11,7 @@ __all__ = [
     "ActivityWriter",
     "CallRecord",
     "DeadLetter",
+    "InviteOfCall",
     "compose",
     "links",
     "list_dead_letters",
