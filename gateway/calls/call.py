@@ -270,6 +270,10 @@ class Call:
                 self._fail(done, RequestError(kind, error.detail))
             except RequestError as error:
                 self._fail(done, error)
+            except Exception as error:
+                # A fault of ours, by which the call ends: nobody is to wait for it.
+                self._fail(done, error)
+                raise
             else:
                 if not done.done():
                     done.set_result(result)
@@ -631,7 +635,8 @@ class Call:
         now = self._services.now()
         self._machine.apply(CallInput.CONNECT, now=now)
         self._set_alarm(None, None)
-        self._services.journal.answered(self.user.key, self.call_id, now)
+        kept = self.record()
+        self._services.journal.answered(kept.user, kept.call_id, now)
         if self._when_answered is not None:
             self._when_answered()
         self._publish(CallAnsweredEvent, call=self.view())

@@ -105,8 +105,8 @@ class CallInvite:
         given = self.guest_pass
         return InviteRef(
             invite_id=given.invite_id,
-            subject=given.subject[:255],
-            guest=given.guest[:255],
+            subject=legible(given.subject),
+            guest=legible(given.guest),
         )
 
     def kept(self, own: CallRecord) -> CallRecord:
@@ -114,8 +114,8 @@ class CallInvite:
         given = self.guest_pass
         invite = InviteOfCall(
             invite_id=given.invite_id,
-            guest=given.guest,
-            subject=given.subject,
+            guest=legible(given.guest),
+            subject=legible(given.subject),
             host=given.host.key.user,
             about=given.about,
             is_attempt=self.is_guests,
@@ -129,7 +129,7 @@ class CallInvite:
             direction=CallDirection.INBOUND,
             number="",
             e164="",
-            display_name=given.guest,
+            display_name=invite.guest,
             record=own.record or given.contact,
             reason=None if own.reason is None else of_attempt(own.reason),
         )

@@ -449,7 +449,7 @@ class CallService:
         if call.is_over and kept.record is not None:
             self._services.journal.record_chosen(
                 call.user,
-                call.call_id,
+                kept.call_id,
                 kept.record,
                 None if kept.invite is None else kept.invite.about,
             )
