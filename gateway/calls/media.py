@@ -82,22 +82,22 @@ class CallMedia:
         negotiated = await self._engine.answer(self.media_id, Leg.SIP, offer)
         self.sip_must_be_reoffered = False
         self.video.sip_told()
-        self._agreed(negotiated)
+        self._agreed(negotiated.sdp, negotiated)
         return negotiated
 
     async def accept_sip(self, answer: str) -> Negotiated:
         """Take the far end's answer to our offer."""
         negotiated = await self._engine.accept(self.media_id, Leg.SIP, answer)
-        self._agreed(negotiated)
+        self._agreed(answer, negotiated)
         return negotiated
 
     async def request_keyframe(self) -> None:
         """Have the browser send a full picture."""
         await self._engine.request_keyframe(self.media_id, Leg.BROWSER)
 
-    def _agreed(self, negotiated: Negotiated) -> None:
+    def _agreed(self, answer: str, negotiated: Negotiated) -> None:
         self.sip_is_agreed = True
-        self.video.sip_agreed(negotiated)
+        self.video.sip_agreed(answer, negotiated)
 
     async def send_digits(self, digits: str) -> bool:
         """To the far end; False if it takes no telephone-events."""

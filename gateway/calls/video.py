@@ -3,8 +3,8 @@
 Whether a call has video follows from the descriptions alone (design 008). The browser
 *wants* it when its offer has an m=video and our answer took it; the SIP side was
 *told* so with the newest description that was made for it, and *has* video when the
-engine agreed on one with it. The SIP side is *behind* when the browser wants something
-else than it was told; a re-INVITE then tells it.
+answer, its own or ours, left it in. The SIP side is *behind* when the browser wants
+something else than it was told; a re-INVITE then tells it.
 
 Odd cases:
 
@@ -58,8 +58,9 @@ class CallVideo:
         self._told: Direction | None = None
         # Since then it was another, or the question was never answered.
         self._is_anew = False
-        # What the engine last said of both sides together.
         self._sip_has_video = False
+        # What the engine last said of both sides together.
+        self._is_agreed = False
         self._sends = False
         self._receives = False
         self._is_offered = False
@@ -67,7 +68,7 @@ class CallVideo:
     @property
     def view(self) -> VideoView:
         """As the browser protocol shows it."""
-        if self._wanted is not None and self._sip_has_video:
+        if self._wanted is not None and self._is_agreed:
             return VideoView(
                 state=VideoState.ACTIVE, sends=self._sends, receives=self._receives
             )
@@ -103,12 +104,10 @@ class CallVideo:
         self._told = self._wanted
         self._is_anew = False
 
-    def sip_agreed(self, agreed: Negotiated) -> None:
-        """The engine has negotiated with the SIP side."""
-        # When the browser gave it up meanwhile, what we told of it counts.
-        self._sip_has_video = bool(agreed.video) or (
-            agreed.video_offered and self._told is not None
-        )
+    def sip_agreed(self, answer: str, agreed: Negotiated) -> None:
+        """The engine has negotiated with the SIP side; ``answer`` is theirs or ours."""
+        self._sip_has_video = self._told is not None and _video(answer) is not None
+        self._is_agreed = bool(agreed.video)
         self._note(agreed)
 
     def sip_overtaken(self) -> None:

@@ -73,7 +73,10 @@ class Picture:
 
     browser: Direction | None = None
     sip: Direction | None = None
-    sip_has_spoken: bool = False
+    # The SIP side has spoken since the browser did.
+    is_settled: bool = False
+    # The SIP side's offer had video, and the browser had none.
+    is_left_out: bool = False
     # Whether the engine knows a video codec of the browser's.
     has_codec: bool = True
     is_offering: bool = False
@@ -83,18 +86,20 @@ class Picture:
         video = video_of(offer)
         if leg is Leg.BROWSER:
             self.browser = video if self.has_codec else None
-            port, taken = (9, self.browser) if self.browser else (0, video)
+            self.is_settled = False
+            port = 9 if self.browser else 0
         else:
-            self.sip, self.sip_has_spoken = video, True
             self.is_offering = False
-            both = self.browser is not None
-            port, taken = (6006 if both else 0), video
+            self.is_settled = True
+            self.sip = video if self.browser else None
+            self.is_left_out = video is not None and self.browser is None
+            port = 6006 if self.browser else 0
         self.version += 1
         sdp = f"answer to {offer}"
         if offer.startswith("v=0"):
-            answered = None if taken is None else taken.mirrored
+            answered = None if video is None else video.mirrored
             sdp = phone(answered, port=port, version=self.version)
-        return self._negotiated(leg, sdp)
+        return self._negotiated(sdp)
 
     def offer(self) -> str:
         self.is_offering = True
@@ -107,24 +112,19 @@ class Picture:
     def accept(self, answer: str) -> Negotiated:
         if not self.is_offering:
             raise MediaError(MediaErrorKind.WRONG_STATE, "there was no offer")
-        self.sip, self.sip_has_spoken = video_of(answer), True
-        return self._negotiated(Leg.SIP, "")
+        self.sip, self.is_settled, self.is_left_out = video_of(answer), True, False
+        return self._negotiated("")
 
-    def _negotiated(self, leg: Leg, sdp: str) -> Negotiated:
+    def _negotiated(self, sdp: str) -> Negotiated:
         up, down = self.browser, self.sip
-        is_agreed = up is not None and down is not None
-        is_ahead = leg is Leg.BROWSER and up is not None and not self.sip_has_spoken
+        if up is None or down is None:
+            name = "VP8" if up is not None and not self.is_settled else ""
+            is_offered = self.is_left_out and up is None
+            return Negotiated(sdp, "PCMU", video=name, video_offered=is_offered)
         return Negotiated(
             sdp,
             "PCMU",
-            video="VP8" if is_agreed or is_ahead else "",
-            video_sends=up is not None
-            and down is not None
-            and up.sends
-            and down.receives,
-            video_receives=up is not None
-            and down is not None
-            and down.sends
-            and up.receives,
-            video_offered=down is not None and up is None,
+            video="VP8",
+            video_sends=up.sends and down.receives,
+            video_receives=up.receives and down.sends,
         )

@@ -573,13 +573,15 @@ def test_a_told_far_end_is_never_behind(data: st.DataObject) -> None:
                 video.sip_told()
                 assert not video.sip_is_behind
             case "agreed":
+                answer = phone(data.draw(DIRECTIONS), port=data.draw(PORTS))
                 video.sip_agreed(
+                    answer,
                     Negotiated(
                         "",
                         "PCMU",
                         video=data.draw(st.sampled_from(["", "VP8"])),
                         video_offered=data.draw(B),
-                    )
+                    ),
                 )
             case _:
                 video.sip_overtaken()
@@ -590,3 +592,4 @@ def test_a_told_far_end_is_never_behind(data: st.DataObject) -> None:
 
 
 B = st.booleans()
+PORTS = st.sampled_from([0, 5006])
