@@ -14,10 +14,12 @@ import time
 import uuid
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
 from aiohttp import web
+from pydantic import SecretStr
 
 import sip
 from gateway import pages
@@ -27,7 +29,7 @@ from gateway.activities.recovery import recover
 from gateway.activities.writer import ActivityChange, ActivityWriter
 from gateway.calls.ports import CallLimits, Services
 from gateway.calls.service import CallService, TenantLine
-from gateway.config import Config, TenantSection, UserSection
+from gateway.config import Config, SipAccountSection, TenantSection, UserSection
 from gateway.crm.connector import Activity, Connector
 from gateway.crm.numbers import to_show
 from gateway.crm.salesforce import SalesforceConfig, SalesforceConnector
@@ -137,7 +139,7 @@ class Gateway:
             lambda call: self._compose(
                 call,
                 # A user who was removed meanwhile: the call was theirs all the same.
-                self._users.get(call.user) or User(call.user, call.user.user, ""),
+                self._users.get(call.owner) or User(call.owner, call.owner.user, ""),
                 connectors,
             ),
             self._now(),
@@ -283,9 +285,11 @@ class Gateway:
                     country=tenant.country,
                     crm_name="Salesforce" if tenant.salesforce else "",
                     connector=connectors.get(tenant.id),
+                    guest_account=_guest_account(tenant),
                 )
                 for tenant in self._tenants.values()
             },
+            rng=self._rng,
         )
 
     def _invites(
@@ -397,6 +401,27 @@ def _identity(tenant: TenantSection) -> TenantIdentity:
 
 
 def _account(tenant: TenantSection, user: UserSection) -> sip.Account:
+    return replace(
+        _line(tenant, user.sip),
+        display_name=user.name,
+        # Stable over restarts, so that a binding is replaced and not added.
+        instance_id=uuid.uuid5(uuid.NAMESPACE_OID, f"{tenant.id}/{user.id}").urn,
+    )
+
+
+def _guest_account(tenant: TenantSection) -> sip.Account | None:
+    """By which guests call; each attempt has a name of its own in it."""
+    if tenant.invites is None:
+        return None
+    # Without an account the application server knows us by our address.
+    return _line(
+        tenant,
+        tenant.invites.sip
+        or SipAccountSection(username="guests", password=SecretStr("")),
+    )
+
+
+def _line(tenant: TenantSection, account: SipAccountSection) -> sip.Account:
     server = tenant.application_server
     registrar = sip.Uri.parse(server.registrar)
     proxy = sip.Uri.parse(server.proxy) if server.proxy else registrar
@@ -406,14 +431,11 @@ def _account(tenant: TenantSection, user: UserSection) -> sip.Account:
         uri.host for uri in (registrar, proxy) if is_numeric(uri.host)
     )
     return sip.Account(
-        aor=sip.Uri("sip", user=user.sip.username, host=server.domain),
-        display_name=user.name,
-        username=user.sip.auth_username or user.sip.username,
-        password=sip.Secret(user.sip.password.get_secret_value()),
+        aor=sip.Uri("sip", user=account.username, host=server.domain),
+        username=account.auth_username or account.username,
+        password=sip.Secret(account.password.get_secret_value()),
         registrar=registrar,
         outbound_proxies=(proxy,),
-        # Stable over restarts, so that a binding is replaced and not added.
-        instance_id=uuid.uuid5(uuid.NAMESPACE_OID, f"{tenant.id}/{user.id}").urn,
         transport=server.transport,
         trusted_sources=trusted,
         expires_s=server.expires_s,

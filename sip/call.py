@@ -106,6 +106,8 @@ class Call(abc.ABC):
         """Offer a change of the session; ``OfferAnswered`` or ``OfferFailed`` follows.
 
         Waits while another offer is under way; of several that wait the last is sent.
+        One that waits while ``accept_offer`` is called is out of date and not sent:
+        ``OfferFailed(491)``.
         """
         if not self._is_ended:
             self._established().offer(sdp)

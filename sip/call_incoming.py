@@ -63,7 +63,7 @@ class IncomingCall(Call):
         self._own_session = Session(
             core,
             Dialog.as_callee(request, transaction.local_tag),
-            account=account,
+            digest=core.presence(account).digest,
             contact=contact,
             transport=transaction.source.transport,
             user=self,

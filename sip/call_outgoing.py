@@ -75,6 +75,8 @@ class OutgoingCall(Call):
         request.to_bytes()
         super().__init__(core, account, request, NameAddr(target), on_event)
         self.state = CallState.CALLING
+        # Held here: whoever owns the account may remove it before the last fork ends.
+        self._digest = presence.digest
         self._offer = offer
         self._cseq = request.cseq.number
         # Dialogs by remote tag, early ones and all that ever got a 2xx.
@@ -89,7 +91,7 @@ class OutgoingCall(Call):
             request,
             next_hops=next_hops,
             on_reply=self._replied,
-            digest=presence.digest,
+            digest=self._digest,
             next_cseq=self._next_cseq,
             transport=account.transport,
             trusts_targets=next_hops != (target,),
@@ -246,7 +248,7 @@ class OutgoingCall(Call):
         return Session(
             self._core,
             Dialog.as_caller(reply.request, reply.response),
-            account=self.account,
+            digest=self._digest,
             contact=self._contact,
             transport=self._transport,
             user=self,

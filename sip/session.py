@@ -8,6 +8,8 @@ peer (``receive_request``, ``receive_ack``), by its call, and by the clock.
   sent yet waits; of several that wait only the last is sent.
 * Our offer that got 491 is sent again after 2.1 to 4 s when the Call-ID is ours, else
   after up to 2 s (14.1).
+* An offer of ours that waits while we accept one of the peer's is out of date, in its
+  version too: it is not sent, and comes to nothing as if by 491.
 * A 2xx to INVITE is repeated until its ACK, at most for ``64*T1``: then BYE.
 * The callee sends no BYE before its 2xx is acknowledged (15).
 * A re-INVITE that fails leaves all as it was, save with 408 and 481 (12.2.1.2).
@@ -23,7 +25,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from sip.account import Account
 from sip.call_events import (
     NORMAL_CLEARING,
     NOT_ACKNOWLEDGED,
@@ -38,6 +39,7 @@ from sip.clock import TimerHandle
 from sip.compose import HeaderLines
 from sip.core import ALLOW, Core
 from sip.dialog import Dialog, DialogState
+from sip.digest import DigestClient
 from sip.errors import LocalProtocolError, ParseError
 from sip.exchange import Acknowledgement, Exchange, Reply
 from sip.headers import Reason
@@ -143,6 +145,8 @@ class Session:
     """See the module's text.
 
     Args:
+        digest: the account's credentials; kept beyond its registration, for its calls
+            go on.
         contact: ours in this dialog.
         transport: preferred for requests within it.
     """
@@ -152,7 +156,7 @@ class Session:
         core: Core,
         dialog: Dialog,
         *,
-        account: Account,
+        digest: DigestClient,
         contact: Uri,
         transport: Protocols | None,
         user: SessionUser,
@@ -160,8 +164,7 @@ class Session:
         self.dialog = dialog
         self.contact = contact
         self._core = core
-        # Kept beyond the account's registration: its calls go on.
-        self._digest = core.presence(account).digest
+        self._digest = digest
         self._transport = transport
         self._user = user
         self._incoming: _Incoming | None = None
@@ -208,6 +211,7 @@ class Session:
         incoming = self._take_incoming()
         if incoming is None:
             return
+        self._drop_queued_offer()
         transaction = incoming.transaction
         self.dialog.refresh_target(transaction.request)
         if transaction.request.method == "INVITE":
@@ -448,6 +452,11 @@ class Session:
             OfferFailed(488) if sdp is None else OfferAnswered(sdp)
         )
         self._send_queued()
+
+    def _drop_queued_offer(self) -> None:
+        if self._queued_offer is not None:
+            self._queued_offer = None
+            self._user.on_session_event(OfferFailed(491))
 
     def _wait_for_glare(self, sdp: str) -> None:
         span = GLARE_OWNER_S if self.dialog.is_caller else GLARE_OTHER_S

@@ -8,7 +8,7 @@ from gateway.activities.meetings import (
     meeting_of,
     no_show_of,
 )
-from gateway.activities.record import CallRecord
+from gateway.activities.record import CallRecord, InviteOfCall
 from gateway.activities.recovery import recover
 from gateway.activities.writer import ActivityChange, ActivityWriter
 
@@ -18,6 +18,7 @@ __all__ = [
     "CallRecord",
     "DeadLetter",
     "InviteFacts",
+    "InviteOfCall",
     "Invitee",
     "compose",
     "links",

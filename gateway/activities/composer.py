@@ -1,13 +1,14 @@
 """What is written about a call: one activity for every call and attempt. Pure.
 
 A call that a colleague or the desk phone answered is theirs to log, so it leaves
-none. Everything else does, with the words a rep would use.
+none; nor does the host's side of a guest's call, for the guest's attempt does.
+Everything else does, with the words a rep would use.
 """
 
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import assert_never
 
@@ -42,23 +43,29 @@ _INTERRUPTED = {
     EndReason.SERVER_UNAVAILABLE: "The telephone server became unavailable.",
     EndReason.FAILED: "The call broke off.",
 }
+_GUEST_LOST = "The connection to the guest's browser was lost."
+_TIME_OVER = "The time of the invite was over."
 
 
 def compose(call: CallRecord, user: User) -> Activity | None:
     """The activity of an ended call, None if it is not to be logged.
+
+    Args:
+        user: the call's owner (``call.owner``).
 
     Raises:
         ValueError: the call has not ended.
     """
     if call.ended_at is None or call.reason is None:
         raise ValueError("only an ended call has an activity")
-    outcome = outcome_of(call.reason, call.direction, call.answered_at is not None)
+    outcome = _outcome(call, call.reason)
     if outcome is None:
         return None
     talk_s = 0
     if call.answered_at is not None:
         talk_s = max(0, round(call.ended_at - call.answered_at))
-    who_id, what_id = ("", "") if call.record is None else links(call.record)
+    about = None if call.invite is None else call.invite.about
+    who_id, what_id = links(call.record, about)
     return Activity(
         key=f"call:{call.call_id}",
         user=CrmUser(
@@ -77,9 +84,33 @@ def compose(call: CallRecord, user: User) -> Activity | None:
     )
 
 
-def links(record: CrmRecord) -> tuple[str, str]:
-    """(who_id, what_id) of an activity that belongs to this record."""
-    return (record.id, "") if record.kind in PEOPLE else ("", record.id)
+def links(record: CrmRecord | None, about: CrmRecord | None = None) -> tuple[str, str]:
+    """(who_id, what_id) of an activity that belongs to ``record``.
+
+    ``about``: what it was about besides, such as the opportunity that the call's
+    invite was made from; where both are things, that is the closer one.
+    """
+    who_id = what_id = ""
+    for each in (about, record):
+        if each is None:
+            continue
+        if each.kind in PEOPLE:
+            who_id = each.id
+        else:
+            what_id = what_id or each.id
+    return who_id, what_id
+
+
+def _outcome(call: CallRecord, reason: EndReason) -> Outcome | None:
+    is_answered = call.answered_at is not None
+    if call.invite is None:
+        return outcome_of(reason, call.direction, is_answered)
+    if not call.invite.is_attempt:
+        return None
+    outcome = outcome_of(reason, call.direction, is_answered)
+    if outcome is not None and reason is EndReason.CLIENT_LOST:
+        return replace(outcome, note=_GUEST_LOST)
+    return outcome
 
 
 def outcome_of(
@@ -127,6 +158,8 @@ def outcome_of(
             return Outcome("Failed", _INTERRUPTED[reason])
         case EndReason.GATEWAY_RESTARTED:
             return Outcome("Interrupted", "The gateway was restarted.")
+        case EndReason.INVITE_OVER:
+            return Outcome("Missed" if inbound else "Cancelled", _TIME_OVER)
         case EndReason.FAILED:
             return Outcome("Failed")
         case _:
@@ -134,6 +167,8 @@ def outcome_of(
 
 
 def _outcome_of_answered(reason: EndReason) -> Outcome:
+    if reason is EndReason.INVITE_OVER:
+        return replace(_ANSWERED, note=_TIME_OVER)
     note = _INTERRUPTED.get(reason)
     return _ANSWERED if note is None else Outcome("Interrupted", note)
 
@@ -149,16 +184,24 @@ def _subject(call: CallRecord, user: User, outcome: Outcome) -> str:
     named = "" if call.record is None else call.record.name
     name = one_line(named) or one_line(call.display_name) or _number(call, user)
     ending = f", {outcome.words.lower()}"
-    start = f"Call {_PREPOSITIONS[call.direction]} {name[:MAX_NAME]}"
+    kind = "Call" if call.invite is None else "Video call"
+    start = f"{kind} {_PREPOSITIONS[call.direction]} {name[:MAX_NAME]}"
+    if call.invite is not None and (subject := one_line(call.invite.subject)):
+        start += f" (invite: {subject})"
     return start[: MAX_SUBJECT - len(ending)] + ending
 
 
 def _description(call: CallRecord, user: User, outcome: Outcome, talk_s: int) -> str:
     incoming = call.direction is CallDirection.INBOUND
-    lines = [f"{'Incoming' if incoming else 'Outgoing'} call, {outcome.words.lower()}"]
+    kind = "call" if call.invite is None else "video call"
+    direction = "Incoming" if incoming else "Outgoing"
+    lines = [f"{direction} {kind}, {outcome.words.lower()}"]
     if outcome.note:
         lines.append(outcome.note)
-    lines.append(f"Number: {_number(call, user)}")
+    if call.invite is None:
+        lines.append(f"Number: {_number(call, user)}")
+    elif subject := one_line(call.invite.subject):
+        lines.append(f"Invite: {subject}")
     shown = one_line(call.display_name)
     if shown:
         lines.append(f"Name shown: {shown}")

@@ -20,10 +20,18 @@ from typing import Any, TypeVar, assert_never
 
 import sip
 from gateway.activities.record import CallRecord
+from gateway.calls.guest_calls import CallInvite
+from gateway.calls.keyframes import (
+    CONTENT_TYPE,
+    PICTURE_FAST_UPDATE,
+    Paced,
+    asks_for_keyframe,
+)
 from gateway.calls.machine import CallInput, CallMachine, WrongState
 from gateway.calls.media import ERROR_KIND, SIP_STATUS, CallMedia
 from gateway.calls.outcome import of_cancel, of_rejection
 from gateway.calls.ports import Alarm, Services, SipLeg
+from gateway.calls.renegotiation import Renegotiation
 from gateway.crm.connector import CrmRecord
 from gateway.identity.users import User
 from gateway.media.engine import (
@@ -31,6 +39,7 @@ from gateway.media.engine import (
     BrowserLost,
     DigitReceived,
     EngineLost,
+    KeyframeWanted,
     Leg,
     MediaCallId,
     MediaError,
@@ -63,6 +72,7 @@ from gateway.sessions.wire import (
     MediaReason,
     Peer,
     Record,
+    VideoView,
 )
 
 logger = logging.getLogger(__name__)
@@ -82,7 +92,15 @@ T = TypeVar("T")
 
 
 class Call:
-    """See the module. Made by :class:`gateway.calls.service.CallService`."""
+    """See the module. Made by :class:`gateway.calls.service.CallService`.
+
+    Args:
+        record: the CRM record that the rep dialled from.
+        match: what is known of the other party already.
+        invite: the video invite it came by. A guest's own side shows nothing of the
+            CRM, and is kept as the host's.
+        on_answered: called once, when it is.
+    """
 
     def __init__(
         self,
@@ -94,6 +112,9 @@ class Call:
         *,
         services: Services,
         record: Record | None = None,
+        match: Match | None = None,
+        invite: CallInvite | None = None,
+        on_answered: Callable[[], None] | None = None,
     ) -> None:
         self.call_id = call_id
         self.user = user
@@ -101,12 +122,25 @@ class Call:
         self._services = services
         self._machine = CallMachine(direction, now=services.now())
         self._media = CallMedia(services.engine, media_id)
+        self._renegotiation = Renegotiation(
+            call_id,
+            self._media,
+            may_offer=lambda: self.state is CallState.ACTIVE,
+            on_agreed=self._ask_for_codec,
+            on_video_outcome=lambda: self._publish(CallUpdatedEvent, call=self.view()),
+        )
+        # What the rep was told of video last.
+        self._shown_video = VideoView()
+        self._far_keyframes = self._paced(self._ask_far_keyframe)
+        self._own_keyframes = self._paced(self._media.request_keyframe)
         # The branch whose early media is heard; the first that sends any.
         self._early_media_of: str | None = None
         self._leg: SipLeg | None = None
         # Whether the rep may see it: an incoming call not before it is kept.
         self.is_announced = direction is CallDirection.OUTBOUND
-        self._match = Match(
+        self.invite = invite
+        self._when_answered = on_answered
+        self._match = match or Match(
             state=MatchState.FOUND if record else MatchState.NONE,
             records=(record,) if record else (),
         )
@@ -152,12 +186,14 @@ class Call:
             sip_code=machine.sip_code,
             media_generation=self._media.generation,
             activity=self._activity,
+            invite=None if self.invite is None else self.invite.ref,
+            video=VideoView() if machine.is_over else self._media.video.view,
         )
 
     def record(self) -> CallRecord:
         """The call as it is kept."""
         machine = self._machine
-        return CallRecord(
+        own = CallRecord(
             call_id=self.call_id,
             user=self.user.key,
             direction=machine.direction,
@@ -171,6 +207,23 @@ class Call:
             reason=machine.end_reason,
             sip_code=machine.sip_code,
         )
+        return own if self.invite is None else self.invite.kept(own)
+
+    @property
+    def was_answered(self) -> bool:
+        return self._machine.answered_at is not None
+
+    @property
+    def is_guests(self) -> bool:
+        """Whether it is a guest's own side of a call by an invite."""
+        return self.invite is not None and self.invite.is_guests
+
+    @property
+    def _owner(self) -> User:
+        """Whose activity it is."""
+        if self.invite is not None and self.invite.is_guests:
+            return self.invite.guest_pass.host
+        return self.user
 
     def _record_meant(self) -> CrmRecord | None:
         """Whom the activity belongs to: never a guess among several."""
@@ -221,6 +274,10 @@ class Call:
                 self._fail(done, RequestError(kind, error.detail))
             except RequestError as error:
                 self._fail(done, error)
+            except Exception as error:
+                # A fault of ours, by which the call ends: nobody is to wait for it.
+                self._fail(done, error)
+                raise
             else:
                 if not done.done():
                     done.set_result(result)
@@ -258,12 +315,16 @@ class Call:
     def chosen(self, record: Record) -> None:
         """The rep chose or created the record of this call; also after the end."""
         self._chosen = record
+        if self.is_guests:
+            return
         records = (record, *(r for r in self._match.records if r.id != record.id))
         self._match = Match(state=MatchState.FOUND, records=records)
         self._publish(CallUpdatedEvent, call=self.view())
 
     def activity_changed(self, activity: ActivityView) -> None:
         """The activity writer's news about this call."""
+        if self.is_guests:
+            return
         self._activity = activity
         self._publish(CallUpdatedEvent, call=self.view())
 
@@ -288,13 +349,18 @@ class Call:
                 self._leg.hangup(None)
             self._finish(EndReason.FAILED)
         finally:
-            self._set_alarm(None, None)
-            if self._reopening is not None:
-                self._reopening.cancel()
-            await self._media.close()
-            while self._inbox:
-                # Requests that came too late learn that the call has ended.
-                await self._answer_late(self._inbox.popleft())
+            await self._free()
+
+    async def _free(self) -> None:
+        self._set_alarm(None, None)
+        if self._reopening is not None:
+            self._reopening.cancel()
+        self._far_keyframes.close()
+        self._own_keyframes.close()
+        await self._media.close()
+        while self._inbox:
+            # Requests that came too late learn that the call has ended.
+            await self._answer_late(self._inbox.popleft())
 
     async def _answer_late(self, job: Callable[[], Awaitable[None]]) -> None:
         try:
@@ -303,7 +369,21 @@ class Call:
             logger.debug("call %s: after its end: %s", self.call_id, error)
 
     def _publish(self, event: type[Event], **fields: object) -> None:
+        if isinstance(call := fields.get("call"), CallView):
+            self._shown_video = call.video
         self._services.publisher.publish(self.user.key, event, **fields)
+
+    def _show_video(self) -> None:
+        """Tell the rep, unless something else has told it already."""
+        if self._media.video.view != self._shown_video and not self.is_over:
+            self._publish(CallUpdatedEvent, call=self.view())
+
+    def _paced(self, job: Callable[[], Awaitable[None]]) -> Paced:
+        return Paced(
+            lambda: self._post(job),
+            now=self._services.now,
+            later=self._services.later,
+        )
 
     def _set_alarm(
         self, delay_s: float | None, then: Callable[[], Awaitable[None]] | None
@@ -319,6 +399,7 @@ class Call:
     def begin_incoming(self, leg: SipLeg) -> None:
         """An INVITE has come: keep it, then tell the rep and the caller."""
         self._leg = leg
+        self._media.video.invited(leg.remote_offer)
         self._services.journal.started(self.record())
         self._set_alarm(self._services.limits.no_answer_s, self._rang_too_long)
         # First in the inbox: whatever happens meanwhile waits for its turn.
@@ -346,17 +427,24 @@ class Call:
         Raises:
             RequestError: nothing was sent; the call is over and not recorded.
         """
+        is_recorded = False
         try:
             answered = await self._media.answer_browser(offer, 1)
             sip_offer = await self._media.offer_sip()
-        except MediaError as error:
-            await self._media.close()
+            self._services.journal.started(self.record())
+            is_recorded = True
+            if not await self._is_kept(DIAL_WITHIN_S):
+                logger.warning("call %s: dialled before it was kept", self.call_id)
+            self._leg = dial(sip_offer, self.sip_event)
+        except BaseException as error:
+            if is_recorded:
+                self._finish(EndReason.FAILED)
             self._machine.end(EndReason.MEDIA_FAILED, now=self._services.now())
-            raise RequestError(ERROR_KIND[error.kind], error.detail) from None
-        self._services.journal.started(self.record())
-        if not await self._is_kept(DIAL_WITHIN_S):
-            logger.warning("call %s: dialled before it was kept", self.call_id)
-        self._leg = dial(sip_offer, self.sip_event)
+            await self._free()
+            if isinstance(error, MediaError):
+                kind = ERROR_KIND[error.kind]
+                raise RequestError(kind, error.detail) from None
+            raise
         self._set_alarm(self._services.limits.no_answer_s, self._rang_too_long)
         return answered.sdp
 
@@ -406,6 +494,8 @@ class Call:
         if leg.is_ended:
             # The caller's CANCEL came first; its event says how the call ends.
             raise WrongState("the caller hung up")
+        if leg.remote_offer is None:
+            self._renegotiation.offered_when_asked()
         self._connected()
         return answer
 
@@ -443,9 +533,9 @@ class Call:
             "call %s media offer: %s, generation %d", self.call_id, reason, generation
         )
         negotiated = await self._media.answer_browser(offer, generation)
-        if self._media.sip_must_be_reoffered and self._leg is not None:
-            self._media.sip_must_be_reoffered = False
-            self._leg.reinvite(await self._media.offer_sip())
+        if self._leg is not None:
+            await self._renegotiation.tell_far_end(self._leg)
+        self._show_video()
         return negotiated.sdp, self._media.generation
 
     async def send_digits(self, digits: str) -> None:
@@ -474,27 +564,34 @@ class Call:
             else EndReason.CLIENT_LOST
         )
 
+    async def invite_over(self) -> None:
+        """The time of the invite it came by is over."""
+        self._drop_leg(480)
+        self._finish(EndReason.INVITE_OVER)
+
     # SIP ------------------------------------------------------------------------------
 
     async def _on_sip(self, event: sip.CallEvent) -> None:
         if self.is_over:
             return
+        await self._take_sip(event)
+        self._show_video()
+
+    async def _take_sip(self, event: sip.CallEvent) -> None:
         match event:
             case sip.Progress():
                 await self._on_progress(event)
             case sip.Answered():
                 await self._on_answered(event)
             case sip.Confirmed():
-                if event.sdp is not None and not self._media.sip_is_agreed:
-                    await self._accept_sip(event.sdp)
+                await self._renegotiation.confirmed(self._require_leg(), event.sdp)
             case sip.Offer():
-                await self._on_sip_offer(event.sdp)
+                leg = self._require_leg()
+                await self._renegotiation.far_end_offers(leg, event.sdp)
             case sip.OfferAnswered():
-                await self._accept_sip(event.sdp)
+                await self._renegotiation.answered(self._require_leg(), event.sdp)
             case sip.OfferFailed():
-                logger.warning(
-                    "call %s: re-INVITE refused with %d", self.call_id, event.status
-                )
+                await self._renegotiation.failed(self._require_leg(), event.status)
             case sip.Rejected():
                 if event.local:
                     self._finish(EndReason.SERVER_UNAVAILABLE)
@@ -507,7 +604,8 @@ class Call:
             case sip.Failed():
                 self._finish(EndReason.FAILED)
             case sip.InfoReceived():
-                logger.debug("call %s: INFO %s", self.call_id, event.content_type)
+                if asks_for_keyframe(event.content_type, event.body):
+                    self._own_keyframes.ask()
             case sip.LocalEnd():
                 self._finish(EndReason.FAILED)
             case _:
@@ -544,19 +642,7 @@ class Call:
             self._finish(EndReason.NO_COMMON_CODEC)
             return
         self._connected()
-
-    async def _on_sip_offer(self, offer: str | None) -> None:
-        leg = self._require_leg()
-        try:
-            if offer is None:
-                leg.accept_offer(await self._media.offer_sip())
-                return
-            negotiated = await self._media.answer_sip(offer)
-        except MediaError as error:
-            leg.reject_offer(SIP_STATUS[error.kind])
-            return
-        leg.accept_offer(negotiated.sdp)
-        self._ask_for_codec(negotiated)
+        await self._renegotiation.tell_far_end(self._require_leg())
 
     async def _accept_sip(self, sdp: str) -> None:
         self._ask_for_codec(await self._media.accept_sip(sdp))
@@ -565,7 +651,10 @@ class Call:
         now = self._services.now()
         self._machine.apply(CallInput.CONNECT, now=now)
         self._set_alarm(None, None)
-        self._services.journal.answered(self.user.key, self.call_id, now)
+        kept = self.record()
+        self._services.journal.answered(kept.user, kept.call_id, now)
+        if self._when_answered is not None:
+            self._when_answered()
         self._publish(CallAnsweredEvent, call=self.view())
 
     # Media ----------------------------------------------------------------------------
@@ -596,10 +685,18 @@ class Call:
             case EngineLost():
                 self._media.lost()
                 await self._reopen_media(until=self._services.now() + REOPEN_WITHIN_S)
+            case KeyframeWanted():
+                # The browser always understands RTCP.
+                if event.leg is Leg.SIP and self.state is CallState.ACTIVE:
+                    self._far_keyframes.ask()
             case SipMediaStarted():
                 logger.debug("call %s: first RTP from the far end", self.call_id)
             case _:
                 assert_never(event)
+
+    async def _ask_far_keyframe(self) -> None:
+        if self._leg is not None and self.state is CallState.ACTIVE:
+            self._leg.info(CONTENT_TYPE, PICTURE_FAST_UPDATE)
 
     async def _reopen_media(self, *, until: float) -> None:
         """A new worker, as soon as there is one; a new offer; a re-INVITE."""
@@ -648,12 +745,14 @@ class Call:
         if not self._machine.end(reason, now=self._services.now(), sip_code=sip_code):
             return
         logger.info("= call %s ENDED (%s)", self.call_id, reason.value)
-        self._activity = self._services.journal.ended(
-            self.user,
+        activity = self._services.journal.ended(
+            self._owner,
             self.record(),
             match_is_open=self._match.state
             in (MatchState.SEARCHING, MatchState.FAILED),
         )
+        if not self.is_guests:
+            self._activity = activity
         self._publish(CallEndedEvent, call=self.view())
         self._wake.set()
 

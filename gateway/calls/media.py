@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from gateway.calls.video import CallVideo
 from gateway.media.engine import (
     Leg,
     MediaCallId,
@@ -46,6 +47,7 @@ class CallMedia:
         self.sip_is_agreed = False
         # The engine's SIP side is new: the far end must be told by a re-INVITE.
         self.sip_must_be_reoffered = False
+        self.video = CallVideo()
         self._engine = engine
         self._is_open = False
 
@@ -56,23 +58,46 @@ class CallMedia:
             self.media_id, Leg.BROWSER, offer, generation=generation
         )
         self.generation = generation
+        self.video.browser_agreed(
+            offer,
+            negotiated,
+            sip_has_spoken=self.sip_is_agreed and not self.sip_must_be_reoffered,
+        )
         return negotiated
+
+    @property
+    def sip_is_behind(self) -> bool:
+        """The far end must be told by a re-INVITE what is new on our side."""
+        return self.sip_must_be_reoffered or self.video.sip_is_behind
 
     async def offer_sip(self) -> str:
         """Our offer to the far end."""
-        return await self._engine.offer(self.media_id, Leg.SIP)
+        sdp = await self._engine.offer(self.media_id, Leg.SIP)
+        self.sip_must_be_reoffered = False
+        self.video.sip_told()
+        return sdp
 
     async def answer_sip(self, offer: str) -> Negotiated:
         """Our answer to the far end's offer."""
         negotiated = await self._engine.answer(self.media_id, Leg.SIP, offer)
-        self.sip_is_agreed = True
+        self.sip_must_be_reoffered = False
+        self.video.sip_told()
+        self._agreed(negotiated.sdp, negotiated)
         return negotiated
 
     async def accept_sip(self, answer: str) -> Negotiated:
         """Take the far end's answer to our offer."""
         negotiated = await self._engine.accept(self.media_id, Leg.SIP, answer)
-        self.sip_is_agreed = True
+        self._agreed(answer, negotiated)
         return negotiated
+
+    async def request_keyframe(self) -> None:
+        """Have the browser send a full picture."""
+        await self._engine.request_keyframe(self.media_id, Leg.BROWSER)
+
+    def _agreed(self, answer: str, negotiated: Negotiated) -> None:
+        self.sip_is_agreed = True
+        self.video.sip_agreed(answer, negotiated)
 
     async def send_digits(self, digits: str) -> bool:
         """To the far end; False if it takes no telephone-events."""

@@ -31,6 +31,24 @@ _ANSWERED_ELSEWHERE = {("SIP", 200), ("Q.850", 26)}
 _DECLINED_ELSEWHERE = {("SIP", 600), ("SIP", 603), ("Q.850", 21)}
 
 
+# What a guest's call means to the host whom it was for. A host whom the server does
+# not find (404) or reach (480) has no device there now.
+_OF_ATTEMPT = {
+    EndReason.HUNG_UP_HERE: EndReason.HUNG_UP_THERE,
+    EndReason.HUNG_UP_THERE: EndReason.HUNG_UP_HERE,
+    EndReason.CANCELLED_HERE: EndReason.MISSED,
+    EndReason.NO_ANSWER: EndReason.MISSED,
+    EndReason.UNREACHABLE: EndReason.MISSED,
+    EndReason.UNKNOWN_NUMBER: EndReason.MISSED,
+    EndReason.DECLINED_THERE: EndReason.DECLINED_HERE,
+}
+
+
+def of_attempt(reason: EndReason) -> EndReason:
+    """Why a guest's call ended, from its host's point of view."""
+    return _OF_ATTEMPT.get(reason, reason)
+
+
 def of_rejection(status: int) -> EndReason:
     """Why an outgoing call was not answered, from its final status (300 to 699)."""
     if status in _OF_STATUS:

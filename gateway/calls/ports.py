@@ -53,7 +53,10 @@ class Telephony(Protocol):
         offer: str,
         on_event: Callable[[CallEvent], None],
     ) -> SipLeg:
-        """Send an INVITE."""
+        """Send an INVITE; the account need not be registered."""
+
+    def remove_account(self, account: Account) -> None:
+        """Forget an account that was made for one call; calls that exist go on."""
 
 
 class Journal(Protocol):
@@ -70,12 +73,22 @@ class Journal(Protocol):
     ) -> ActivityView:
         """It is over: keep it and its activity, in one transaction.
 
+        ``user`` is whose activity it is, which a guest's attempt's user is not.
         ``match_is_open``: the CRM has not said yet who the other party is, so the
         activity is matched when it is written.
         """
 
-    def record_chosen(self, user: User, call_id: str, record: CrmRecord) -> None:
-        """The rep named its CRM record after the end: the activity moves there."""
+    def record_chosen(
+        self,
+        user: User,
+        call_id: str,
+        record: CrmRecord,
+        about: CrmRecord | None = None,
+    ) -> None:
+        """The rep named its CRM record after the end: the activity moves there.
+
+        ``about``: what it is about besides, as before.
+        """
 
     async def flush(self) -> None:
         """Wait until all that was said is kept, wherever."""
@@ -84,6 +97,45 @@ class Journal(Protocol):
         self, user: UserKey, *, limit: int, before: float | None
     ) -> tuple[CallView, ...]:
         """Ended calls, newest first; ``before`` is a Unix time of their start."""
+
+
+@dataclass(frozen=True, slots=True)
+class GuestPass:
+    """Leave for one guest to call one host now.
+
+    Attributes:
+        guest: their name; ``subject`` of the invite.
+        host: who is called: the user who invited.
+        contact: who the guest is in the CRM, None if nobody was named.
+        about: the CRM record that the invite was made from.
+        ends_at: Unix seconds; whoever gave the pass ends the calls then.
+    """
+
+    invite_id: str
+    guest_id: str
+    guest: str
+    subject: str
+    host: User
+    contact: CrmRecord | None
+    about: CrmRecord | None
+    ends_at: float
+
+
+class Invites(Protocol):
+    """What calls need of the video invites."""
+
+    async def admit(self, guest: User) -> GuestPass:
+        """May this guest call now?
+
+        Raises:
+            RequestError: too early, too late, cancelled, or whatever else is so.
+        """
+
+    def call_changed(
+        self, invite_id: str, guest_id: str, *, in_call: bool, answered: bool
+    ) -> None:
+        """A guest's call has begun, was answered, or is over (``in_call`` False;
+        ``answered`` then says whether it ever was)."""
 
 
 class Alarm(Protocol):

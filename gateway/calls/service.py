@@ -9,15 +9,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import uuid
 from collections import OrderedDict
-from collections.abc import Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import sip
+from gateway.calls import policy
 from gateway.calls.call import Call
-from gateway.calls.ports import Services, Telephony
+from gateway.calls.guest_calls import (
+    CallInvite,
+    GuestCalls,
+    GuestCounters,
+    legible,
+)
+from gateway.calls.ports import Invites, Services, Telephony
 from gateway.crm.connector import (
     Connector,
     ContactDraft,
@@ -51,10 +59,10 @@ LEAVING_AT_ONCE = 250
 
 @dataclass(slots=True)
 class _Desk:
-    """One user's telephone, from sign-in to sign-out."""
+    """One user's telephone, from sign-in to sign-out; a guest has no registration."""
 
     user: User
-    registration: sip.Registration
+    registration: sip.Registration | None
     state: wire.Registration
     is_attached: bool = True
     calls: dict[str, Call] = field(default_factory=dict)
@@ -63,12 +71,17 @@ class _Desk:
 
 @dataclass(frozen=True, slots=True)
 class TenantLine:
-    """What calls need to know of a tenant."""
+    """What calls need to know of a tenant.
+
+    ``guest_account``: by which guests of its invites call, each in a name of its own;
+    None: no guest may.
+    """
 
     domain: str
     country: str
     crm_name: str = ""
     connector: Connector | None = None
+    guest_account: sip.Account | None = None
 
 
 @dataclass(slots=True)
@@ -85,6 +98,9 @@ class CallService:
 
     :meth:`run` must be running, in a task that the caller owns, before the first
     session opens; :meth:`close` ends every call and every registration.
+
+    Args:
+        rng: names the attempts of guests.
     """
 
     def __init__(
@@ -94,6 +110,7 @@ class CallService:
         telephony: Telephony,
         accounts: Mapping[UserKey, sip.Account],
         tenants: Mapping[str, TenantLine],
+        rng: random.Random | None = None,
     ) -> None:
         self._services = services
         self._telephony = telephony
@@ -101,10 +118,20 @@ class CallService:
         self._tenants = tenants
         self._users_of = {account: key for key, account in accounts.items()}
         self._desks: dict[UserKey, _Desk] = {}
+        self._guests = GuestCalls(
+            now=services.now,
+            rng=rng or random.SystemRandom(),
+            telephony=telephony,
+            accounts=accounts,
+        )
         self._by_media: dict[str, Call] = {}
         self._jobs: asyncio.Queue[Coroutine[Any, Any, None] | None] = asyncio.Queue()
         self.counters = CallCounters()
         services.engine.subscribe(self._on_media)
+
+    def use_invites(self, invites: Invites) -> None:
+        """Let guests call by these; before the first session opens."""
+        self._guests.invites = invites
 
     # Life -----------------------------------------------------------------------------
 
@@ -143,17 +170,29 @@ class CallService:
         return sum(len(desk.calls) for desk in self._desks.values())
 
     @property
+    def guest_counters(self) -> GuestCounters:
+        return self._guests.counters
+
+    @property
     def registrations(self) -> Mapping[wire.RegistrationState, int]:
-        """Desks by the state of their registration."""
+        """Reps' desks by the state of their registration."""
         counts = dict.fromkeys(wire.RegistrationState, 0)
         for desk in self._desks.values():
-            counts[desk.state.state] += 1
+            if desk.registration is not None:
+                counts[desk.state.state] += 1
         return counts
 
     # Sessions -------------------------------------------------------------------------
 
     async def session_opened(self, user: User) -> None:
-        """Bring up the user's phone account."""
+        """Bring up the user's phone account; guests have none."""
+        if user.is_guest:
+            self._desks[user.key] = _Desk(
+                user,
+                None,
+                wire.Registration(state=wire.RegistrationState.UNREGISTERED),
+            )
+            return
         account = self._accounts[user.key]
 
         def changed(state: sip.RegistrationState) -> None:
@@ -182,7 +221,8 @@ class CallService:
                 await call.request(call.hang_up if signed_out else call.abandon)
             except RequestError as error:
                 logger.debug("call %s had ended: %s", call.call_id, error)
-        await desk.registration.stop()
+        if desk.registration is not None:
+            await desk.registration.stop()
 
     def session_attached(self, user: User) -> None:
         if (desk := self._desks.get(user.key)) is not None:
@@ -203,6 +243,7 @@ class CallService:
                 number=user.number,
                 tenant=user.key.tenant,
                 company=user.company,
+                role=wire.UserRole.GUEST if user.is_guest else wire.UserRole.REP,
             ),
             registration=desk.state
             if desk is not None
@@ -210,7 +251,7 @@ class CallService:
             calls=tuple(c.view() for c in desk.calls.values() if c.is_announced)
             if desk
             else (),
-            crm=tenant.crm_name,
+            crm="" if user.is_guest else tenant.crm_name,
             country=tenant.country,
             server_time=int(self._services.now() * 1000),
         )
@@ -237,12 +278,15 @@ class CallService:
 
     async def perform(self, user: User, method: str, params: wire.Wire) -> wire.Wire:
         """Any request of the browser protocol that is not the session's own."""
+        policy.check(user, method)
         desk = self._desks.get(user.key)
         if desk is None:
             raise RequestError(ErrorKind.SESSION_UNKNOWN, "No session.", retryable=True)
         match params:
             case wire.CallCreate():
                 return await self._create(desk, params)
+            case wire.CallJoin():
+                return await self._join(desk, params)
             case wire.CallAnswer():
                 return await self._answer(desk, params)
             case wire.CallReject():
@@ -276,7 +320,8 @@ class CallService:
             case wire.HistoryList():
                 return wire.HistoryListResult(calls=await self._history(desk, params))
             case wire.RegistrationRetry():
-                desk.registration.retry()
+                if desk.registration is not None:
+                    desk.registration.retry()
                 return wire.Empty()
             case _:
                 raise RequestError(ErrorKind.METHOD_UNKNOWN, f"No method {method}.")
@@ -299,14 +344,8 @@ class CallService:
     async def _create(
         self, desk: _Desk, params: wire.CallCreate
     ) -> wire.CallAnswerResult:
-        user, limits = desk.user, self._services.limits
-        if params.call_id in desk.calls or params.call_id in desk.ended:
-            raise RequestError(ErrorKind.OP_CONFLICT, "The call id is used already.")
-        if len(desk.calls) >= limits.max_per_user:
-            raise RequestError(
-                ErrorKind.CALL_LIMIT,
-                f"Not more than {limits.max_per_user} calls at once.",
-            )
+        user = desk.user
+        self._check_room(desk, params.call_id, self._services.limits.max_per_user)
         if desk.state.state is not wire.RegistrationState.REGISTERED:
             raise RequestError(
                 ErrorKind.REGISTRAR_DOWN,
@@ -323,15 +362,56 @@ class CallService:
             _peer(number, ""),
             record=params.record,
         )
-        account = self._accounts[user.key]
+        return await self._dial(
+            desk, call, params.offer, self._accounts[user.key], target
+        )
+
+    async def _join(self, desk: _Desk, params: wire.CallJoin) -> wire.CallAnswerResult:
+        """A guest calls the host of the invite: its address, and no other."""
+        account = self._tenants[desk.user.key.tenant].guest_account
+        self._check_room(desk, params.call_id, 1)
+        given = await self._guests.admit(desk.user, account)
+        # Another request may have come first while the pass was made out.
+        self._check_room(desk, params.call_id, 1)
+        assert account is not None
+        attempt = self._guests.begin(given, account)
+        attempt.call = self._new_call(
+            desk,
+            params.call_id,
+            CallDirection.OUTBOUND,
+            Peer(number="", display_name=legible(given.host.name)),
+            invite=CallInvite(attempt, is_guests=True),
+            on_answered=lambda: self._guests.answered(attempt),
+        )
+        return await self._dial(
+            desk, attempt.call, params.offer, attempt.account, attempt.target
+        )
+
+    def _check_room(self, desk: _Desk, call_id: str, at_most: int) -> None:
+        """Whether the user may begin a call of this id."""
+        if call_id in desk.calls or call_id in desk.ended:
+            raise RequestError(ErrorKind.OP_CONFLICT, "The call id is used already.")
+        if len(desk.calls) >= at_most:
+            raise RequestError(
+                ErrorKind.CALL_LIMIT, f"Not more than {at_most} calls at once."
+            )
+
+    async def _dial(
+        self,
+        desk: _Desk,
+        call: Call,
+        offer: str,
+        account: sip.Account,
+        target: sip.Uri,
+    ) -> wire.CallAnswerResult:
         try:
             answer = await call.begin_outgoing(
-                params.offer,
-                lambda offer, on_event: self._telephony.call(
-                    account, target, offer, on_event
+                offer,
+                lambda sdp, on_event: self._telephony.call(
+                    account, target, sdp, on_event
                 ),
             )
-        except RequestError:
+        except BaseException:
             self._forget(desk, call)
             raise
         self._begin(desk, call)
@@ -362,9 +442,21 @@ class CallService:
         """The call is about this record, even when it is over and logged."""
         # The rep said so: as good as an equal number.
         call.chosen(record.model_copy(update={"certainty": "exact"}))
-        meant = call.record().record
-        if call.is_over and meant is not None:
-            self._services.journal.record_chosen(call.user, call.call_id, meant)
+        self._keep_choice(call)
+        if call.invite is not None and (attempt := call.invite.attempt.call):
+            # That is where the activity is.
+            attempt.chosen(record.model_copy(update={"certainty": "exact"}))
+            self._keep_choice(attempt)
+
+    def _keep_choice(self, call: Call) -> None:
+        kept = call.record()
+        if call.is_over and kept.record is not None:
+            self._services.journal.record_chosen(
+                call.user,
+                kept.call_id,
+                kept.record,
+                None if kept.invite is None else kept.invite.about,
+            )
 
     async def _create_contact(
         self, desk: _Desk, params: wire.ContactCreate
@@ -437,15 +529,31 @@ class CallService:
         tenant = self._tenants[desk.user.key.tenant]
         # Believed because the account takes calls from its own server only.
         identity = leg.asserted_identity or leg.remote
-        shown = _legible(identity.uri.user or identity.uri.host)
-        name = _legible(identity.display_name or "")
-        try:
-            peer = _peer(normalise(shown, tenant.country), name)
-        except NumberError:
-            peer = Peer(number=shown, display_name=name)
-        call = self._new_call(desk, str(uuid.uuid4()), CallDirection.INBOUND, peer)
+        shown = legible(identity.uri.user or identity.uri.host)
+        name = legible(identity.display_name or "")
+        invite = self._guests.find(
+            desk.user.key, leg.remote, leg.asserted_identity, tenant.guest_account
+        )
+        match: Match | None = None
+        if invite is not None and invite.is_certain:
+            peer = Peer(number="", display_name=legible(invite.guest_pass.guest))
+        else:
+            try:
+                peer = _peer(normalise(shown, tenant.country), name)
+            except NumberError:
+                peer = Peer(number=shown, display_name=name)
+        if invite is not None and (contact := invite.contact) is not None:
+            match = Match(state=MatchState.FOUND, records=(_wire_record(contact),))
+        call = self._new_call(
+            desk,
+            str(uuid.uuid4()),
+            CallDirection.INBOUND,
+            peer,
+            match=match,
+            invite=invite,
+        )
         leg.on_event = call.sip_event
-        if peer.e164 and tenant.connector is not None:
+        if peer.e164 and tenant.connector is not None and invite is None:
             call.begin_search()
         call.begin_incoming(leg)
         self._begin(desk, call)
@@ -455,14 +563,40 @@ class CallService:
                 lambda: self._nobody_came(desk, call),
             )
 
+    # Invites ----------------------------------------------------------------------
+
+    def calls_of_invite(self, tenant: str, invite_id: str) -> tuple[CallView, ...]:
+        """Calls of the invite's guests that go on, as the guests see them."""
+        return tuple(
+            call.view() for call in self._of_invite(tenant, invite_id) if call.is_guests
+        )
+
+    async def end_invite(self, tenant: str, invite_id: str) -> None:
+        """Its time is over, or it was cancelled: end its calls, on both sides."""
+        async with asyncio.TaskGroup() as group:
+            for call in self._of_invite(tenant, invite_id):
+                group.create_task(self._end(call, call.invite_over))
+
+    def _of_invite(self, tenant: str, invite_id: str) -> tuple[Call, ...]:
+        """Both sides' calls; none that only may be the invite's."""
+        return tuple(
+            call
+            for key, desk in self._desks.items()
+            if key.tenant == tenant
+            for call in desk.calls.values()
+            if call.invite is not None
+            and call.invite.is_certain
+            and call.invite.guest_pass.invite_id == invite_id
+        )
+
     def _nobody_came(self, desk: _Desk, call: Call) -> None:
         if not desk.is_attached and call.state is wire.CallState.RINGING:
-            self._jobs.put_nowait(self._abandon(call))
+            self._jobs.put_nowait(self._end(call, call.abandon))
 
     @staticmethod
-    async def _abandon(call: Call) -> None:
+    async def _end(call: Call, how: Callable[[], Awaitable[None]]) -> None:
         try:
-            await call.request(call.abandon)
+            await call.request(how)
         except RequestError as error:
             logger.debug("call %s had ended: %s", call.call_id, error)
 
@@ -474,6 +608,9 @@ class CallService:
         peer: Peer,
         *,
         record: wire.Record | None = None,
+        match: Match | None = None,
+        invite: CallInvite | None = None,
+        on_answered: Callable[[], None] | None = None,
     ) -> Call:
         call = Call(
             call_id,
@@ -484,6 +621,9 @@ class CallService:
             peer,
             services=self._services,
             record=record,
+            match=match,
+            invite=invite,
+            on_answered=on_answered,
         )
         desk.calls[call_id] = call
         self._by_media[call.media_id] = call
@@ -495,6 +635,9 @@ class CallService:
         tenant = self._tenants[desk.user.key.tenant]
         view = call.view()
         if view.match.state is MatchState.FOUND or tenant.connector is None:
+            return
+        if call.invite is not None:
+            # Whom it is with is said by the invite, or by the rep.
             return
         if call.peer.e164:
             self._jobs.put_nowait(self._search(call, tenant.connector))
@@ -516,6 +659,8 @@ class CallService:
     def _forget(self, desk: _Desk, call: Call) -> None:
         desk.calls.pop(call.call_id, None)
         self._by_media.pop(call.media_id, None)
+        if call.invite is not None and call.is_guests:
+            self._guests.end(call.invite.attempt, answered=call.was_answered)
 
     async def _search(self, call: Call, connector: Connector) -> None:
         """Ask the CRM who it is; never in the way of the call."""
@@ -548,15 +693,6 @@ class CallService:
         call = self._by_media.get(event.call)
         if call is not None:
             call.media_event(event)
-
-
-def _legible(text: str) -> str:
-    """What SIP said, fit to show: at most 255 characters, none of control.
-
-    Bytes that were no UTF-8 become replacement characters.
-    """
-    clean = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    return "".join(character for character in clean if character.isprintable())[:255]
 
 
 def _peer(number: Number, display_name: str) -> Peer:

@@ -33,6 +33,8 @@ class Calls(Protocol):
     def registrations(self) -> Mapping[Any, int]: ...
     @property
     def counters(self) -> Any: ...
+    @property
+    def guest_counters(self) -> Any: ...
 
 
 class Sessions(Protocol):
@@ -132,6 +134,7 @@ class ServiceReadings:
             yield _gauge(f"media_{name}", help_, media.pop(name, 0))
         for name, numbers in (
             ("session_events", _numbers(sessions.counters)),
+            ("guest_call_events", _numbers(self._calls.guest_counters)),
             ("media_events", media),
             ("sip_events", dict(self._agent.counters)),
             ("journal_events", _numbers(self._journal.counters)),

@@ -26,7 +26,12 @@ from gateway.storage.outbox_rows import (
     replace_activity,
     view_of,
 )
-from gateway.storage.serial import record_from_json, record_to_json
+from gateway.storage.serial import (
+    invite_from_json,
+    invite_to_json,
+    record_from_json,
+    record_to_json,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -233,6 +238,7 @@ class CallJournal:
             "e164": call.e164[:32],
             "display_name": call.display_name[:255],
             "record": record_to_json(call.record),
+            "invite": invite_to_json(call.invite),
             "started_at": call.started_at,
             "answered_at": call.answered_at,
             "seen_at": call.answered_at or call.started_at,
@@ -257,6 +263,7 @@ def _call(row: Row[Any]) -> CallRecord:
         e164=row.e164,
         display_name=row.display_name,
         record=record_from_json(row.record),
+        invite=invite_from_json(row.invite),
         started_at=row.started_at,
         answered_at=row.answered_at,
         ended_at=row.ended_at,

@@ -26,6 +26,7 @@ from gateway.sessions.wire import (
     CallState,
     CallView,
     ErrorKind,
+    InviteRef,
     Match,
     MatchState,
     Peer,
@@ -75,6 +76,7 @@ class Chosen:
     call_id: str
     record: CrmRecord
     at: float
+    about: CrmRecord | None = None
 
 
 Entry = Started | Answered | Ended | Chosen
@@ -96,7 +98,8 @@ class JournalWriter:
 
     Args:
         compose: the activity of an ended call, None if it is not to be logged.
-        links: a record's (who_id, what_id) in an activity.
+        links: (who_id, what_id) in an activity of a record, and of what it is about
+            besides.
         number_to_show: (user, number, e164) as a person reads it.
         on_committed: told of each activity that is in the database or has changed:
             wake the writer of activities.
@@ -109,7 +112,7 @@ class JournalWriter:
         *,
         spool: Spool,
         compose: Callable[[CallRecord, User], Activity | None],
-        links: Callable[[CrmRecord], tuple[str, str]],
+        links: Callable[[CrmRecord, CrmRecord | None], tuple[str, str]],
         number_to_show: Callable[[UserKey, str, str], str],
         on_committed: Callable[[], None],
         now: Callable[[], float],
@@ -164,9 +167,15 @@ class JournalWriter:
             state=ActivityState.NONE if activity is None else ActivityState.WAITING
         )
 
-    def record_chosen(self, user: User, call_id: str, record: CrmRecord) -> None:
+    def record_chosen(
+        self,
+        user: User,
+        call_id: str,
+        record: CrmRecord,
+        about: CrmRecord | None = None,
+    ) -> None:
         """The rep named its CRM record after the end: the activity moves there."""
-        self._put(Chosen(user.key, call_id, record, self._now()))
+        self._put(Chosen(user.key, call_id, record, self._now(), about))
 
     async def history(
         self, user: UserKey, *, limit: int, before: float | None
@@ -313,8 +322,8 @@ class JournalWriter:
                 await self._journal.answered(user, call_id, at)
             case Ended(call, activity):
                 await self._journal.ended(call, activity)
-            case Chosen(user, call_id, record, at):
-                who_id, what_id = self._links(record)
+            case Chosen(user, call_id, record, at, about):
+                who_id, what_id = self._links(record, about)
                 await self._journal.record_chosen(
                     user, call_id, record, who_id=who_id, what_id=what_id, now=at
                 )
@@ -425,6 +434,13 @@ class JournalWriter:
             end_reason=call.reason,
             sip_code=call.sip_code,
             activity=entry.activity,
+            invite=None
+            if call.invite is None
+            else InviteRef(
+                invite_id=call.invite.invite_id,
+                subject=call.invite.subject[:255],
+                guest=call.invite.guest[:255],
+            ),
         )
 
 
@@ -454,13 +470,14 @@ def _to_json(entry: Entry) -> dict[str, Any]:
         case Ended(call, activity):
             value = None if activity is None else activity_to_json(activity)
             return {"entry": "ended", "call": call_to_json(call), "activity": value}
-        case Chosen(user, call_id, record, at):
+        case Chosen(user, call_id, record, at, about):
             return {
                 "entry": "chosen",
                 "user": {"tenant": user.tenant, "user": user.user},
                 "call_id": call_id,
                 "record": record_to_json(record),
                 "at": at,
+                "about": record_to_json(about),
             }
 
 
@@ -486,6 +503,7 @@ def _from_json(value: dict[str, Any]) -> Entry:
                 str(value["call_id"]),
                 record,
                 float(value["at"]),
+                record_from_json(value.get("about")),
             )
         case other:
             raise ValueError(f"unknown entry {other!r}")

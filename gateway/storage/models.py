@@ -51,6 +51,8 @@ class CallRow(Base):
     display_name: Mapped[str] = mapped_column(String(255))
     # The CRM record, all of it, as gateway.storage.serial writes it.
     record: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    # The video invite it came by, likewise.
+    invite: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     started_at: Mapped[float] = mapped_column(Double)
     answered_at: Mapped[float | None] = mapped_column(Double)
     # Last time the node said that it still holds the call.

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from gateway.activities.record import CallRecord
+from gateway.activities.record import CallRecord, InviteOfCall
 from gateway.crm.connector import (
     Activity,
     ActivityDirection,
@@ -34,6 +34,18 @@ def record_from_json(value: Mapping[str, Any] | None) -> CrmRecord | None:
     if "certainty" in fields:
         fields["certainty"] = MatchCertainty(fields["certainty"])
     return CrmRecord(**fields)
+
+
+def invite_to_json(invite: InviteOfCall | None) -> dict[str, Any] | None:
+    return None if invite is None else dataclasses.asdict(invite)
+
+
+def invite_from_json(value: Mapping[str, Any] | None) -> InviteOfCall | None:
+    if value is None:
+        return None
+    fields = _known(InviteOfCall, value)
+    fields["about"] = record_from_json(fields.get("about"))
+    return InviteOfCall(**fields)
 
 
 def activity_to_json(activity: Activity) -> dict[str, Any]:
@@ -74,6 +86,7 @@ def call_from_json(value: Mapping[str, Any]) -> CallRecord:
     fields["user"] = UserKey(**fields["user"])
     fields["direction"] = CallDirection(fields["direction"])
     fields["record"] = record_from_json(fields.get("record"))
+    fields["invite"] = invite_from_json(fields.get("invite"))
     if fields.get("reason") is not None:
         fields["reason"] = EndReason(fields["reason"])
     return CallRecord(**fields)

@@ -7,7 +7,7 @@ import pytest
 import sip
 from sip.call_events import NORMAL_CLEARING
 from sip.message import Request
-from tests.sip.peers import ANSWER, EXPIRY_S, OFFER, Bench
+from tests.sip.peers import ANSWER, EXPIRY_S, OFFER, Bench, account
 
 
 def test_the_invite_says_who_where_and_what(bench: Bench) -> None:
@@ -386,3 +386,40 @@ def _as_request(bench: Bench, response: sip.Response) -> Request:
             ("Call-ID", response.call_id),
         ],
     )
+
+
+def test_an_account_that_is_not_registered_may_call(bench: Bench) -> None:
+    """One made for a single call: it is challenged, re-invited, and forgotten."""
+    once = account(
+        aor=sip.Uri.parse("sip:guest-0123@example.com"),
+        display_name='Ana "A" Ruiz',
+        username="guests",
+    )
+    call = bench.agent.call(
+        once, sip.Uri.parse("sip:bob@example.com"), OFFER, bench.events.append
+    )
+    invite = bench.request("INVITE")
+    assert invite.from_.uri.user == "guest-0123"
+    assert invite.from_.display_name == 'Ana "A" Ruiz'
+    challenge = 'Digest realm="example.com", nonce="n1", qop="auth", algorithm=MD5'
+    bench.reply(invite, 407, headers=[("Proxy-Authenticate", challenge)])
+    bench.request("ACK")
+    again = bench.request("INVITE")
+    assert 'username="guests"' in (again.headers.get("Proxy-Authorization") or "")
+    ok = bench.reply(again, 200, tag="bob", sdp=ANSWER)
+    bench.request("ACK")
+    bench.agent.remove_account(once)
+    # Only the dialog is left of it, and that is enough for the peer's requests.
+    dialog = again.copy()
+    dialog.headers.set("To", str(ok.to))
+    re_invite = bench.within("INVITE", dialog, body=OFFER)
+    call.accept_offer(ANSWER)
+    assert bench.response(200, "INVITE").body == ANSWER.encode()
+    bench.within("ACK", dialog, cseq=re_invite.cseq.number)
+    # A branch that answers late is released without waking the account.
+    bench.reply(again, 200, tag="late", sdp=ANSWER)
+    bench.request("ACK")
+    bench.reply(bench.request("BYE"), 200)
+    call.hangup()
+    bench.reply(bench.request("BYE"), 200)
+    assert once not in bench.agent._core.presences

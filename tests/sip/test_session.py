@@ -192,7 +192,7 @@ def test_a_second_reinvite_before_the_first_is_answered(bench: Bench) -> None:
     bench.response(200)
 
 
-def test_our_offer_waits_until_the_peers_is_done(bench: Bench) -> None:
+def test_our_offer_is_overtaken_by_the_peers(bench: Bench) -> None:
     call, _, ok = bench.established_incoming()
     again = bench.within("INVITE", ok, body=HOLD)
     call.reinvite(OFFER)
@@ -200,8 +200,40 @@ def test_our_offer_waits_until_the_peers_is_done(bench: Bench) -> None:
     call.accept_offer(HELD)
     bench.response(200)
     bench.quiet()
+    # What was offered before the peer's is out of date, and its version went back.
     bench.within("ACK", ok, cseq=again.cseq.number)
+    bench.quiet()
+    bench.happened(sip.Offer(HOLD), sip.OfferFailed(491))
+    call.reinvite("v=0\r\ns=anew\r\n")
+    assert b"anew" in bench.request("INVITE").body
+
+
+def test_our_offer_waits_until_the_peers_is_refused(bench: Bench) -> None:
+    call, _, ok = bench.established_incoming()
+    bench.within("INVITE", ok, body=HOLD)
+    call.reinvite(OFFER)
+    bench.quiet()
+    call.reject_offer(488)
+    bench.response(488)
     assert bench.request("INVITE").body == OFFER.encode()
+
+
+def test_an_offer_that_waits_out_glare_is_overtaken(bench: Bench) -> None:
+    """RFC 3261 14.1: meanwhile the peer's offer comes; the wait still holds."""
+    call, _, ok = bench.established_incoming()
+    call.reinvite(OFFER)
+    bench.reply(bench.request("INVITE"), 491)
+    bench.request("ACK")
+    again = bench.within("INVITE", ok, body=HOLD)
+    bench.happened(sip.Offer(HOLD))
+    call.accept_offer(HELD)
+    bench.response(200)
+    bench.within("ACK", ok, cseq=again.cseq.number)
+    bench.happened(sip.OfferFailed(491))
+    bench.run(5)
+    bench.quiet()
+    call.reinvite("v=0\r\ns=anew\r\n")
+    assert b"anew" in bench.request("INVITE").body
 
 
 def test_the_peer_cancels_its_reinvite(bench: Bench) -> None:

@@ -184,16 +184,19 @@ async def test_both_offer_at_about_the_same_time(seed: int) -> None:
     bob.answer(ANSWER)
     assert pair.until(sip.Confirmed(None))
 
-    def answers(side: sip.Call, events: list[sip.CallEvent]) -> None:
+    def answers(side: sip.Call, events: list[sip.CallEvent], own: str) -> None:
         def on_event(event: sip.CallEvent) -> None:
             events.append(event)
             if isinstance(event, sip.Offer):
                 side.accept_offer(f"answer to {event.sdp}")
+            elif event == sip.OfferFailed(491):
+                # Overtaken by the peer's: out of date, so made anew.
+                side.reinvite(own)
 
         side.on_event = on_event
 
-    answers(call, pair.ana_events)
-    answers(bob, pair.bob_events)
+    answers(call, pair.ana_events, "ana")
+    answers(bob, pair.bob_events, "bob")
     clock = pair.network.clock
     clock.call_at(clock.now() + rng.uniform(0, 0.5), lambda: call.reinvite("ana"))
     clock.call_at(clock.now() + rng.uniform(0, 0.5), lambda: bob.reinvite("bob"))

@@ -2,8 +2,9 @@
 is left.
 
 ``python -m tests.gateway.activities.crash_child FOLDER BASE_URL SEED MODE``, the mode
-one of ``calls``, ``meetings`` and ``drain``. Prints the id of each call once its start
-is durable, each meeting's id and change once that is, and "drained" at the end.
+one of ``calls``, ``meetings`` and ``drain``. Prints the id of each call that is to have
+a Task once its start is durable, each meeting's id and change once that is, and
+"drained" at the end. The ids of calls that are to have none begin with "hosts-".
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ from gateway.storage import (
     put_activity,
     put_meeting,
 )
-from tests.gateway.storage.samples import ALEX, ANA
+from tests.gateway.storage.samples import ALEX, ANA, ATTEMPT, GUEST, HOSTS_SIDE
 
 CALLERS = 4
 CHANGES = 6
@@ -115,15 +116,27 @@ async def make_calls(writer: JournalWriter, rng: random.Random) -> None:
             record=ANA,
             started_at=time.time(),
         )
+        hosts: CallRecord | None = None
+        if rng.random() < 0.3:
+            # A guest's attempt: it rings at the host, whose side is kept as well.
+            hosts = replace(call, call_id=f"hosts-{call.call_id}", invite=HOSTS_SIDE)
+            call = replace(call, user=GUEST, invite=ATTEMPT)
         writer.started(call)
+        if hosts is not None:
+            writer.started(hosts)
         await writer.flush()
         print(call.call_id, flush=True)
         await asyncio.sleep(rng.uniform(0.0, 0.01))
         call = replace(call, answered_at=time.time())
-        writer.answered(ALEX.key, call.call_id, time.time())
+        writer.answered(call.user, call.call_id, time.time())
         await asyncio.sleep(rng.uniform(0.0, 0.01))
         call = replace(call, ended_at=time.time(), reason=EndReason.HUNG_UP_HERE)
         writer.ended(ALEX, call)
+        if hosts is not None:
+            writer.ended(
+                ALEX,
+                replace(call, user=ALEX.key, call_id=hosts.call_id, invite=HOSTS_SIDE),
+            )
         await asyncio.sleep(rng.uniform(0.0, 0.1))
 
 

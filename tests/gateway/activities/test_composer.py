@@ -12,7 +12,15 @@ from gateway.activities.composer import compose, links
 from gateway.activities.record import CallRecord
 from gateway.crm.connector import ActivityDirection
 from gateway.sessions.wire import CallDirection, EndReason
-from tests.gateway.storage.samples import ALEX, ANA, T0, started
+from tests.gateway.storage.samples import (
+    ALEX,
+    ANA,
+    ATTEMPT,
+    DEAL,
+    HOSTS_SIDE,
+    T0,
+    started,
+)
 
 IN, OUT = CallDirection.INBOUND, CallDirection.OUTBOUND
 
@@ -90,6 +98,76 @@ def test_a_call_that_another_device_took_is_not_logged() -> None:
     assert compose(call(EndReason.ANSWERED_ELSEWHERE, IN), ALEX) is None
 
 
+def test_the_hosts_side_of_an_invite_is_not_logged() -> None:
+    for reason in EndReason:
+        for answered in (False, True):
+            hosts = call(reason, IN, answered=answered)
+            assert compose(replace(hosts, invite=HOSTS_SIDE), ALEX) is None
+
+
+@pytest.mark.parametrize(
+    ("reason", "answered", "outcome", "note"),
+    [
+        (EndReason.HUNG_UP_THERE, True, "Answered", ""),
+        (EndReason.INVITE_OVER, True, "Answered", "The time of the invite was over."),
+        (EndReason.INVITE_OVER, False, "Missed", "The time of the invite was over."),
+        (EndReason.MISSED, False, "Missed", ""),
+        (
+            EndReason.CLIENT_LOST,
+            True,
+            "Interrupted",
+            "The connection to the guest's browser was lost.",
+        ),
+        (
+            EndReason.CLIENT_LOST,
+            False,
+            "Missed",
+            "The connection to the guest's browser was lost.",
+        ),
+        (EndReason.DECLINED_HERE, False, "Declined", "Declined by the rep."),
+        (EndReason.BUSY, False, "Busy", ""),
+    ],
+)
+def test_a_guests_attempt(
+    reason: EndReason, answered: bool, outcome: str, note: str
+) -> None:
+    ended = replace(
+        call(reason, IN, answered=answered),
+        number="",
+        e164="",
+        display_name="Ana Ruiz",
+        invite=ATTEMPT,
+    )
+    activity = compose(ended, ALEX)
+    assert activity is not None
+    assert activity.subject == (
+        f"Video call from Ana Ruiz (invite: The contract), {outcome.lower()}"
+    )
+    assert activity.outcome == outcome
+    assert (activity.who_id, activity.what_id) == (ANA.id, DEAL.id)
+    lines = activity.description.splitlines()
+    assert lines[0] == f"Incoming video call, {outcome.lower()}"
+    assert not note or lines[1] == note
+    assert "Invite: The contract" in lines
+    assert not any(line.startswith("Number:") for line in lines)
+
+
+def test_an_attempt_of_somebody_unknown_is_matched_with_nobody() -> None:
+    invite = replace(ATTEMPT, about=None, subject="")
+    ended = replace(
+        call(EndReason.MISSED, IN),
+        number="",
+        e164="",
+        display_name="",
+        record=None,
+        invite=invite,
+    )
+    activity = compose(ended, ALEX)
+    assert activity is not None
+    assert activity.subject == "Video call from an unknown number, missed"
+    assert (activity.who_id, activity.what_id, activity.match_number) == ("", "", "")
+
+
 def test_a_call_that_goes_on_has_none_yet() -> None:
     with pytest.raises(ValueError, match="ended"):
         compose(started(), ALEX)
@@ -145,7 +223,14 @@ def test_an_unmatched_call_is_to_be_matched_later() -> None:
 def test_people_and_things() -> None:
     assert links(ANA) == (ANA.id, "")
     assert links(replace(ANA, kind="Lead")) == (ANA.id, "")
-    assert links(replace(ANA, kind="Account")) == ("", ANA.id)
+    account = replace(ANA, id="001A", kind="Account")
+    assert links(account) == ("", "001A")
+    assert links(ANA, DEAL) == (ANA.id, DEAL.id)
+    assert links(account, DEAL) == ("", DEAL.id)
+    assert links(ANA, account) == (ANA.id, "001A")
+    assert links(ANA, replace(ANA, id="003Z")) == (ANA.id, "")
+    assert links(None, DEAL) == ("", DEAL.id)
+    assert links(None) == ("", "")
 
 
 def test_long_talks_have_hours() -> None:
@@ -163,6 +248,7 @@ def test_long_talks_have_hours() -> None:
     name=st.text(max_size=600),
     number=st.text(max_size=255),
     duration_s=st.floats(min_value=-1e4, max_value=1e6),
+    subject=st.none() | st.text(max_size=600),
 )
 def test_any_end_gives_a_subject_of_one_short_line(
     reason: EndReason,
@@ -171,9 +257,11 @@ def test_any_end_gives_a_subject_of_one_short_line(
     name: str,
     number: str,
     duration_s: float,
+    subject: str | None,
 ) -> None:
     ended = replace(
         call(reason, direction, answered=answered),
+        invite=None if subject is None else replace(ATTEMPT, subject=subject),
         record=None,
         display_name=name,
         number=number,
@@ -189,5 +277,7 @@ def test_any_end_gives_a_subject_of_one_short_line(
     assert activity.duration_s >= 0
     # A stranger's name cannot forge a line of its own.
     labels = [line.split(":")[0] for line in activity.description.split("\n")]
-    assert labels.count("Started") == labels.count("Number") == 1
+    assert labels.count("Started") == 1
+    assert labels.count("Number") == (subject is None)
+    assert labels.count("Invite") <= (subject is not None)
     assert len(activity.description.splitlines()) <= 12

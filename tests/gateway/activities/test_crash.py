@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 from aiohttp.test_utils import TestServer
 
+from gateway.sessions.wire import ActivityState
 from gateway.storage import CallJournal, Database, Outbox, OutboxState
 from tests.gateway.crm.salesforce.server import FakeSalesforce, Fault, error, make_key
+from tests.gateway.storage.samples import ALEX
 
 KILLS = 5
 FAULTS = (
@@ -96,7 +98,13 @@ async def test_every_call_has_exactly_one_task(
     assert outcomes == {"Answered", "Interrupted"}
     database = Database(f"sqlite:///{tmp_path}/ringbridge.db")
     await database.open()
-    assert await CallJournal(database).count("acme") == len(salesforce.tasks)
+    calls = CallJournal(database)
+    hosts = await calls.history(ALEX.key, limit=100)
+    sides = [e for e in hosts if e.call.call_id.startswith("hosts-")]
+    # The host's own side of a guest's call is in the history, and has no Task.
+    assert {entry.activity.state for entry in sides} == {ActivityState.NONE}
+    assert await calls.count("acme") >= len(salesforce.tasks) + len(sides)
+    assert not any(key.startswith("call:hosts-") for key in salesforce.tasks)
     counts = await Outbox(database, owner="test").counts()
     assert counts == {("acme", OutboxState.WRITTEN): len(salesforce.tasks)}
     await database.close()

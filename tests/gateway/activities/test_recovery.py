@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from gateway.activities import compose, recover
@@ -9,7 +10,17 @@ from gateway.activities.record import CallRecord
 from gateway.crm.connector import Activity
 from gateway.sessions.wire import EndReason
 from gateway.storage import CallJournal, Database, Outbox, OutboxState
-from tests.gateway.storage.samples import ALEX, T0, ended, started
+from tests.gateway.storage.samples import (
+    ALEX,
+    ANA,
+    DEAL,
+    GUEST,
+    HOSTS_SIDE,
+    T0,
+    attempt,
+    ended,
+    started,
+)
 
 
 async def test_open_calls_are_finalised_once(
@@ -37,6 +48,33 @@ async def test_open_calls_are_finalised_once(
     assert set(rows) == {"ringing", "talking", "over"}
     assert (rows["talking"].outcome, rows["talking"].duration_s) == ("Interrupted", 30)
     assert (rows["ringing"].outcome, rows["ringing"].duration_s) == ("Interrupted", 0)
+
+
+async def test_a_guests_attempt_has_one_task_and_it_is_the_hosts(
+    journal: CallJournal, outbox: Outbox
+) -> None:
+    await journal.started(attempt())
+    await journal.started(replace(started("hosts-side"), invite=HOSTS_SIDE))
+    await journal.answered(GUEST, "attempt-1", T0 + 5)
+    await journal.seen(T0 + 35)
+    users = {ALEX.key: ALEX}
+
+    def of_owner(call: CallRecord) -> Activity | None:
+        return compose(call, users[call.owner])
+
+    for _ in range(2):
+        await recover(journal, of_owner, T0 + 999)
+    (row,) = await outbox.listing(state=OutboxState.WAITING)
+    task = row.activity
+    assert (row.user, row.call_id) == (GUEST, "attempt-1")
+    assert (task.outcome, task.duration_s) == ("Interrupted", 30)
+    assert task.user.id == ALEX.crm_user_id
+    assert (task.who_id, task.what_id) == (ANA.id, DEAL.id)
+    assert task.subject == (
+        "Video call from Ana Ruiz (invite: The contract), interrupted"
+    )
+    (entry,) = await journal.history(ALEX.key)
+    assert entry.call.call_id == "hosts-side"
 
 
 async def test_a_clock_that_went_back_gives_no_end_before_the_start(

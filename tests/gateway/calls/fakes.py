@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import sip
+from gateway.activities.composer import compose
 from gateway.activities.record import CallRecord
-from gateway.calls.ports import CallLimits, Services
+from gateway.calls.ports import CallLimits, GuestPass, Services
 from gateway.calls.service import CallService, TenantLine
 from gateway.crm.connector import (
     Activity,
@@ -30,17 +32,31 @@ from gateway.media.engine import (
     MediaStatistics,
     Negotiated,
 )
+from gateway.sessions.backend import RequestError
 from gateway.sessions.wire import (
     ActivityState,
     ActivityView,
     CallView,
+    ErrorKind,
     Event,
     Registration,
 )
+from tests.gateway.calls.descriptions import Picture
 
 ROBIN = User(UserKey("acme", "robin"), "Robin Reyes", "1000", crm_user_id="005A")
 SAM = User(UserKey("acme", "sam"), "Sam Okafor", "1001")
 ELSE = User(UserKey("globex", "robin"), "Robin Else", "1000")
+
+
+ANA = User(UserKey("acme", "guest:g1"), "Ana Ruiz", "", invite_id="inv1")
+BEN = User(UserKey("acme", "guest:g2"), "Ben Roy", "", invite_id="inv1")
+GUEST_ACCOUNT = sip.Account(
+    aor=sip.Uri.parse("sip:guests@acme.example"),
+    username="guests",
+    password=sip.Secret("of guests"),
+    registrar=sip.Uri.parse("sip:127.0.0.1:5060"),
+    trusted_sources=("127.0.0.1",),
+)
 
 
 class FakeClock:
@@ -85,6 +101,9 @@ class FakeEngine:
         self.log: list[tuple[Any, ...]] = []
         self.refuse: dict[str, MediaErrorKind] = {}
         self.renegotiate = False
+        # By media call; lost with the worker.
+        self.pictures: dict[MediaCallId, Picture] = {}
+        self.has_video_codec = True
         self.takes_digits = True
         self.emit: Callable[[MediaEvent], None] = lambda event: None
 
@@ -101,28 +120,35 @@ class FakeEngine:
         assert call not in self.open_calls
         self.open_calls.add(call)
         self.opened.append(call)
+        self.pictures[call] = Picture(has_codec=self.has_video_codec)
 
     async def answer(
         self, call: MediaCallId, leg: Leg, offer: str, *, generation: int = 1
     ) -> Negotiated:
         assert call in self.open_calls
         self._do(f"answer {leg}", offer, generation)
+        negotiated = self.pictures[call].answer(leg, offer)
         renegotiate = self.renegotiate and leg is Leg.SIP
-        return Negotiated(f"answer to {offer}", "PCMU", renegotiate)
+        return replace(negotiated, renegotiate_browser=renegotiate)
 
     async def offer(self, call: MediaCallId, leg: Leg) -> str:
         assert call in self.open_calls
         self._do(f"offer {leg}")
-        return "our offer"
+        return self.pictures[call].offer()
 
     async def accept(self, call: MediaCallId, leg: Leg, answer: str) -> Negotiated:
         assert call in self.open_calls
         self._do(f"accept {leg}", answer)
-        return Negotiated("", "PCMU", self.renegotiate)
+        negotiated = self.pictures[call].accept(answer)
+        return replace(negotiated, renegotiate_browser=self.renegotiate)
 
     async def send_digits(self, call: MediaCallId, leg: Leg, digits: str) -> bool:
         self._do("digits", digits)
         return self.takes_digits
+
+    async def request_keyframe(self, call: MediaCallId, leg: Leg) -> None:
+        assert call in self.open_calls
+        self._do(f"keyframe {leg}")
 
     async def statistics(self, call: MediaCallId) -> MediaStatistics:
         return MediaStatistics()
@@ -201,6 +227,7 @@ class FakeTelephony:
         self.registrations: list[FakeRegistration] = []
         self.dialled: list[tuple[str, str]] = []
         self.legs: list[FakeLeg] = []
+        self.removed: list[sip.Account] = []
 
     def registration(
         self, account: sip.Account, on_change: Callable[[Any], None]
@@ -221,6 +248,9 @@ class FakeTelephony:
         self.legs.append(leg)
         return leg
 
+    def remove_account(self, account: sip.Account) -> None:
+        self.removed.append(account)
+
 
 class FakeJournal:
     def __init__(self) -> None:
@@ -232,6 +262,7 @@ class FakeJournal:
         self.over: list[CallRecord] = []
         self.unmatched: list[bool] = []
         self.renamed: list[tuple[str, CrmRecord]] = []
+        self.written: list[Activity] = []
 
     def started(self, record: CallRecord) -> None:
         self.begun.append(record)
@@ -244,9 +275,19 @@ class FakeJournal:
     ) -> ActivityView:
         self.over.append(record)
         self.unmatched.append(match_is_open)
+        activity = compose(record, user)
+        if activity is None:
+            return ActivityView(state=ActivityState.NONE)
+        self.written.append(activity)
         return ActivityView(state=ActivityState.WAITING)
 
-    def record_chosen(self, user: User, call_id: str, record: CrmRecord) -> None:
+    def record_chosen(
+        self,
+        user: User,
+        call_id: str,
+        record: CrmRecord,
+        about: CrmRecord | None = None,
+    ) -> None:
         self.renamed.append((call_id, record))
 
     async def flush(self) -> None:
@@ -307,6 +348,31 @@ class FakeConnector:
         self.may_answer.set()
 
 
+class FakeInvites:
+    """Admits whom the test lets in; ``news`` is what it heard of their calls."""
+
+    def __init__(self) -> None:
+        self.passes: dict[UserKey, GuestPass] = {}
+        self.asked: list[UserKey] = []
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
+        # (guest's id, in call, answered)
+        self.news: list[tuple[str, bool, bool]] = []
+
+    async def admit(self, guest: User) -> GuestPass:
+        self.asked.append(guest.key)
+        await self.may_answer.wait()
+        if guest.key not in self.passes:
+            raise RequestError(ErrorKind.INVITE_CLOSED, "Not now.")
+        return self.passes[guest.key]
+
+    def call_changed(
+        self, invite_id: str, guest_id: str, *, in_call: bool, answered: bool
+    ) -> None:
+        assert invite_id == "inv1"
+        self.news.append((guest_id, in_call, answered))
+
+
 @dataclass
 class World:
     """A call service amid fakes; ``events`` what each user's session was told."""
@@ -316,6 +382,7 @@ class World:
     telephony: FakeTelephony = field(default_factory=FakeTelephony)
     journal: FakeJournal = field(default_factory=FakeJournal)
     connector: FakeConnector = field(default_factory=FakeConnector)
+    invites: FakeInvites = field(default_factory=FakeInvites)
     events: list[tuple[UserKey, str, dict[str, Any]]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -333,11 +400,17 @@ class World:
             accounts=self.accounts,
             tenants={
                 "acme": TenantLine(
-                    "acme.example", "US", "Salesforce", connector=self.connector
+                    "acme.example",
+                    "US",
+                    "Salesforce",
+                    connector=self.connector,
+                    guest_account=GUEST_ACCOUNT,
                 ),
                 "globex": TenantLine("globex.example", "US"),
             },
+            rng=random.Random(7),
         )
+        self.service.use_invites(self.invites)
 
     def publish(self, user: UserKey, event: type[Event], **fields: Any) -> None:
         # As a real session does: refuses what the wire types refuse.

@@ -24,9 +24,17 @@ FOREIGN_ID = {
 # Methods without a call's id, and those that the session answers itself.
 OTHERS = {
     "call.create",
+    "call.join",
     "call.trickle",
     "contact.create",
     "history.list",
+    "invite.cancel",
+    "invite.change",
+    "invite.create",
+    "invite.extend",
+    "invite.link",
+    "invite.list",
+    "invite.resend",
     "ping",
     "record.search",
     "registration.retry",

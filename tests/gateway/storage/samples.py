@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from gateway.activities.composer import compose
-from gateway.activities.record import CallRecord
+from gateway.activities.record import CallRecord, InviteOfCall
 from gateway.crm.connector import Activity, CrmRecord
 from gateway.identity.users import User, UserKey
 from gateway.sessions.wire import CallDirection, EndReason
@@ -29,6 +29,16 @@ ANA = CrmRecord(
     company="Ruiz Ltd",
     phone="+1 415 555 1212",
 )
+DEAL = CrmRecord(
+    id="006000000000001AAA",
+    kind="Opportunity",
+    name="A big deal",
+    url="https://acme.example/lightning/r/Opportunity/006000000000001AAA/view",
+)
+# Alex invited Ana; the second is how the host's own side of her call says so.
+ATTEMPT = InviteOfCall("inv-1", "Ana Ruiz", "The contract", "alex", DEAL, True)
+HOSTS_SIDE = replace(ATTEMPT, is_attempt=False)
+GUEST = UserKey("acme", "guest:1")
 BEN = replace(ANA, id="003000000000002AAA", name="Ben Ortiz")
 
 
@@ -44,6 +54,18 @@ def started(
         display_name="ANA",
         record=ANA,
         started_at=at,
+    )
+
+
+def attempt(call_id: str = "attempt-1", *, at: float = T0) -> CallRecord:
+    """A guest's call to Alex, which goes on."""
+    return replace(
+        started(call_id, at=at),
+        user=GUEST,
+        number="",
+        e164="",
+        display_name="Ana Ruiz",
+        invite=ATTEMPT,
     )
 
 

@@ -6,11 +6,23 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.activities.composer import compose, links
 from gateway.crm.connector import MatchCertainty
 from gateway.identity.users import UserKey
 from gateway.sessions.wire import ActivityState, EndReason
 from gateway.storage import CallJournal, Database, Outbox, OutboxState, StorageError
-from tests.gateway.storage.samples import ALEX, ANA, BEN, T0, ended, started
+from tests.gateway.storage.samples import (
+    ALEX,
+    ANA,
+    BEN,
+    DEAL,
+    GUEST,
+    HOSTS_SIDE,
+    T0,
+    attempt,
+    ended,
+    started,
+)
 
 
 async def waiting(outbox: Outbox) -> list[str]:
@@ -179,6 +191,37 @@ async def test_a_record_survives_the_round_trip(journal: CallJournal) -> None:
     await journal.ended(call, activity)
     (entry,) = await journal.history(ALEX.key)
     assert entry.call == call
+
+
+async def test_the_invite_of_a_call_is_kept(
+    journal: CallJournal, outbox: Outbox
+) -> None:
+    guests = replace(attempt(), ended_at=T0 + 9, reason=EndReason.MISSED)
+    hosts = replace(ended()[0], invite=HOSTS_SIDE)
+    await journal.started(attempt())
+    (still,) = await journal.open_calls()
+    assert still.call == attempt()
+    await journal.ended(guests, compose(guests, ALEX))
+    await journal.ended(hosts, compose(hosts, ALEX))
+    # One Task; the host sees the call once, and it is not the guest's.
+    assert await waiting(outbox) == ["call:attempt-1"]
+    (entry,) = await journal.history(ALEX.key)
+    assert entry.call == hosts
+    assert entry.activity.state is ActivityState.NONE
+
+
+async def test_a_choice_leaves_what_it_was_about(
+    journal: CallJournal, outbox: Outbox
+) -> None:
+    guests = replace(attempt(), ended_at=T0 + 9, reason=EndReason.MISSED)
+    await journal.ended(guests, compose(guests, ALEX))
+    who_id, what_id = links(BEN, DEAL)
+    await journal.record_chosen(
+        GUEST, "attempt-1", BEN, who_id=who_id, what_id=what_id, now=T0 + 99
+    )
+    (row,) = await outbox.listing(state=OutboxState.WAITING)
+    assert (row.activity.who_id, row.activity.what_id) == (BEN.id, DEAL.id)
+    assert row.activity.user.id == ALEX.crm_user_id
 
 
 async def test_old_calls_are_forgotten_once_they_are_in_the_crm(

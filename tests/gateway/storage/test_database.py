@@ -6,11 +6,15 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, create_engine, text
 
+from gateway import storage
+from gateway.identity.users import UserKey
 from gateway.storage import Database, StorageError
 from gateway.storage.database import MIGRATIONS
 from gateway.storage.models import Base
@@ -44,6 +48,32 @@ async def test_opening_again_keeps_the_data(database_url: str) -> None:
             assert version.scalars().all() == [NEWEST]
         await database.close()
         await database.close()
+
+
+async def test_calls_of_before_invites_are_still_read(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    config = Config()
+    folder = Path(storage.__file__).parent / "migrations"
+    config.set_main_option("script_location", str(folder))
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.execute(
+            text(
+                "INSERT INTO calls (tenant, user_id, call_id, node, direction, number,"
+                " e164, display_name, record, started_at, seen_at, ended_at, reason)"
+                " VALUES ('acme', 'alex', 'c1', 'main', 'inbound', '1', '', '', NULL,"
+                " 1.0, 2.0, 2.0, 'missed')"
+            )
+        )
+    engine.dispose()
+    database = Database(f"sqlite:///{path}")
+    await database.open()
+    (entry,) = await storage.CallJournal(database).history(UserKey("acme", "alex"))
+    assert entry.call.call_id == "c1"
+    assert entry.call.invite is None
+    await database.close()
 
 
 async def test_nodes_that_open_at_once_migrate_one_after_the_other(

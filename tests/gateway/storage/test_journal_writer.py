@@ -17,8 +17,8 @@ from gateway.activities.composer import compose, links
 from gateway.activities.record import CallRecord
 from gateway.crm.connector import Activity
 from gateway.crm.numbers import to_show
-from gateway.identity.users import UserKey
-from gateway.sessions.wire import ActivityState, EndReason, MatchState
+from gateway.identity.users import User, UserKey
+from gateway.sessions.wire import ActivityState, EndReason, InviteRef, MatchState
 from gateway.storage import (
     CallJournal,
     Database,
@@ -30,7 +30,18 @@ from gateway.storage import (
     journal_writer,
 )
 from gateway.storage.calls import HistoryEntry
-from tests.gateway.storage.samples import ALEX, BEN, T0, ended, eventually, started
+from tests.gateway.storage.samples import (
+    ALEX,
+    BEN,
+    DEAL,
+    GUEST,
+    HOSTS_SIDE,
+    T0,
+    attempt,
+    ended,
+    eventually,
+    started,
+)
 
 
 class FlakyJournal(CallJournal):
@@ -237,6 +248,31 @@ async def test_a_choice_after_the_end_moves_the_activity(
         await writer.flush()
     (row,) = await outbox.listing(state=OutboxState.WAITING)
     assert row.activity.who_id == BEN.id
+
+
+async def test_calls_by_an_invite_survive_the_spool(
+    flaky: FlakyJournal, outbox: Outbox, spool: Spool
+) -> None:
+    crashed = writer_of(flaky, spool)
+    flaky.fault = lambda _: StorageError("away")
+    guests = replace(attempt(), ended_at=T0 + 9, reason=EndReason.MISSED)
+    hosts = replace(ended()[0], invite=HOSTS_SIDE)
+    async with running(crashed):
+        crashed.started(attempt())
+        assert crashed.ended(ALEX, guests).state is ActivityState.WAITING
+        assert crashed.ended(ALEX, hosts).state is ActivityState.NONE
+        crashed.record_chosen(User(GUEST, "Ana Ruiz", ""), guests.call_id, BEN, DEAL)
+        await crashed.flush()
+    flaky.fault = lambda _: None
+    writer = writer_of(flaky, spool)
+    assert await writer.replay() == 4
+    (row,) = await outbox.listing(state=OutboxState.WAITING)
+    assert row.activity.key == "call:attempt-1"
+    assert (row.activity.who_id, row.activity.what_id) == (BEN.id, DEAL.id)
+    (view,) = await writer.history(ALEX.key, limit=5, before=None)
+    assert view.invite == InviteRef(
+        invite_id="inv-1", subject="The contract", guest="Ana Ruiz"
+    )
 
 
 async def test_what_waits_for_the_database_is_on_disk_and_kept_in_order(
