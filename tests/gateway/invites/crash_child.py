@@ -20,9 +20,8 @@ from gateway.invites.smtp import SmtpConfig, SmtpTransport
 from gateway.storage import Database
 from gateway.storage.invites import InviteStore
 from gateway.storage.mails import MailRowState, MailStore
-from tests.gateway.invites.samples import a_guest, an_invite
+from tests.gateway.invites.samples import a_guest, an_invite, message_of
 from tests.gateway.invites.samples import content as mail_content
-from tests.gateway.invites.test_sender import message_of
 from tests.gateway.storage.samples import eventually
 
 HOSTS = 4

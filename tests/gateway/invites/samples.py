@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from gateway.identity.users import User, UserKey
-from gateway.invites.model import Guest, Invite, MailContent
+from gateway.invites.mail import Envelope, compose
+from gateway.invites.model import Guest, Invite, Mail, MailContent
 from gateway.sessions import wire
 from gateway.sessions.wire import Event, GuestRole
 
@@ -15,6 +16,7 @@ from gateway.sessions.wire import Event, GuestRole
 T0 = 1_796_137_200.0
 SECRET = "k" * 32
 PUBLIC_URL = "https://calls.acme.example"
+TOKEN = "T" * 32
 
 ROBIN = User(
     key=UserKey("acme", "robin"),
@@ -74,6 +76,21 @@ def content(**changes: Any) -> MailContent:
         "sequence": 0,
     }
     return MailContent(**values | changes)
+
+
+def message_of(mail: Mail) -> bytes:
+    return compose(
+        mail.kind,
+        mail.content,
+        Envelope(
+            sender="invites@acme.example",
+            host="calls.acme.example",
+            uid=mail.guest_id,
+            mail_id=f"{mail.guest_id}.{mail.id}",
+            link=f"https://calls.acme.example/join/{TOKEN}",
+            made_at=mail.created_at,
+        ),
+    )
 
 
 def a_draft(*, at: float = T0, minutes: float = 30, **changes: Any) -> wire.InviteDraft:

@@ -21,9 +21,8 @@ from gateway.storage import Database
 from gateway.storage.invites import InviteStore
 from gateway.storage.mails import MailRowState, MailStore
 from tests.gateway.invites.mail_server import MailServer, mail_server
-from tests.gateway.invites.samples import T0, a_guest, an_invite
+from tests.gateway.invites.samples import T0, a_guest, an_invite, message_of
 from tests.gateway.invites.samples import content as mail_content
-from tests.gateway.invites.test_sender import message_of
 from tests.gateway.storage.samples import eventually
 
 KILLS = 5

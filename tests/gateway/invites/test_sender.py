@@ -13,8 +13,7 @@ from typing import Any
 
 import pytest
 
-from gateway.invites.mail import Envelope, compose
-from gateway.invites.model import Mail, MailDraft, MailKind
+from gateway.invites.model import MailDraft, MailKind
 from gateway.invites.sender import MailNews, MailSender
 from gateway.invites.smtp import SmtpConfig, SmtpTransport, sanitised
 from gateway.sandbox.salesforce.certificates import make_certificate
@@ -23,13 +22,12 @@ from gateway.storage import StorageError
 from gateway.storage.invites import InviteStore
 from gateway.storage.mails import MailRowState, MailStore
 from tests.gateway.invites.mail_server import MailServer, mail_server
-from tests.gateway.invites.samples import T0, a_guest, an_invite
+from tests.gateway.invites.samples import T0, TOKEN, a_guest, an_invite, message_of
 from tests.gateway.invites.samples import content as mail_content
 from tests.gateway.sessions.fakes import eventually
 from tests.gateway.storage.samples import eventually as eventually_kept
 
 NOW = T0 - 3600
-TOKEN = "T" * 32
 
 
 def smtp(server: MailServer, **changes: Any) -> SmtpConfig:
@@ -41,21 +39,6 @@ def smtp(server: MailServer, **changes: Any) -> SmtpConfig:
         "helo": "calls.acme.example",
     }
     return SmtpConfig(**values | changes)
-
-
-def message_of(mail: Mail) -> bytes:
-    return compose(
-        mail.kind,
-        mail.content,
-        Envelope(
-            sender="invites@acme.example",
-            host="calls.acme.example",
-            uid=mail.guest_id,
-            mail_id=f"{mail.guest_id}.{mail.id}",
-            link=f"https://calls.acme.example/join/{TOKEN}",
-            made_at=mail.created_at,
-        ),
-    )
 
 
 class Time:
