@@ -38,6 +38,7 @@ from gateway.identity.tokens import SigningKey
 from gateway.identity.turn import TurnConfig
 from gateway.identity.users import User, UserKey
 from gateway.invites.assembly import Invites
+from gateway.invites.crm import InviteEvents
 from gateway.invites.guests import GuestBook
 from gateway.media.relay import RelayConfig, RelayEngine
 from gateway.media.relay.config import SymmetricRtp
@@ -164,9 +165,9 @@ class Gateway:
         await agent.start()
         stack.push_async_callback(agent.close)
         self._run("calls", calls.run(), stop=calls.close)
-        tell.append(lambda change: _tell_activity(calls, change))
-
-        invites = self._invites(database, book, events)
+        invites = self._invites(database, outbox, writer, book, events, calls)
+        calls.use_invites(invites.admission)
+        tell.append(lambda change: _tell_activity(calls, invites, change))
         stack.push_async_callback(invites.close)
         self._run("mails", invites.sender.run(), stop=invites.sender.close)
 
@@ -293,8 +294,22 @@ class Gateway:
         )
 
     def _invites(
-        self, database: Database, book: GuestBook, events: SessionEvents
+        self,
+        database: Database,
+        outbox: Outbox,
+        writer: ActivityWriter,
+        book: GuestBook,
+        events: SessionEvents,
+        calls: CallService,
     ) -> Invites:
+        crm = InviteEvents(
+            database,
+            outbox,
+            user_of=self._users.get,
+            has_crm=lambda tenant: self._tenants[tenant].salesforce is not None,
+            location=f"{self._config.http.public_url}/widget/",
+            now=self._now,
+        )
         return Invites(
             self._config,
             database,
@@ -304,6 +319,10 @@ class Gateway:
             now=self._now,
             later=asyncio.get_running_loop().call_later,
             rng=self._rng,
+            end_calls=lambda key: calls.end_invite(key.tenant, key.invite_id),
+            meeting_changed=crm.changed,
+            on_committed=writer.wake,
+            event_views=crm.views,
         )
 
     def _door(self, book: GuestBook) -> Door:
@@ -359,7 +378,12 @@ def _tell_all(
         hear(change)
 
 
-def _tell_activity(calls: CallService, change: ActivityChange) -> None:
+def _tell_activity(
+    calls: CallService, invites: Invites, change: ActivityChange
+) -> None:
+    if change.invite_id:
+        invites.event_changed(change.user.tenant, change.invite_id)
+        return
     calls.activity_changed(
         change.user,
         change.call_id,

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gateway.crm.connector import CrmRecord, MatchCertainty
+from gateway.calls.ports import GuestPass
 from gateway.identity.tokens import AccessGrant
 from gateway.identity.users import User, UserKey
 from gateway.invites import text, views
@@ -14,9 +14,8 @@ from gateway.invites.board import Board
 from gateway.invites.calendar import Method, calendar_entry
 from gateway.invites.guests import Visit, guest_key
 from gateway.invites.links import Links, hash_of
-from gateway.invites.model import Guest, Invite
+from gateway.invites.model import Guest, Invite, crm_record
 from gateway.invites.plan import Sender
-from gateway.invites.ports import GuestPass
 from gateway.sessions import wire
 from gateway.sessions.backend import RequestError
 from gateway.sessions.owned_tasks import OwnedTasks
@@ -63,7 +62,7 @@ class Seat:
 
 
 class Admission:
-    """Implements :class:`gateway.invites.ports.GuestAdmission`.
+    """Implements :class:`gateway.calls.ports.Invites`.
 
     ``uid_host`` is the name behind the @ of calendar entries.
     """
@@ -188,7 +187,7 @@ class Admission:
     # Calls ----------------------------------------------------------------------------
 
     async def admit(self, guest: User) -> GuestPass:
-        """See :class:`gateway.invites.ports.GuestAdmission`."""
+        """See :class:`gateway.calls.ports.Invites`."""
         visit = self._board.book.visit(guest.key)
         if visit is None:
             raise RequestError(ErrorKind.INVITE_UNKNOWN, "The link is not valid.")
@@ -207,8 +206,8 @@ class Admission:
             guest=invited.name,
             subject=invite.subject,
             host=host,
-            contact=_crm_record(invite.contact),
-            about=_crm_record(invite.about),
+            contact=crm_record(invite.contact),
+            about=crm_record(invite.about),
             ends_at=invite.ends_at,
         )
 
@@ -220,7 +219,7 @@ class Admission:
         in_call: bool,
         answered: bool,
     ) -> None:
-        """See :class:`gateway.invites.ports.GuestAdmission`.
+        """See :class:`gateway.calls.ports.Invites`.
 
         Who has called has come, whether or not anybody answered.
         """
@@ -293,17 +292,3 @@ class Admission:
     def _refused(self, state: JoinState) -> JoinRefused:
         self._board.counters.guests_refused += 1
         return JoinRefused(state)
-
-
-def _crm_record(record: wire.Record | None) -> CrmRecord | None:
-    if record is None:
-        return None
-    return CrmRecord(
-        id=record.id,
-        kind=record.kind,
-        name=record.name,
-        url=record.url,
-        company=record.company,
-        phone=record.phone,
-        certainty=MatchCertainty(record.certainty),
-    )

@@ -41,7 +41,8 @@ class Invites:
         book: the directory that everything else uses too.
         node: names this process in the database across restarts.
         end_calls: ends the calls of an invite.
-        meeting_changed: keeps an invite's CRM event, in the invite's transaction.
+        meeting_changed: keeps an invite's CRM event, in the invite's transaction;
+            ``on_committed``: that is done.
         event_views: how those events stand.
         later: calls back once after so many seconds.
     """
@@ -59,6 +60,7 @@ class Invites:
         rng: random.Random,
         end_calls: EndCalls = no_calls,
         meeting_changed: MeetingChanged = nobody_else,
+        on_committed: Callable[[], None] = lambda: None,
         event_views: EventViews = no_events,
         random_bytes: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
@@ -78,7 +80,9 @@ class Invites:
         self._sessions: SessionDirectory | None = None
         self._tasks = OwnedTasks()
         self.board = Board(
-            InviteStore(database, meeting_changed=meeting_changed),
+            InviteStore(
+                database, meeting_changed=meeting_changed, on_committed=on_committed
+            ),
             book,
             publisher,
             {name: _settings(tenant) for name, tenant in tenants.items()},

@@ -45,7 +45,7 @@ class Visit:
         return self.calls > 0
 
     def call_changed(self, *, in_call: bool, answered: bool) -> None:
-        """As :meth:`gateway.invites.ports.GuestAdmission.call_changed`."""
+        """As :meth:`gateway.calls.ports.Invites.call_changed`."""
         if not in_call:
             self.calls = max(0, self.calls - 1)
         elif answered:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field, replace
 
+from gateway.crm.connector import CrmRecord, MatchCertainty
 from gateway.identity.users import UserKey
 from gateway.sessions.wire import GuestRole, MailState, Record
 
@@ -179,3 +180,19 @@ def kind_to_send(kind: MailKind, *, is_first: bool) -> MailKind | None:
     if not is_first:
         return kind
     return None if kind is MailKind.CANCELLATION else MailKind.INVITATION
+
+
+def crm_record(record: Record | None) -> CrmRecord | None:
+    """A record that a page named, as the CRM's side has it."""
+    if record is None:
+        return None
+    return CrmRecord(
+        id=record.id,
+        kind=record.kind,
+        name=record.name,
+        url=record.url,
+        company=record.company,
+        phone=record.phone,
+        email=record.email,
+        certainty=MatchCertainty(record.certainty),
+    )

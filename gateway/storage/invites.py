@@ -52,13 +52,21 @@ class Made:
 
 
 class InviteStore:
-    """The repository. Every method names the tenant but :meth:`by_link`."""
+    """The repository. Every method names the tenant but :meth:`by_link`.
+
+    ``on_committed`` is called when what ``meeting_changed`` kept is there to be read.
+    """
 
     def __init__(
-        self, database: Database, *, meeting_changed: MeetingChanged = nobody_else
+        self,
+        database: Database,
+        *,
+        meeting_changed: MeetingChanged = nobody_else,
+        on_committed: Callable[[], None] = lambda: None,
     ) -> None:
         self._database = database
         self._meeting_changed = meeting_changed
+        self._on_committed = on_committed
 
     async def get(self, key: InviteKey) -> Invite | None:
         async with self._database.reading() as connection:
@@ -82,7 +90,9 @@ class InviteStore:
             )
             if not result.rowcount:
                 return None
-            return await self._keep(connection, invite, mails, links, now)
+            kept = await self._keep(connection, invite, mails, links, now)
+        self._on_committed()
+        return kept
 
     async def save(
         self,
@@ -103,7 +113,9 @@ class InviteStore:
             )
             if not result.rowcount:
                 return None
-            return await self._keep(connection, invite, mails, links or {}, now)
+            kept = await self._keep(connection, invite, mails, links or {}, now)
+        self._on_committed()
+        return kept
 
     async def listing(
         self,
@@ -230,6 +242,8 @@ class InviteStore:
             invite = await _load(connection, key) if result.rowcount else None
             if invite is not None:
                 await self._meeting_changed(connection, invite)
+        if invite is not None:
+            self._on_committed()
 
     # Parts of transactions ------------------------------------------------------------
 
