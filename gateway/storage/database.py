@@ -69,6 +69,7 @@ class Database:
         Raises:
             StorageError: unreachable, or written by a newer version.
         """
+        self._check_folder()
         engine = self._create_engine()
         try:
             async with engine.connect() as connection:
@@ -88,6 +89,14 @@ class Database:
             await engine.dispose()
             raise
         self._engine = engine
+
+    def _check_folder(self) -> None:
+        # SQLite would say only that it cannot open the file.
+        file = self._url.database
+        if self.is_sqlite and file and not Path(file).absolute().parent.is_dir():
+            raise StorageError(
+                f"cannot open {self!r}: there is no folder {Path(file).parent}"
+            )
 
     async def close(self) -> None:
         """Give up all connections; twice is harmless."""
