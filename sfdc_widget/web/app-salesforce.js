@@ -3,6 +3,7 @@ import { loadConfig } from './hosts/adapter.js';
 import { openCtiHost } from './hosts/open-cti.js';
 import { standaloneHost } from './hosts/standalone.js';
 import { Softphone } from './softphone/softphone.js';
+import { windowed } from './video/windowed.js';
 import { words } from './softphone/strings.js';
 
 const config = await loadConfig('salesforce');
@@ -14,10 +15,15 @@ try {
   console.error('Open CTI is not available:', error);
   softphone.host = standaloneHost();
 }
-softphone.client = new RingbridgeClient({
-  name: 'ringbridge-salesforce',
-  assertion: () => softphone.host.identityAssertion().catch(() => null),
-});
+softphone.client = windowed(
+  new RingbridgeClient({
+    name: 'ringbridge-salesforce',
+    assertion: () => softphone.host.identityAssertion().catch(() => null),
+    // Video is the window's matter: a call that comes back from there is sound alone.
+    keepsVideo: false,
+    yields: true,
+  }),
+);
 softphone.tenant = config.tenant ?? '';
 softphone.signInNote = words.signInByHost;
 document.body.append(softphone);

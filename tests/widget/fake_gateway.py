@@ -66,6 +66,8 @@ class Session:
     seq: int = 0
     events: list[wire.Event] = field(default_factory=list)
     acknowledged: int = 0
+    is_window: bool = False
+    detached_at: float = 0.0
     socket: web.WebSocketResponse | None = None
 
 
@@ -151,6 +153,42 @@ def now_ms() -> int:
     return int(time.time() * 1000)
 
 
+def guest(
+    name: str = "Ana Ruiz", email: str = "ana@example.com", **more: Any
+) -> wire.GuestView:
+    return wire.GuestView(
+        guest_id=f"guest-of-{name}", name=name, email=email, mail=SENT, **more
+    )
+
+
+SENT = wire.MailState.SENT
+
+
+def invite(
+    invite_id: str = "i1",
+    *,
+    subject: str = "Renewal",
+    in_minutes: float = 60,
+    minutes: float = 30,
+    state: wire.InviteState = wire.InviteState.SCHEDULED,
+    guests: tuple[wire.GuestView, ...] | None = None,
+    **more: Any,
+) -> wire.InviteView:
+    starts = now_ms() + int(in_minutes * 60_000)
+    return wire.InviteView(
+        invite_id=invite_id,
+        state=state,
+        subject=subject,
+        starts_at=starts,
+        ends_at=starts + int(minutes * 60_000),
+        opens_at=starts - 600_000,
+        time_zone="Europe/Berlin",
+        language="en",
+        guests=guests or (guest(),),
+        **more,
+    )
+
+
 class FakeGateway:
     def __init__(self) -> None:
         self.user = wire.UserView(
@@ -164,6 +202,7 @@ class FakeGateway:
         self.crm = "Salesforce"
         self.calls: dict[str, wire.CallView] = {}
         self.history: list[wire.CallView] = []
+        self.invites: dict[str, wire.InviteView] = {}
         self.join: wire.JoinView | None = None
         self.config: dict[str, Any] = {}
         self.requests: list[Request] = []
@@ -329,6 +368,7 @@ class FakeGateway:
                 await self._replay(session, params.last_seq)
         if session is not None and session.socket is socket:
             session.socket = None
+            session.detached_at = time.monotonic()
             await self._notify()
         return socket
 
@@ -343,6 +383,8 @@ class FakeGateway:
             if params.ticket not in self._tickets:
                 raise Refused(wire.ErrorKind.AUTH_DENIED)
             self._tickets.remove(params.ticket)
+            if wire.CAP_YIELDS in params.caps and self._is_in_window():
+                raise Refused(wire.ErrorKind.SESSION_SUPERSEDED)
             for other in self.sessions.values():
                 if other.socket is not None:
                     await self._supersede(other)
@@ -353,6 +395,7 @@ class FakeGateway:
             )
             self.sessions = {session.id: session}
             session.socket = socket
+            session.is_window = wire.CAP_CALL_WINDOW in params.caps
             await self._notify()
             return session, wire.SessionHelloResult(
                 session_id=session.id,
@@ -385,6 +428,17 @@ class FakeGateway:
             replay_from=params.last_seq + 1,
         )
 
+    def _is_in_window(self) -> bool:
+        return any(
+            each.is_window
+            and (
+                each.socket is not None
+                or time.monotonic() < each.detached_at + self.window_grace_s
+            )
+            for each in self.sessions.values()
+        )
+
+    window_grace_s = 5.0
     heartbeat_s = 15
     forgets_events = False
 
@@ -499,12 +553,22 @@ class FakeGateway:
                         match=wire.Match(state=wire.MatchState.FOUND, records=(made,)),
                     )
                 return wire.ContactCreateResult(record=made)
+            case wire.InviteExtend():
+                return wire.InviteResult(invite=self._extend(params))
             case wire.CallDtmf() | wire.Ping() | wire.RegistrationRetry():
                 return wire.Empty()
             case wire.SessionClose():
                 return wire.Empty()
             case _:
                 raise AssertionError(f"not expected: {params!r}")
+
+    def _extend(self, params: wire.InviteExtend) -> wire.InviteView:
+        known = self.invites.get(params.invite_id) or invite(params.invite_id)
+        longer = known.model_copy(
+            update={"ends_at": known.ends_at + params.minutes * 60_000}
+        )
+        self.invites[params.invite_id] = longer
+        return longer
 
     async def answer_media(self, call_id: str, offer: str, generation: int) -> str:
         key = (call_id, generation)
@@ -576,6 +640,9 @@ class FakeGateway:
                 "params": event.model_dump(mode="json", exclude_none=True),
             },
         )
+
+    def now(self) -> int:
+        return now_ms()
 
     def make_call(
         self,

@@ -32,7 +32,9 @@ const DRAIN_RETRY_CAP_S = 30;
 
 /**
  * @typedef {'idle'|'connecting'|'open'|'waiting'|'stopped'} ConnectionState
- * @typedef {'superseded'|'signed_out'|'closed'} StopReason
+ * @typedef {'superseded'|'yielded'|'signed_out'|'closed'} StopReason
+ *
+ * `yielded`: the hello was refused, because a call's window has the session.
  *
  * @typedef {object} Listener
  * @property {(state: ConnectionState) => void} state
@@ -260,7 +262,7 @@ export class SessionConnection {
     } catch (error) {
       if (attempt !== this.#attempt || !(error instanceof RequestError)) return;
       if (error.kind === 'session.superseded') {
-        this.stop('superseded');
+        this.stop(session === null ? 'yielded' : 'superseded');
       } else if (session !== null) {
         this.#session = null;
         void this.#connect();

@@ -28,6 +28,8 @@ const DIAL_TIMEOUT_MS = 10_000;
 const END_TIMEOUT_MS = 120_000;
 const RECENT_CALLS = 20;
 const KNOWN_INVITES = 100;
+/** Whether the window of a call still has the session is asked this often. */
+const YIELD_AGAIN_MS = 3_000;
 /** Between tries to bring media back. */
 const RENEWAL_WAIT_MS = 500;
 const RENEWAL_WAIT_CAP_MS = 8_000;
@@ -55,6 +57,7 @@ const RENEWAL_WAIT_CAP_MS = 8_000;
  * @property {DeviceProblem|null} cameraProblem
  * @property {boolean} willAskMicrophone the browser will ask the user first
  * @property {boolean} isPlaybackBlocked the far end is heard after `unblockPlayback`
+ * @property {boolean} isInWindow `superseded` by the window of a call, see `yields`
  * @property {number} clockOffsetMs server time minus this machine's
  *
  * @typedef {object} LocalCall What only this page knows of a call.
@@ -113,6 +116,7 @@ export class RingbridgeClient extends EventTarget {
   #accessToken;
   #keepsVideo;
   #caps;
+  #yields;
   /** @type {string|null} */
   #token;
   /** @type {SessionConnection|null} */
@@ -125,6 +129,8 @@ export class RingbridgeClient extends EventTarget {
   #drafts = /** @type {Map<string, {isSent: boolean}>} */ (new Map());
   #speakerId = '';
   #isLoaded = false;
+  /** @type {ReturnType<typeof setTimeout>|undefined} */
+  #yieldTimer;
   /** @type {ClientState} */
   #state = {
     status: 'signed_out',
@@ -141,6 +147,7 @@ export class RingbridgeClient extends EventTarget {
     cameraProblem: null,
     willAskMicrophone: false,
     isPlaybackBlocked: false,
+    isInWindow: false,
     clockOffsetMs: 0,
   };
 
@@ -157,6 +164,8 @@ export class RingbridgeClient extends EventTarget {
    *   reload, a takeover) goes on with its video, else with sound alone. Only a camera
    *   that was on in this tab is opened again.
    * @param {readonly string[]} [options.caps] see PROTOCOL.md
+   * @param {boolean} [options.yields] leaves the session to the window of a call, until
+   *   that is gone or `takeOver` is called
    * @param {TabStorage} [options.storage]
    */
   constructor({
@@ -166,6 +175,7 @@ export class RingbridgeClient extends EventTarget {
     accessToken,
     keepsVideo = true,
     caps = [],
+    yields = false,
     storage = new TabStorage(),
   } = {}) {
     super();
@@ -175,8 +185,9 @@ export class RingbridgeClient extends EventTarget {
     this.#accessToken = accessToken ?? null;
     this.#keepsVideo = keepsVideo;
     this.#caps = caps;
+    this.#yields = yields;
     this.invites = new Invites({
-      ask: (method, params) => this.#connected().request(method, params),
+      ask: (method, params) => this.request(method, params),
       loaded: (invites) => this.#update({ invites }),
     });
     this.#storage = storage;
@@ -301,6 +312,7 @@ export class RingbridgeClient extends EventTarget {
   /** Ends calls, unregisters the phone, forgets the tokens. */
   async signOut() {
     const connection = this.#connection;
+    clearTimeout(this.#yieldTimer);
     this.#setToken(null);
     try {
       await connection?.request('session.close', { op_id: uuid7() }, { timeoutMs: 3_000 });
@@ -313,7 +325,14 @@ export class RingbridgeClient extends EventTarget {
 
   /** Takes the phone over from the page that has it. */
   takeOver() {
-    if (this.#state.status === 'superseded') this.#open();
+    if (this.#state.status !== 'superseded') return;
+    this.#update({ isInWindow: false });
+    this.#open({ yields: false });
+  }
+
+  /** Lets go of the session, and of its calls' media; another page may have them. */
+  release() {
+    this.#connection?.stop('superseded');
   }
 
   /** @param {string|null} token */
@@ -322,13 +341,15 @@ export class RingbridgeClient extends EventTarget {
     this.#storage.set('access_token', token);
   }
 
-  #open() {
-    this.#update({ status: 'connecting', signInProblem: null });
+  #open({ yields = this.#yields } = {}) {
+    clearTimeout(this.#yieldTimer);
+    // While a window has the session, each look whether it still does changes nothing.
+    if (!this.#state.isInWindow) this.#update({ status: 'connecting', signInProblem: null });
     this.#isLoaded = false;
     const connection = new SessionConnection({
       url: this.#http.socketUrl,
       client: { name: this.#name, version: VERSION, instance_id: this.#instanceId },
-      caps: this.#caps,
+      caps: yields ? [...this.#caps, 'yields'] : this.#caps,
       getTicket: () => this.#ticket(),
       listener: {
         state: (state) => this.#connectionChanged(state),
@@ -365,12 +386,12 @@ export class RingbridgeClient extends EventTarget {
   /** @param {ConnectionState} state */
   #connectionChanged(state) {
     if (state === 'open') {
-      this.#update({ status: 'ready' });
+      this.#update({ status: 'ready', isInWindow: false });
       if (!this.#isLoaded) {
         this.#isLoaded = true;
         void this.#loadRecent();
       }
-    } else if (state === 'connecting' || state === 'waiting') {
+    } else if ((state === 'connecting' || state === 'waiting') && !this.#state.isInWindow) {
       this.#update({ status: this.#state.user ? 'reconnecting' : 'connecting' });
     }
   }
@@ -385,8 +406,10 @@ export class RingbridgeClient extends EventTarget {
     this.#connection = null;
     for (const callId of [...this.#local.keys()]) this.#endLocal(callId);
     if (reason === 'signed_out') this.#setToken(null);
+    if (reason === 'yielded') this.#yieldTimer = setTimeout(() => this.#open(), YIELD_AGAIN_MS);
     this.#update({
-      status: reason === 'superseded' ? 'superseded' : 'signed_out',
+      status: reason === 'superseded' || reason === 'yielded' ? 'superseded' : 'signed_out',
+      isInWindow: reason === 'yielded',
       signInProblem: reason === 'signed_out' ? 'expired' : null,
       calls: [],
     });
@@ -763,6 +786,22 @@ export class RingbridgeClient extends EventTarget {
   #connected() {
     if (!this.#connection) throw new ConnectionError('not signed in');
     return this.#connection;
+  }
+
+  /**
+   * Any request of the protocol.
+   *
+   * @param {string} method
+   * @param {object} params with an `op_id` where the method changes something
+   * @returns {Promise<any>}
+   */
+  async request(method, params) {
+    return this.#connected().request(method, params);
+  }
+
+  /** As `invites.load`. */
+  async loadInvites() {
+    await this.invites.load();
   }
 
   /**
@@ -1198,7 +1237,7 @@ export class DialCancelled extends Error {
  * @returns {CallView}
  */
 function draftCall(callId, peer, record, now) {
-  const blank = { id: '', kind: '', name: '', url: '', company: '', phone: '' };
+  const blank = { id: '', kind: '', name: '', url: '', company: '', phone: '', email: '' };
   return {
     call_id: callId,
     direction: 'outbound',

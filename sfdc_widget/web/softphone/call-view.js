@@ -3,7 +3,7 @@
  * Below, two halves: at the start what carries the call on (Answer, then the tools,
  * then Call again), at the end what ends it (Decline, End, Done).
  */
-import { h, joined, number, setText, show } from './dom.js';
+import { h, joined, number, setAttribute, setText, show } from './dom.js';
 import { company, duration, elapsed, initials, isWithheld, peerNumber, person } from './format.js';
 import { icon } from './icons.js';
 import { Keypad } from './keypad.js';
@@ -29,12 +29,17 @@ const AUDIO_NOTICE_MS = 1_200;
  * @property {string} crm
  * @property {Problem|null} problem
  * @property {boolean} isOnline
+ * @property {boolean} isInWindow its picture is in the window of the call
+ * @property {boolean} isWindowSilent
  */
 
 export class CallScreen extends HTMLElement {
   /** What a press means; set by the softphone. */
   actions = {
     answer: () => {},
+    video: () => {},
+    showWindow: () => {},
+    bringBack: () => {},
     decline: () => {},
     end: () => {},
     mute: () => {},
@@ -53,6 +58,20 @@ export class CallScreen extends HTMLElement {
   #name = h('h1', { class: 'rb-name', dir: 'auto', tabindex: -1 });
   #company = h('p', { class: 'rb-company' });
   #number = h('p', { class: 'rb-peer' });
+  #invite = h('p', { class: 'rb-chip', dir: 'auto', hidden: true });
+  #offer = h('p', { class: 'rb-video-note', hidden: true });
+  #windowText = h('p', {});
+  #windowNote = h(
+    'div',
+    { class: 'rb-video-note', hidden: true },
+    this.#windowText,
+    h(
+      'div',
+      { class: 'rb-row' },
+      h('button', { type: 'button', class: 'rb-button rb-neutral', on: { click: () => this.actions.showWindow() } }, words.video.show),
+      h('button', { type: 'button', class: 'rb-link', on: { click: () => this.actions.bringBack() } }, words.video.back),
+    ),
+  );
   #audio = h('p', { class: 'rb-audio-note', hidden: true });
   #outcomeTitle = h('h2', { class: 'rb-card-title' });
   #outcomeText = h('p', { class: 'rb-card-text' });
@@ -73,13 +92,15 @@ export class CallScreen extends HTMLElement {
   );
 
   #answer = this.#big('phone', 'answer', 'rb-answer', () => this.actions.answer());
+  #withVideo = this.#big('video', 'answerVideo', 'rb-answer', () => this.actions.video());
   #again = this.#big('phone', 'again', 'rb-neutral', () => this.actions.again());
   #decline = this.#big('phone', 'decline', 'rb-end', () => this.actions.decline());
   #end = this.#big('phone', 'end', 'rb-end', () => this.actions.end());
   #done = this.#big('check', 'done', 'rb-neutral', () => this.actions.done());
   #mute = this.#tool('mic', words.call.mute, () => this.actions.mute());
   #keys = this.#tool('grip', words.call.keypad, () => this.#toggleKeypad());
-  #tools = h('div', { class: 'rb-tools' }, this.#mute, this.#keys);
+  #video = this.#tool('video', words.video.start, () => this.actions.video());
+  #tools = h('div', { class: 'rb-tools' }, this.#mute, this.#keys, this.#video);
   #shapeSince = 0;
   #shape = '';
   /** @type {ReturnType<typeof setTimeout>|undefined} */
@@ -111,11 +132,13 @@ export class CallScreen extends HTMLElement {
         'header',
         { class: 'rb-person' },
         this.#avatar,
-        h('div', { class: 'rb-person-text' }, this.#name, this.#company, this.#number),
+        h('div', { class: 'rb-person-text' }, this.#name, this.#company, this.#number, this.#invite),
       ),
       h(
         'div',
         { class: 'rb-scroll' },
+        this.#windowNote,
+        this.#offer,
         this.#audio,
         this.#outcome,
         this.#activity,
@@ -126,14 +149,14 @@ export class CallScreen extends HTMLElement {
       h(
         'div',
         { class: 'rb-bar' },
-        h('div', { class: 'rb-slot' }, this.#answer, this.#tools, this.#again),
+        h('div', { class: 'rb-slot rb-carry-on' }, this.#withVideo, this.#answer, this.#tools, this.#again),
         h('div', { class: 'rb-slot' }, this.#decline, this.#end, this.#done),
       ),
     );
   }
 
   /** @param {CallModel} model */
-  update({ call, isMuted, isConnected, isRestored, crm, problem, isOnline }) {
+  update({ call, isMuted, isConnected, isRestored, crm, problem, isOnline, isInWindow, isWindowSilent }) {
     const isNew = call.call_id !== this.#callId;
     if (isNew) {
       this.#callId = call.call_id;
@@ -146,6 +169,7 @@ export class CallScreen extends HTMLElement {
     this.match.update(call);
     show(this.match, crm !== '' && call.end_reason !== 'answered_elsewhere');
     this.#drawButtons(call, isMuted, isOnline);
+    this.#drawVideo(call, isInWindow, isWindowSilent);
     this.#drawAudio(call, isConnected, isRestored);
     this.#drawOutcome(call, crm);
     this.#problem.update(problem);
@@ -153,7 +177,7 @@ export class CallScreen extends HTMLElement {
 
   /** The one obvious next act. */
   get primary() {
-    return [this.#answer, this.#end, this.#again].find((button) => !button.hidden) ?? this.#name;
+    return [this.#withVideo, this.#answer, this.#end, this.#again].find((button) => !button.hidden) ?? this.#name;
   }
 
   get heading() {
@@ -215,6 +239,30 @@ export class CallScreen extends HTMLElement {
     }
   }
 
+  /** @param {Call} call @param {boolean} isInWindow @param {boolean} isSilent */
+  #drawVideo(call, isInWindow, isSilent) {
+    const isOffered = call.video?.state === 'offered';
+    const isRinging = call.state === 'ringing';
+    show(this.#withVideo, isRinging && isOffered);
+    setText(/** @type {Element} */ (this.#answer.lastElementChild), isRinging && isOffered ? words.call.answerAudio : words.call.answer);
+    setAttribute(this.#answer, 'aria-label', isRinging && isOffered ? words.call.answerAudioLong : null);
+    this.#withVideo.disabled = this.#answer.disabled;
+    setAttribute(this.#withVideo, 'aria-label', words.call.answerVideoLong);
+    this.#answer.classList.toggle('rb-second-choice', isRinging && isOffered);
+    const subject = call.invite ? call.invite.subject || call.invite.guest : '';
+    setText(this.#invite, subject === '' ? '' : words.video.invite(subject));
+    show(this.#invite, subject !== '');
+
+    const isUp = call.state === 'active';
+    const name = person(call) || peerNumber(call.peer);
+    show(this.#offer, isUp && isOffered && !isInWindow);
+    setText(this.#offer, words.video.offered(name));
+    this.#video.classList.toggle('rb-offered', isUp && isOffered);
+    this.#video.disabled = !isUp || isInWindow;
+    show(this.#windowNote, isInWindow && call.state !== 'ended');
+    setText(this.#windowText, isSilent ? words.video.silent : words.video.inWindow);
+  }
+
   /** @param {Call} call @param {boolean} isConnected @param {boolean} isRestored */
   #drawAudio(call, isConnected, isRestored) {
     const isMissing = call.state === 'active' && !isConnected;
@@ -274,7 +322,7 @@ export class CallScreen extends HTMLElement {
 
   /**
    * @param {IconName} image
-   * @param {'answer'|'again'|'decline'|'end'|'done'} label
+   * @param {'answer'|'answerVideo'|'again'|'decline'|'end'|'done'} label
    * @param {string} kind
    * @param {() => void} onPress
    */

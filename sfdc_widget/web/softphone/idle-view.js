@@ -246,7 +246,8 @@ export class IdleScreen extends HTMLElement {
     const hasRecord = call.match.state === 'found' && call.match.records.length === 1 && record;
     const talked = call.answered_at && call.end_reason !== 'answered_elsewhere' ? duration(elapsed(call, now)) : kind.label;
     const time = moment(call.started_at, now);
-    const second = [company(call) || (isPerson ? peerNumber(call.peer) : ''), talked].filter(Boolean);
+    const missedInvite = call.invite && kind.name === 'missed' ? words.video.missedInvite(call.invite.subject) : '';
+    const second = [missedInvite, missedInvite ? '' : company(call) || (isPerson ? peerNumber(call.peer) : ''), missedInvite ? '' : talked].filter(Boolean);
     const activity = call.activity?.state ?? 'none';
     return h(
       'li',

@@ -13,7 +13,9 @@ import { Sounds } from './sounds.js';
 import { words } from './strings.js';
 
 /** @import {CallView} from '../client/wire.d.ts' */
-/** @import {ClientState, RingbridgeClient} from '../client/ringbridge-client.js' */
+/** @import {ClientState} from '../client/ringbridge-client.js' */
+/** @import {WindowedClient} from '../video/windowed.js' */
+/** @import {Order} from '../video/messages.js' */
 /** @import {HostAdapter, PhoneMood} from '../hosts/adapter.js' */
 /** @import {Problem} from './problem-card.js' */
 
@@ -29,7 +31,7 @@ const BANNER_AFTER_MS = 700;
 /** @typedef {'connecting'|'signed-out'|'superseded'|'idle'|'call'} ViewName */
 
 export class Softphone extends HTMLElement {
-  /** @type {RingbridgeClient} */
+  /** @type {WindowedClient} */
   client = /** @type {any} */ (null);
   /** @type {HostAdapter} */
   host = /** @type {any} */ (null);
@@ -81,13 +83,28 @@ export class Softphone extends HTMLElement {
     { type: 'button', class: 'rb-button rb-brand rb-big', on: { click: () => this.client.takeOver() } },
     words.superseded.takeOver,
   );
+  #supersededTitle = h('h1', { class: 'rb-title' });
+  #supersededText = h('p', {});
+  #showWindow = h(
+    'button',
+    { type: 'button', class: 'rb-button rb-neutral rb-big', on: { click: () => this.#findWindow() } },
+    words.video.show,
+  );
   #superseded = h(
     'div',
     { class: 'rb-view rb-superseded' },
     icon('monitor-smartphone'),
-    h('h1', { class: 'rb-title' }, words.superseded.title),
-    h('p', {}, words.superseded.text),
+    this.#supersededTitle,
+    this.#supersededText,
+    this.#showWindow,
     this.#takeOver,
+  );
+  #endingText = h('p', {});
+  #ending = h(
+    'section',
+    { class: 'rb-banner rb-ending', hidden: true },
+    this.#endingText,
+    h('button', { type: 'button', class: 'rb-button rb-neutral', on: { click: () => void this.#extendInvite() } }, words.ending.extend),
   );
   #polite = h('div', { class: 'rb-live', role: 'status', 'aria-live': 'polite' });
   #assertive = h('div', { class: 'rb-live', role: 'alert', 'aria-live': 'assertive' });
@@ -131,6 +148,7 @@ export class Softphone extends HTMLElement {
       ),
       this.#menu,
       this.#banner,
+      this.#ending,
       this.#second,
       h('main', { class: 'rb-main' }, this.#connecting, this.#signIn, this.#superseded, this.#idle, this.#call),
       this.#polite,
@@ -177,6 +195,9 @@ export class Softphone extends HTMLElement {
     });
     this.#call.actions = {
       answer: () => void this.#answer(),
+      video: () => this.#video(),
+      showWindow: () => client.callWindow.show(),
+      bringBack: () => client.callWindow.bringBack(),
       decline: () => this.#withCall((call) => client.decline(call.call_id)),
       end: () => this.#withCall((call) => client.hangup(call.call_id)),
       mute: () =>
@@ -300,6 +321,8 @@ export class Softphone extends HTMLElement {
         crm: state.crm,
         problem: this.#callProblem(state, shown),
         isOnline: state.status === 'ready',
+        isInWindow: this.client.callWindow.mirror !== null,
+        isWindowSilent: this.client.callWindow.isSilent,
       });
     } else if (view === 'idle') {
       this.#idle.update({
@@ -309,6 +332,12 @@ export class Softphone extends HTMLElement {
         canDial: state.status === 'ready',
         now: Date.now() + state.clockOffsetMs,
       });
+    } else if (view === 'superseded') {
+      const { isInWindow } = state;
+      setText(this.#supersededTitle, isInWindow ? words.video.elsewhereTitle : words.superseded.title);
+      setText(this.#supersededText, isInWindow ? words.video.elsewhereText : words.superseded.text);
+      setText(this.#takeOver, isInWindow ? words.video.back : words.superseded.takeOver);
+      show(this.#showWindow, isInWindow);
     } else if (view === 'signed-out') {
       this.#signIn.update({
         isBusy: state.status === 'signing_in',
@@ -372,13 +401,13 @@ export class Softphone extends HTMLElement {
   /** @param {ClientState} state @param {CallView|null} shown */
   #stateInWords(state, shown) {
     const say = words.status;
-    if (state.status === 'superseded') return { text: say.elsewhere, tone: 'off' };
+    if (state.status === 'superseded') return { text: state.isInWindow ? say.inWindow : say.elsewhere, tone: 'off' };
     if (state.status === 'signed_out') return { text: say.signedOut, tone: 'off' };
     if (state.status === 'signing_in' || state.status === 'connecting') return { text: say.connecting, tone: 'wait' };
     if (state.status === 'reconnecting' && this.#isOfflineForLong) return { text: say.reconnecting, tone: 'warn' };
     switch (shown?.state) {
       case 'ringing':
-        return { text: say.incoming, tone: 'ring' };
+        return { text: shown.video?.state === 'offered' ? say.incomingVideo : say.incoming, tone: 'ring' };
       case 'answering':
         return { text: say.answering, tone: 'call' };
       case 'calling':
@@ -412,6 +441,23 @@ export class Softphone extends HTMLElement {
     const isShown = state.status === 'reconnecting' && this.#isOfflineForLong;
     setText(this.#banner, focus ? words.reconnecting.inCall : words.reconnecting.idle);
     show(this.#banner, isShown);
+    const left = state.ending ? state.ending.ends_at - Date.now() - state.clockOffsetMs : 0;
+    const wasShown = !this.#ending.hidden;
+    show(this.#ending, left > 0 && state.calls.length > 0);
+    if (this.#ending.hidden) return;
+    setText(this.#endingText, words.ending.in(Math.ceil(left / 60_000)));
+    if (!wasShown) this.#announce(this.#endingText.textContent ?? '');
+  }
+
+  async #extendInvite() {
+    const { ending } = this.client.state;
+    if (!ending) return;
+    try {
+      await this.client.invites.extend(ending.invite_id, words.ending.minutes);
+      this.#announce(words.ending.extended);
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
   /** @param {ClientState} state @param {CallView|null} focus */
@@ -559,6 +605,27 @@ export class Softphone extends HTMLElement {
     }
   }
 
+  /** Answers with video, or raises the call to it: in the window. */
+  #video() {
+    const call = this.#focused(this.client.state);
+    if (!call) return;
+    this.#failure = null;
+    this.sounds.play(null);
+    this.#openWindow({ act: call.state === 'ringing' ? 'answer' : 'start', callId: call.call_id });
+  }
+
+  /** @param {Order} order */
+  #openWindow(order) {
+    if (this.client.callWindow.open(order)) return;
+    this.#failure = { title: words.video.blockedTitle, text: words.video.blockedText };
+    this.#announce([words.video.blockedTitle, words.video.blockedText].join('. '));
+    this.update();
+  }
+
+  #findWindow() {
+    if (!this.client.callWindow.show()) setText(this.#supersededText, words.video.gone);
+  }
+
   async #answer() {
     const call = this.#focused(this.client.state);
     if (call?.state !== 'ringing') return;
@@ -603,7 +670,7 @@ export class Softphone extends HTMLElement {
     const { record_id: id = '', url = '' } = call.activity ?? {};
     if (id) {
       void this.host
-        .popRecord({ id, kind: '', name: '', url, company: '', phone: '', certainty: 'exact' })
+        .popRecord({ id, kind: '', name: '', url, company: '', phone: '', email: '', certainty: 'exact' })
         .catch(() => undefined);
     }
   }
@@ -616,7 +683,8 @@ export class Softphone extends HTMLElement {
     if (!this.#menu.hidden) this.#toggleMenu(false);
     if (this.#announcedCall !== call.call_id) {
       this.#announcedCall = call.call_id;
-      setText(this.#assertive, words.announce.incoming(who(call)));
+      const isVideo = call.video?.state === 'offered';
+      setText(this.#assertive, isVideo ? words.video.wants(who(call)) : words.announce.incoming(who(call)));
     }
     this.#notify(call);
   }
