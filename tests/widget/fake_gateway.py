@@ -197,11 +197,13 @@ class FakeGateway:
             number="1000",
             tenant="acme",
             company="Acme Corp",
+            invites_from="sam@acme.example",
         )
         self.registration = wire.Registration(state=wire.RegistrationState.REGISTERED)
         self.crm = "Salesforce"
         self.calls: dict[str, wire.CallView] = {}
         self.history: list[wire.CallView] = []
+        self.people: list[wire.Record] = [record(email="ana@example.com")]
         self.invites: dict[str, wire.InviteView] = {}
         self.join: wire.JoinView | None = None
         self.config: dict[str, Any] = {}
@@ -553,8 +555,30 @@ class FakeGateway:
                         match=wire.Match(state=wire.MatchState.FOUND, records=(made,)),
                     )
                 return wire.ContactCreateResult(record=made)
+            case wire.InviteCreate() | wire.InviteChange():
+                return wire.InviteResult(invite=await self._drafted(params))
             case wire.InviteExtend():
-                return wire.InviteResult(invite=self._extend(params))
+                return wire.InviteResult(invite=await self._extend(params))
+            case wire.InviteCancel():
+                state = wire.InviteState.CANCELLED
+                return wire.InviteResult(
+                    invite=await self.change_invite(params.invite_id, state=state)
+                )
+            case wire.InviteResend():
+                return wire.InviteResult(invite=self.invites[params.invite_id])
+            case wire.InviteLink():
+                return wire.InviteLinkResult(
+                    url=f"https://phone.example.com/join/token-of-{params.guest_id}"
+                )
+            case wire.InviteList():
+                return wire.InviteListResult(invites=self._listed(params))
+            case wire.RecordSearch():
+                wanted = params.text.lower()
+                return wire.RecordSearchResult(
+                    records=tuple(
+                        each for each in self.people if wanted in each.name.lower()
+                    )
+                )
             case wire.CallDtmf() | wire.Ping() | wire.RegistrationRetry():
                 return wire.Empty()
             case wire.SessionClose():
@@ -562,13 +586,52 @@ class FakeGateway:
             case _:
                 raise AssertionError(f"not expected: {params!r}")
 
-    def _extend(self, params: wire.InviteExtend) -> wire.InviteView:
-        known = self.invites.get(params.invite_id) or invite(params.invite_id)
-        longer = known.model_copy(
-            update={"ends_at": known.ends_at + params.minutes * 60_000}
+    async def _extend(self, params: wire.InviteExtend) -> wire.InviteView:
+        known = self.invites.setdefault(params.invite_id, invite(params.invite_id))
+        return await self.change_invite(
+            params.invite_id, ends_at=known.ends_at + params.minutes * 60_000
         )
-        self.invites[params.invite_id] = longer
-        return longer
+
+    async def change_invite(self, invite_id: str, **changes: Any) -> wire.InviteView:
+        made = self.invites[invite_id].model_copy(update=changes)
+        self.invites[invite_id] = made
+        await self.publish(wire.InviteUpdatedEvent, invite=made)
+        return made
+
+    async def _drafted(
+        self, params: wire.InviteCreate | wire.InviteChange
+    ) -> wire.InviteView:
+        draft = params.invite
+        mail = wire.MailState.WAITING if draft.send_mail else wire.MailState.NONE
+        is_open = draft.starts_at <= now_ms()
+        made = wire.InviteView(
+            invite_id=params.invite_id,
+            state=wire.InviteState.OPEN if is_open else wire.InviteState.SCHEDULED,
+            opens_at=draft.starts_at - 600_000,
+            guests=tuple(
+                wire.GuestView(
+                    guest_id=each.guest_id or f"guest-{index}",
+                    mail=mail,
+                    **each.model_dump(exclude={"guest_id"}),
+                )
+                for index, each in enumerate(draft.guests)
+            ),
+            **draft.model_dump(exclude={"guests", "send_mail"}),
+        )
+        self.invites[params.invite_id] = made
+        await self.publish(wire.InviteUpdatedEvent, invite=made)
+        return made
+
+    def _listed(self, params: wire.InviteList) -> tuple[wire.InviteView, ...]:
+        live = (wire.InviteState.SCHEDULED, wire.InviteState.OPEN)
+        found = sorted(
+            (e for e in self.invites.values() if (e.state not in live) == params.past),
+            key=lambda each: each.starts_at,
+            reverse=params.past,
+        )
+        names = [each.invite_id for each in found]
+        first = names.index(params.after) + 1 if params.after else 0
+        return tuple(found[first : first + params.limit])
 
     async def answer_media(self, call_id: str, offer: str, generation: int) -> str:
         key = (call_id, generation)

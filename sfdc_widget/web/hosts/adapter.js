@@ -8,6 +8,7 @@
  * @typedef {object} ClickToDial
  * @property {string} number
  * @property {Partial<CrmRecord>|null} record whom the number belongs to, if known
+ * @property {boolean} isInvite dial nobody: a video invite is wanted for the record
  *
  * @typedef {object} ContactDefaults
  * @property {string} [firstName]

@@ -8,6 +8,7 @@
 /** @import {HostAdapter, PhoneMood, WidgetConfig} from './adapter.js' */
 
 const CALL_TIMEOUT_MS = 8_000;
+const INVITE_WORD = 'ringbridge=invite';
 
 /** @type {Record<PhoneMood, string>} names of Lightning's utility icons */
 const ICONS = {
@@ -83,12 +84,14 @@ export async function openCtiHost(config) {
       cti.onClickToDial?.call(cti, {
         listener: (/** @type {any} */ payload) => {
           // Up to version 44 the payload was wrapped as an answer is.
-          const click = payload?.number === undefined ? payload?.returnValue : payload;
-          if (click?.number === undefined || click.number === '') return;
+          const click = payload?.number === undefined && payload?.returnValue ? payload.returnValue : payload;
+          // A list with commas; the word is ours, see docs/design/005.
+          const isInvite = String(click?.params ?? '').split(',').some((each) => each.trim() === INVITE_WORD);
+          if (!isInvite && (click?.number ?? '') === '') return;
           const record = click.recordId
             ? { id: String(click.recordId), kind: String(click.objectType ?? ''), name: String(click.recordName ?? '') }
             : null;
-          listener({ number: String(click.number), record });
+          listener({ number: String(click.number ?? ''), record, isInvite });
         },
       });
       tell('enableClickToDial');

@@ -31,6 +31,7 @@ const AUDIO_NOTICE_MS = 1_200;
  * @property {boolean} isOnline
  * @property {boolean} isInWindow its picture is in the window of the call
  * @property {boolean} isWindowSilent
+ * @property {boolean} canInvite
  */
 
 export class CallScreen extends HTMLElement {
@@ -40,6 +41,7 @@ export class CallScreen extends HTMLElement {
     video: () => {},
     showWindow: () => {},
     bringBack: () => {},
+    invite: () => {},
     decline: () => {},
     end: () => {},
     mute: () => {},
@@ -89,6 +91,14 @@ export class CallScreen extends HTMLElement {
     },
     this.#activityIcon,
     this.#activityText,
+  );
+
+  #makeText = h('span', { dir: 'auto' });
+  #makeInvite = h(
+    'button',
+    { type: 'button', class: 'rb-button rb-neutral rb-wide', hidden: true, on: { click: () => this.actions.invite() } },
+    icon('calendar-clock'),
+    this.#makeText,
   );
 
   #answer = this.#big('phone', 'answer', 'rb-answer', () => this.actions.answer());
@@ -145,6 +155,7 @@ export class CallScreen extends HTMLElement {
         this.#problem,
         this.#keypadPanel,
         this.match,
+        this.#makeInvite,
       ),
       h(
         'div',
@@ -156,7 +167,7 @@ export class CallScreen extends HTMLElement {
   }
 
   /** @param {CallModel} model */
-  update({ call, isMuted, isConnected, isRestored, crm, problem, isOnline, isInWindow, isWindowSilent }) {
+  update({ call, isMuted, isConnected, isRestored, crm, problem, isOnline, isInWindow, isWindowSilent, canInvite }) {
     const isNew = call.call_id !== this.#callId;
     if (isNew) {
       this.#callId = call.call_id;
@@ -170,6 +181,9 @@ export class CallScreen extends HTMLElement {
     show(this.match, crm !== '' && call.end_reason !== 'answered_elsewhere');
     this.#drawButtons(call, isMuted, isOnline);
     this.#drawVideo(call, isInWindow, isWindowSilent);
+    const isKnown = call.match.state === 'found' && call.match.records.length === 1;
+    show(this.#makeInvite, canInvite && isKnown && call.state !== 'ringing' && !call.invite);
+    setText(this.#makeText, words.invite.make(person(call)));
     this.#drawAudio(call, isConnected, isRestored);
     this.#drawOutcome(call, crm);
     this.#problem.update(problem);

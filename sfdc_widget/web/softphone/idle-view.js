@@ -18,6 +18,7 @@ const SKELETON_AFTER_MS = 300;
  * @property {Problem|null} problem
  * @property {string} crm
  * @property {boolean} canDial
+ * @property {boolean} hasInvites
  * @property {number} now server time in ms
  */
 
@@ -25,6 +26,7 @@ export class IdleScreen extends HTMLElement {
   actions = {
     dial: (/** @type {string} */ _number, /** @type {CallView|null} */ _from) => {},
     open: (/** @type {CallView} */ _call) => {},
+    invites: (/** @type {HTMLElement} */ _panel) => {},
   };
 
   #problem = new ProblemCard();
@@ -60,10 +62,23 @@ export class IdleScreen extends HTMLElement {
     h('p', {}, words.idle.emptyText),
   );
   #none = h('p', { class: 'rb-empty', hidden: true }, words.idle.noneFound);
+  #recentsTab = this.#tab('recents', words.idle.recents);
+  #invitesTab = this.#tab('invites', words.idle.invites);
+  #tabs = h('div', { class: 'rb-tabs', role: 'tablist', 'aria-label': words.idle.lists, hidden: true }, this.#recentsTab, this.#invitesTab);
+  #invites = h('div', { id: 'rb-panel-invites', role: 'tabpanel', 'aria-labelledby': 'rb-tab-invites', hidden: true });
   #skeleton = h(
     'div',
     { class: 'rb-skeleton', hidden: true, 'aria-hidden': 'true' },
     ...[0, 1, 2, 3].map(() => h('div', { class: 'rb-skeleton-row' })),
+  );
+  #recents = h(
+    'div',
+    { id: 'rb-panel-recents' },
+    this.#heading,
+    this.#list,
+    this.#skeleton,
+    this.#empty,
+    this.#none,
   );
   /** @type {ReturnType<typeof setTimeout>|undefined} */
   #skeletonTimer;
@@ -78,7 +93,7 @@ export class IdleScreen extends HTMLElement {
     this.#field.addEventListener('input', () => this.#typed());
     this.#field.addEventListener('keydown', (event) => {
       if (event.key === 'ArrowDown') {
-        this.#list.querySelector('button')?.focus();
+        if (!this.isOnInvites) this.#list.querySelector('button')?.focus();
         event.preventDefault();
       } else if (event.key === 'Escape' && this.#field.value !== '') {
         this.setNumber('');
@@ -113,13 +128,12 @@ export class IdleScreen extends HTMLElement {
         { class: 'rb-scroll' },
         this.#keypadPanel,
         this.#problem,
-        this.#heading,
-        this.#list,
-        this.#skeleton,
-        this.#empty,
-        this.#none,
+        this.#tabs,
+        this.#invites,
+        this.#recents,
       ),
     );
+    this.#tabs.addEventListener('keydown', (event) => this.#moveInTabs(event));
     show(this.#erase, false);
   }
 
@@ -127,7 +141,59 @@ export class IdleScreen extends HTMLElement {
   update(model) {
     this.#model = model;
     this.#problem.update(model.problem);
+    if (show(this.#tabs, model.hasInvites)) {
+      for (const [name, value] of [['role', 'tabpanel'], ['aria-labelledby', 'rb-tab-recents']]) {
+        setAttribute(this.#recents, String(name), model.hasInvites ? value : null);
+      }
+      this.#heading.classList.toggle('rb-live', model.hasInvites);
+      if (!model.hasInvites) this.#choose('recents');
+    }
     this.#draw();
+  }
+
+  /** Which list is on show. */
+  get isOnInvites() {
+    return !this.#invites.hidden;
+  }
+
+  /** @param {'recents'|'invites'} name */
+  #choose(name) {
+    const isInvites = name === 'invites';
+    show(this.#invites, isInvites);
+    show(this.#recents, !isInvites);
+    for (const tab of [this.#recentsTab, this.#invitesTab]) {
+      const isChosen = (tab === this.#invitesTab) === isInvites;
+      tab.setAttribute('aria-selected', String(isChosen));
+      tab.tabIndex = isChosen ? 0 : -1;
+    }
+    if (isInvites) this.actions.invites(this.#invites);
+  }
+
+  /** @param {KeyboardEvent} event */
+  #moveInTabs(event) {
+    if (event.key !== 'ArrowLeft' && event.key !== 'ArrowRight') return;
+    event.preventDefault();
+    const other = event.target === this.#recentsTab ? this.#invitesTab : this.#recentsTab;
+    other.focus();
+    this.#choose(other === this.#invitesTab ? 'invites' : 'recents');
+  }
+
+  /** @param {'recents'|'invites'} name @param {string} label */
+  #tab(name, label) {
+    return h(
+      'button',
+      {
+        type: 'button',
+        class: 'rb-tab',
+        role: 'tab',
+        id: `rb-tab-${name}`,
+        'aria-controls': `rb-panel-${name}`,
+        'aria-selected': String(name === 'recents'),
+        tabindex: name === 'recents' ? 0 : -1,
+        on: { click: () => this.#choose(name) },
+      },
+      label,
+    );
   }
 
   /** Puts a number in the field, ready to be called. @param {string} text */
@@ -153,6 +219,7 @@ export class IdleScreen extends HTMLElement {
 
   #typed() {
     this.showError('');
+    if (this.isOnInvites) this.#choose('recents');
     show(this.#erase, this.#field.value !== '');
     this.#draw();
   }

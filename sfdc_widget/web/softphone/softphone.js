@@ -16,6 +16,7 @@ import { words } from './strings.js';
 /** @import {ClientState} from '../client/ringbridge-client.js' */
 /** @import {WindowedClient} from '../video/windowed.js' */
 /** @import {Order} from '../video/messages.js' */
+/** @import {InvitesPanel} from '../invites/invites-panel.js' */
 /** @import {HostAdapter, PhoneMood} from '../hosts/adapter.js' */
 /** @import {Problem} from './problem-card.js' */
 
@@ -126,6 +127,12 @@ export class Softphone extends HTMLElement {
   #notification = null;
   /** @type {ReturnType<typeof setInterval>|undefined} */
   #clock;
+  /** @type {Promise<InvitesPanel>|null} */
+  #invites = null;
+  /** @type {InvitesPanel|null} */
+  #panel = null;
+  /** The call that the invite dialog was opened in. */
+  #sheetFor = '';
   /** @type {HTMLElement|null} */
   #lastFocused = null;
   #life = new AbortController();
@@ -189,15 +196,20 @@ export class Softphone extends HTMLElement {
     client.on('incoming', (call) => this.#incoming(call), { signal });
     client.on('ended', (call) => this.#callEnded(call), { signal });
     client.on('logged', () => host.refresh(), { signal });
-    host.onClickToDial(({ number, record }) => {
+    host.onClickToDial(({ number, record, isInvite }) => {
       host.setPanelVisible(true);
-      void this.dial(number, record);
+      if (isInvite) void this.invite(record);
+      else void this.dial(number, record);
     });
     this.#call.actions = {
       answer: () => void this.#answer(),
       video: () => this.#video(),
       showWindow: () => client.callWindow.show(),
       bringBack: () => client.callWindow.bringBack(),
+      invite: () => {
+        const call = this.#focused(client.state) ?? this.#ended;
+        if (call) void this.invite(recordOf(call));
+      },
       decline: () => this.#withCall((call) => client.decline(call.call_id)),
       end: () => this.#withCall((call) => client.hangup(call.call_id)),
       mute: () =>
@@ -220,6 +232,7 @@ export class Softphone extends HTMLElement {
         const record = recordOf(call);
         if (record) void host.popRecord(record).catch(() => undefined);
       },
+      invites: (panel) => void this.#showInvites(panel),
     };
     this.#signIn.addEventListener('sign-in', (event) => {
       client.signIn(/** @type {CustomEvent} */ (event).detail).catch(() => undefined);
@@ -280,6 +293,7 @@ export class Softphone extends HTMLElement {
       this.host.setPanelVisible(true);
     }
     this.#drawScreen(state, focus);
+    this.#drawSheet(focus);
     this.#drawHeader(state, focus);
     this.#drawBanner(state, focus);
     this.#drawSecond(state, focus);
@@ -323,6 +337,7 @@ export class Softphone extends HTMLElement {
         isOnline: state.status === 'ready',
         isInWindow: this.client.callWindow.mirror !== null,
         isWindowSilent: this.client.callWindow.isSilent,
+        canInvite: this.#canInvite,
       });
     } else if (view === 'idle') {
       this.#idle.update({
@@ -330,6 +345,7 @@ export class Softphone extends HTMLElement {
         problem: this.#idleProblem(state),
         crm: state.crm,
         canDial: state.status === 'ready',
+        hasInvites: this.#canInvite,
         now: Date.now() + state.clockOffsetMs,
       });
     } else if (view === 'superseded') {
@@ -571,6 +587,65 @@ export class Softphone extends HTMLElement {
     this.update();
   }
 
+  // Invites: loaded with their first use
+
+  get #canInvite() {
+    return Boolean(this.client.state.user?.invites_from);
+  }
+
+  /** @returns {Promise<InvitesPanel|null>} */
+  async #loadInvites() {
+    try {
+      this.#invites ??= import('../invites/load.js').then(({ load }) =>
+        load({ client: this.client, host: this.host, onToggle: () => this.#sheetToggled() }),
+      );
+      const panel = await this.#invites;
+      if (!panel.sheet.isConnected) this.querySelector('main')?.append(panel.sheet);
+      this.#panel = panel;
+      return panel;
+    } catch {
+      this.#invites = null;
+      this.#failure = { title: words.invite.loadFailed, text: words.invite.loadFailedText };
+      this.update();
+      return null;
+    }
+  }
+
+  /** @param {HTMLElement} place */
+  async #showInvites(place) {
+    const panel = await this.#loadInvites();
+    if (!panel) return;
+    if (!panel.list.isConnected) place.append(panel.list);
+    await panel.list.load();
+  }
+
+  /** The dialog, for somebody. @param {Partial<import('../client/wire.d.ts').Record>|null} record */
+  async invite(record) {
+    this.#failure = null;
+    if (!this.#canInvite) {
+      this.#failure = { title: words.invite.off, text: words.invite.offText };
+      this.#announce(words.invite.off);
+      this.update();
+      return;
+    }
+    await (await this.#loadInvites())?.make('make', record);
+  }
+
+  #sheetToggled() {
+    this.#sheetFor = this.#focused(this.client.state)?.call_id ?? this.#ended?.call_id ?? '';
+    this.update();
+  }
+
+  /** A call that comes in lies over the dialog until it is over. @param {CallView|null} focus */
+  #drawSheet(focus) {
+    if (!this.#panel) return;
+    const isFree = focus === null ? this.#view === 'idle' || this.#view === 'call' : focus.call_id === this.#sheetFor && focus.state === 'active';
+    const isShown = this.#panel.isOpen && isFree;
+    show(this.#panel.sheet, isShown);
+    this.#idle.inert = this.#call.inert = isShown;
+    if (this.#view === 'idle') this.#panel.list.update();
+  }
+
   // What is pressed
 
   /**
@@ -724,7 +799,7 @@ export class Softphone extends HTMLElement {
 
   #tick() {
     const { state } = this.client;
-    if (this.#ended && Date.now() > Math.max(this.#endedUntil, this.#busyUntil) && !this.#call.match.querySelector('form:not([hidden])')) {
+    if (this.#ended && Date.now() > Math.max(this.#endedUntil, this.#busyUntil) && !this.#call.match.querySelector('form:not([hidden])') && !this.#panel?.isOpen) {
       this.#dismiss();
       return;
     }

@@ -52,6 +52,8 @@ const english = {
     hideKeypad: 'Hide keypad',
     backspace: 'Delete last digit',
     recents: 'Recent calls',
+    invites: 'Invites',
+    lists: 'Lists',
     empty: 'No calls yet',
     emptyText: 'Calls you make and take will be listed here.',
     noneFound: 'No recent call matches. Enter a number to dial it.',
@@ -160,6 +162,13 @@ const english = {
     blockedTitle: 'The browser held back the video window',
     blockedText: 'Allow pop-ups for this site at the right of the address bar, then press Video again. Or answer with sound only.',
     missedInvite: (/** @type {string} */ subject) => `Missed: ${subject}`,
+  },
+  invite: {
+    make: (/** @type {string} */ who) => `Invite ${who} to a video call`,
+    off: 'Video invites are not switched on for you',
+    offText: 'Ask your administrator if you need them.',
+    loadFailed: 'The invites could not be opened',
+    loadFailedText: 'Check your network, then try again.',
   },
   ending: {
     minutes: 15,

@@ -1,5 +1,5 @@
 /** Icons of the invites. From Lucide, ISC licence: LICENSE-icons.txt in `softphone/`. */
-import { icon } from './icons.js';
+import { icon } from '../softphone/icons.js';
 
 const SHAPES = Object.freeze({
   'calendar-plus':
