@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import mimetypes
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -19,6 +20,11 @@ from aiohttp import web
 
 _PAGES = {"": "index.html", "salesforce": "salesforce.html"}
 _SUFFIXES = {".js", ".css", ".html", ".svg", ".txt"}
+# Comments that have their lines to themselves. A quarter of the scripts' bytes are
+# types and reasons; nothing else is taken out, so that no parser is needed.
+_COMMENT = re.compile(
+    r"^[ \t]*(?://[^\n]*|/\*(?:(?!\*/).)*\*/)[ \t]*$", re.MULTILINE | re.DOTALL
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +44,11 @@ def add_routes(app: web.Application, hosts: Mapping[str, HostOrigin]) -> None:
     app.router.add_get("/widget/{path:.*}", pages.file)
 
 
+def without_comments(source: str) -> str:
+    """A script or style sheet as it is served; lines keep their numbers."""
+    return _COMMENT.sub(lambda match: "\n" * match[0].count("\n"), source)
+
+
 @dataclass(frozen=True, slots=True)
 class _File:
     """One file in memory: they are few, small, and asked for all the time."""
@@ -50,6 +61,8 @@ class _File:
     @classmethod
     def read(cls, path: Path) -> Self:
         body = path.read_bytes()
+        if path.suffix in {".js", ".css"}:
+            body = without_comments(body.decode()).encode()
         content_type, _ = mimetypes.guess_type(path.name)
         return cls(
             content_type or "text/plain",

@@ -50,6 +50,28 @@ async def test_only_the_tenants_own_page_may_frame_the_widget(
         assert "unsafe" not in policy
 
 
+def test_comments_on_lines_of_their_own_are_left_out_and_nothing_else() -> None:
+    source = """/** What it is.
+ * More. */
+const a = 1; // why
+  // Because.
+const b = /** @type {any} */ (a);
+  /** @type {any} */ (b).c; /** d */
+const url = 'https://example.com/*';
+"""
+    assert (
+        pages.without_comments(source)
+        == """
+
+const a = 1; // why
+
+const b = /** @type {any} */ (a);
+  /** @type {any} */ (b).c; /** d */
+const url = 'https://example.com/*';
+"""
+    )
+
+
 async def test_the_widget_is_told_only_its_own_organisation(
     browser: Browser,
 ) -> None:

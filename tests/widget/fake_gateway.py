@@ -157,7 +157,7 @@ def guest(
     name: str = "Ana Ruiz", email: str = "ana@example.com", **more: Any
 ) -> wire.GuestView:
     return wire.GuestView(
-        guest_id=f"guest-of-{name}", name=name, email=email, mail=SENT, **more
+        guest_id=f"guest-of-{email}", name=name, email=email, mail=SENT, **more
     )
 
 

@@ -6,6 +6,15 @@ import { uuid7 } from '../../sfdc_widget/web/client/identifiers.js';
 import { ACK_EVERY_EVENTS, EventSequence } from '../../sfdc_widget/web/client/sequence.js';
 import { TabStorage } from '../../sfdc_widget/web/client/storage.js';
 import {
+  checkWindow,
+  fromField,
+  isEmail,
+  LONGEST_MS,
+  span,
+  startOf,
+  toField,
+} from '../../sfdc_widget/web/invites/times.js';
+import {
   dialable,
   duration,
   initials,
@@ -124,4 +133,52 @@ test('names', () => {
   assert.ok(isWithheld({ number: 'anonymous' }));
   assert.ok(isWithheld({ number: '' }));
   assert.ok(!isWithheld({ number: '1000' }));
+});
+
+test('invites: where the presets start', () => {
+  const now = new Date(2026, 2, 1, 10, 7, 31, 250).getTime();
+  assert.equal(toField(startOf('now', now)), '2026-03-01T10:07');
+  assert.equal(toField(startOf('soon', now)), '2026-03-01T10:23');
+  assert.equal(toField(startOf('hour', now)), '2026-03-01T11:00');
+  const late = new Date(2026, 11, 31, 23, 59).getTime();
+  assert.equal(toField(startOf('hour', late)), '2027-01-01T00:00');
+});
+
+test('invites: a field gives back what it was given, to the minute', () => {
+  let at = new Date(2026, 0, 1).getTime();
+  // Steps that meet both changes of the clock, wherever this runs.
+  for (let i = 0; i < 3000; i++, at += 3 * 3_600_000 + 60_000) {
+    const back = fromField(toField(at));
+    assert.equal(new Date(back).toString(), new Date(at).toString());
+  }
+  for (const text of ['', 'soon', '2026-13-01T00:00']) assert.equal(fromField(text), null);
+});
+
+test('invites: windows that cannot be', () => {
+  const now = 1_800_000_000_000;
+  const hour = 3_600_000;
+  assert.equal(checkWindow(now, now + hour, now), null);
+  assert.equal(checkWindow(now - 50_000, now + hour, now), null, 'now is a moment ago');
+  assert.deepEqual(checkWindow(null, now, now), { field: 'starts_at', problem: 'missing' });
+  assert.deepEqual(checkWindow(now, null, now), { field: 'ends_at', problem: 'missing' });
+  assert.equal(checkWindow(now, now, now).problem, 'order');
+  assert.equal(checkWindow(now, now + LONGEST_MS, now), null);
+  assert.equal(checkWindow(now, now + LONGEST_MS + 1, now).problem, 'long');
+  assert.equal(checkWindow(now - hour, now + hour, now).problem, 'past');
+});
+
+test('invites: what can be an e-mail address', () => {
+  for (const good of ['a@b.co', 'ana.maria+x@sub.example.com', 'jörg@müller.example']) assert.ok(isEmail(good), good);
+  for (const bad of ['', 'a', 'a@b', '@b.co', 'a@b.c', 'a b@c.co', 'a@b.co,c@d.co', 'a@b.co\nBcc: x@y.z', `${'a'.repeat(250)}@b.co`]) {
+    assert.ok(!isEmail(bad), bad);
+  }
+});
+
+test('invites: when, in words', () => {
+  const words = { today: 'Today', tomorrow: 'Tomorrow' };
+  const now = new Date(2026, 2, 1, 10, 0).getTime();
+  const at = (day, hour) => new Date(2026, 2, day, hour, 30).getTime();
+  assert.match(span(at(1, 11), at(1, 12), now, words), /^Today .*11:30.* – .*12:30/);
+  assert.match(span(at(1, 23), at(2, 0), now, words), /^Today .* – Tomorrow/);
+  assert.doesNotMatch(span(at(9, 11), at(9, 12), now, words), /Today|Tomorrow|2026/);
 });

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import Browser
+from playwright.async_api import Browser, Page
 
 from gateway.sessions import wire
 from gateway.sessions.wire import ActivityState, EndReason
@@ -23,6 +23,8 @@ from tests.widget.fake_gateway import (
     NOBODY,
     SEARCHING,
     FakeGateway,
+    guest,
+    invite,
     now_ms,
     peer,
     record,
@@ -305,6 +307,131 @@ async def sign_in_wrong(widget: Widget) -> None:
     await widget.page.locator(".rb-error >> visible=true").wait_for()
 
 
+OFFERED = wire.VideoView(state=wire.VideoState.OFFERED)
+REF = wire.InviteRef(invite_id="i1", subject="Renewal of the contract", guest="Ana")
+
+
+async def incoming_video(widget: Widget) -> None:
+    await ring(widget, video=OFFERED, invite=REF)
+
+
+async def incoming_video_long(widget: Widget) -> None:
+    match = wire.Match(state=wire.MatchState.FOUND, records=(record(LONG),))
+    ref = REF.model_copy(update={"subject": f"{LONG} and the renewal"})
+    await ring(widget, video=OFFERED, invite=ref, match=match)
+
+
+async def video_offered(widget: Widget) -> None:
+    await on_call(widget)
+    (call_id,) = widget.gateway.calls
+    await widget.gateway.update(call_id, video=OFFERED)
+    await widget.text("offers video").wait_for()
+
+
+async def call_window(widget: Widget) -> Page:
+    await incoming_video(widget)
+    await widget.past_guard()
+    async with widget.page.expect_popup() as popup:
+        await widget.button("Answer with video").click()
+    window = await popup.value
+    await window.set_viewport_size({"width": 960, "height": 640})
+    await window.locator(".rb-remote").wait_for()
+    await widget.text("The video is in its own window.").wait_for()
+    return window
+
+
+async def in_video_window(widget: Widget) -> None:
+    await call_window(widget)
+    await widget.gateway.publish(
+        wire.InviteEndingEvent, invite_id="i1", ends_at=now_ms() + 290_000
+    )
+    await widget.text("The invite ends in 5 minutes.").wait_for()
+
+
+async def video_elsewhere(widget: Widget) -> None:
+    await call_window(widget)
+    await widget.page.reload()
+    await widget.shows("superseded")
+
+
+async def window_blocked(widget: Widget) -> None:
+    await ring(widget, video=OFFERED)
+    await widget.page.evaluate("window.open = () => null")
+    await widget.past_guard()
+    await widget.button("Answer with video").click()
+    await widget.text("The browser held back the video window").wait_for()
+
+
+async def invites_empty(widget: Widget) -> None:
+    await widget.page.get_by_role("tab", name="Invites").click()
+    await widget.text("No invites to come").wait_for()
+
+
+async def invites(widget: Widget) -> None:
+    failed = wire.MailState.FAILED
+    bounced = guest("Ben Okafor", "ben@initech.example").model_copy(
+        update={"mail": failed, "mail_problem": "550 no such user"}
+    )
+    joined = guest(joined_at=now_ms() - 60_000, is_in_call=True)
+    expert = guest("Eve Expert", "eve@acme.example").model_copy(
+        update={"role": wire.GuestRole.COLLEAGUE}
+    )
+    open_now = wire.InviteState.OPEN
+    for made in (
+        invite("i1", in_minutes=-5, state=open_now, guests=(joined, expert)),
+        invite("i2", subject="Quote", in_minutes=200, guests=(bounced,)),
+        invite("i3", subject=f"{LONG} again", in_minutes=1600, guests=(guest(LONG),)),
+        invite("i4", in_minutes=-2000, state=wire.InviteState.NO_SHOW),
+        invite("i5", in_minutes=-3000, state=wire.InviteState.CANCELLED),
+        invite("i6", in_minutes=-4000, state=wire.InviteState.OVER),
+    ):
+        widget.gateway.invites[made.invite_id] = made
+    await widget.page.get_by_role("tab", name="Invites").click()
+    await widget.button("Show past invites").click()
+    await widget.page.locator("[data-invite=i6]").wait_for()
+
+
+async def invite_details(widget: Widget) -> None:
+    await invites(widget)
+    await widget.page.locator("[data-invite=i1] button").first.click()
+    await widget.button("Cancel invite").click()
+
+
+async def invite_mail_failed(widget: Widget) -> None:
+    await invites(widget)
+    await widget.page.locator("[data-invite=i2] button").first.click()
+
+
+async def invite_form(widget: Widget) -> None:
+    await invites_empty(widget)
+    await widget.button("New invite").click()
+    await widget.page.get_by_role("combobox", name="Name").fill("ana")
+    await widget.page.locator(".rb-option").wait_for()
+
+
+async def invite_errors(widget: Widget) -> None:
+    await invites_empty(widget)
+    await widget.button("New invite").click()
+    await widget.page.get_by_label("E-mail").fill("ana@example")
+    await widget.page.get_by_label("Subject").fill("")
+    await widget.button("Send invite").click()
+    await widget.page.get_by_text("3 fields are not right.").wait_for()
+
+
+async def invite_guests(widget: Widget) -> None:
+    await invites_empty(widget)
+    await widget.button("New invite").click()
+    await widget.button("Add a guest").click()
+    await widget.page.locator(".rb-further input").first.fill(LONG)
+
+
+async def invite_link(widget: Widget) -> None:
+    await invites_empty(widget)
+    await widget.button("Start now").click()
+    await widget.button("Make the link").click()
+    await widget.button("Copy link").wait_for()
+
+
 @dataclass
 class Shot:
     name: str
@@ -345,6 +472,20 @@ STATES = [
     Shot("unreachable", unreachable),
     Shot("microphone-denied", microphone_denied, DENIED),
     Shot("superseded", superseded),
+    Shot("incoming-video", incoming_video),
+    Shot("incoming-video-long", incoming_video_long),
+    Shot("video-offered", video_offered),
+    Shot("in-video-window", in_video_window),
+    Shot("video-elsewhere", video_elsewhere),
+    Shot("window-blocked", window_blocked),
+    Shot("invites-empty", invites_empty),
+    Shot("invites", invites),
+    Shot("invite-details", invite_details),
+    Shot("invite-mail-failed", invite_mail_failed),
+    Shot("invite-form", invite_form),
+    Shot("invite-errors", invite_errors),
+    Shot("invite-guests", invite_guests),
+    Shot("invite-link", invite_link),
     Shot("sign-in", sign_in, SIGNED_OUT),
     Shot("sign-in-wrong", sign_in_wrong, SIGNED_OUT),
 ]
@@ -357,7 +498,8 @@ def shots() -> list[Shot]:
             for scheme in ("light", "dark"):
                 made.append(vary(state, f"{width}-{scheme}", width, height, scheme))
     by_name = {state.name: state for state in STATES}
-    for name in ("idle", "ringing", "on-call", "ended", "wrong-password"):
+    varied = ("idle", "ringing", "on-call", "ended", "wrong-password")
+    for name in (*varied, "incoming-video", "invites", "invite-errors"):
         state = by_name[name]
         made.append(vary(state, "forced", 340, 480, "dark", forced_colors="active"))
         made.append(vary(state, "small", 240, 200, "light"))
@@ -421,6 +563,63 @@ async def stage(browser: Browser, shot: Shot) -> AsyncIterator[Widget]:
         await gateway.stop()
 
 
+async def window_connected(window: Page, widget: Widget) -> None:
+    """As it is after a while: the bar is there, since the pointer moved."""
+    del widget
+    await window.mouse.move(200, 200)
+
+
+async def window_waiting(window: Page, widget: Widget) -> None:
+    (call_id,) = widget.gateway.calls
+    await widget.gateway.update(call_id, video=wire.VideoView())
+    await window.get_by_text("Waiting for").wait_for()
+
+
+async def window_devices(window: Page, widget: Widget) -> None:
+    del widget
+    await window.get_by_role("button", name="Devices").click()
+    await window.get_by_role("combobox", name="Camera").wait_for()
+
+
+async def window_second(window: Page, widget: Widget) -> None:
+    await widget.gateway.ring(who=peer("+4989123456", "+49 89 123456"), match=NOBODY)
+    await widget.gateway.publish(
+        wire.InviteEndingEvent, invite_id="i1", ends_at=now_ms() + 50_000
+    )
+    await window.get_by_text("is calling too").wait_for()
+
+
+async def window_ended(window: Page, widget: Widget) -> None:
+    (call_id,) = widget.gateway.calls
+    await widget.gateway.end(call_id, EndReason.HUNG_UP_THERE)
+    await window.get_by_role("heading", name="They hung up").wait_for()
+
+
+WindowScene = Callable[[Page, Widget], Awaitable[None]]
+WINDOWS: dict[str, WindowScene] = {
+    "connected": window_connected,
+    "waiting": window_waiting,
+    "devices": window_devices,
+    "second": window_second,
+    "ended": window_ended,
+}
+
+
+async def window_shots(browser: Browser, folder: Path, wanted: list[str]) -> None:
+    for name, scene in WINDOWS.items():
+        for width, height in ((320, 560), (960, 640), (1440, 800)):
+            title = f"window-{name}-{width}"
+            if wanted and not any(each in title for each in wanted):
+                continue
+            async with stage(browser, Shot(title, idle)) as widget:
+                await widget.shows("idle")
+                window = await call_window(widget)
+                await window.set_viewport_size({"width": width, "height": height})
+                await scene(window, widget)
+                await window.wait_for_timeout(300)
+                await window.screenshot(path=folder / f"{title}.png")
+
+
 async def main(folder: Path, wanted: list[str]) -> None:
     await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
     async with chromium() as browser:
@@ -436,6 +635,7 @@ async def main(folder: Path, wanted: list[str]) -> None:
                     print(f"{shot.name}: {error}", file=sys.stderr)
                 await widget.page.wait_for_timeout(150)
                 await widget.page.screenshot(path=folder / f"{shot.name}.png")
+        await window_shots(browser, folder, wanted)
 
 
 if __name__ == "__main__":

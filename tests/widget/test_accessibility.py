@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Page, expect
 
 from gateway.sessions import wire
 from gateway.sessions.wire import EndReason
 from tests.widget.browser import Widget
 from tests.widget.conftest import OpenWidget
 from tests.widget.fake_gateway import NOBODY, FakeGateway, record
-from tests.widget.screenshots import STATES, Shot, past
+from tests.widget.screenshots import STATES, WINDOWS, Shot, call_window, past
 
 pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="session")]
 
@@ -128,10 +128,22 @@ async def test_no_serious_finding(
     if shot.options.get("signed_in", True):
         await widget.shows("idle")
     await shot.scene(widget)
-    await widget.page.evaluate(AXE.read_text())
-    findings = await widget.page.evaluate(
+    assert await serious_findings(widget.page) == []
+
+
+@pytest.mark.needs_npm("axe-core")
+@pytest.mark.parametrize("name", WINDOWS)
+async def test_no_serious_finding_in_the_window(widget: Widget, name: str) -> None:
+    window = await call_window(widget)
+    await WINDOWS[name](window, widget)
+    assert await serious_findings(window) == []
+
+
+async def serious_findings(page: Page) -> list[str]:
+    await page.evaluate(AXE.read_text())
+    findings: list[str] = await page.evaluate(
         "async () => (await axe.run()).violations"
         ".filter(({ impact }) => impact === 'serious' || impact === 'critical')"
         ".map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`)"
     )
-    assert findings == []
+    return findings

@@ -13,7 +13,7 @@ from playwright.async_api import FrameLocator, Page, expect
 from gateway.sessions.wire import EndReason
 from tests.widget.browser import Widget
 from tests.widget.conftest import OpenWidget
-from tests.widget.fake_gateway import NOBODY, FakeGateway
+from tests.widget.fake_gateway import NOBODY, FakeGateway, record
 
 pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="session")]
 
@@ -168,6 +168,33 @@ async def test_click_to_dial_carries_the_record(
     assert created.record.name == "Ana Ruiz"
     assert {"visible": True} in await asked(widget, "setSoftphonePanelVisibility")
     await expect(widget.page.get_by_role("heading", name="Ana Ruiz")).to_be_visible()
+
+
+@pytest.mark.parametrize("kind", ["Contact", "Opportunity"])
+async def test_the_pages_icon_asks_for_an_invite_and_dials_nobody(
+    open_page: OpenWidget, gateway: FakeGateway, org: str, kind: str
+) -> None:
+    gateway.people = [record(email="ana@example.com")]
+    widget = await open_page(path=path_for(org))
+    await widget.says("Ready")
+    click = {
+        "number": "",
+        "recordId": "003000000000001AAA",
+        "recordName": "Ana Ruiz",
+        "objectType": kind,
+        "params": "a=b,ringbridge=invite",
+    }
+    await click_to_dial(widget, click)
+    dialog = widget.page.get_by_role("dialog", name="New video invite")
+    await expect(dialog).to_be_visible()
+    email = widget.page.get_by_label("E-mail")
+    if kind == "Contact":
+        await expect(email).to_have_value("ana@example.com")
+    else:
+        await expect(dialog.get_by_text("About Ana Ruiz")).to_be_visible()
+        await expect(email).to_have_value("")
+    assert {"visible": True} in await asked(widget, "setSoftphonePanelVisibility")
+    assert gateway.sent("call.create") == []
 
 
 async def test_click_to_dial_before_the_phone_is_ready_keeps_the_number(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
@@ -18,7 +17,6 @@ from tests.widget.fake_gateway import (
     guest,
     invite,
     now_ms,
-    record,
 )
 
 pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="session")]
@@ -47,7 +45,7 @@ async def fill_guest(
 
 
 def row(widget: Widget, invite_id: str) -> Locator:
-    return widget.page.locator(f"[data-invite={invite_id}]")
+    return widget.page.locator(f"[data-invite='{invite_id}']")
 
 
 # Making one ---------------------------------------------------------------------
@@ -60,7 +58,7 @@ async def test_somebody_is_searched_invited_and_listed(
     name = widget.page.get_by_role("combobox", name="Name")
     await expect(name).to_be_focused()
     await widget.page.keyboard.type("ana")
-    await expect(widget.page.get_by_role("option")).to_have_count(1)
+    await expect(widget.page.locator(".rb-option")).to_have_count(1)
     await widget.page.keyboard.press("ArrowDown")
     await widget.page.keyboard.press("Enter")
     await expect(name).to_have_value("Ana Ruiz")
@@ -377,7 +375,7 @@ async def test_a_link_is_shown_where_it_cannot_be_copied(
     await open_list(widget)
     await row(widget, "i1").get_by_role("button").click()
     await widget.button("Copy the link of Ana Ruiz").click()
-    link = widget.page.get_by_label("Link")
+    link = widget.page.get_by_role("textbox", name="Link")
     await expect(link).to_be_focused()
     assert "/join/" in await link.input_value()
 
@@ -414,6 +412,4 @@ async def test_all_of_it_by_keyboard(widget: Widget, gateway: FakeGateway) -> No
     await keyboard.press("Enter")
     made = await gateway.until_sent("invite.create")
     assert made.invite.guests[0].name == "Jo Doe"
-    await asyncio.sleep(0)
-    assert record().id  # the record of the fakes is not what was typed
     assert made.invite.contact is None

@@ -211,7 +211,7 @@ async def test_a_window_that_is_held_back_is_said_and_the_call_rings_on(
     await widget.past_guard()
     await widget.button("Answer with video").click()
     await expect(widget.text("The browser held back the video window")).to_be_visible()
-    await widget.button("Answer with sound only").click()
+    await widget.button("Answer with audio only").click()
     await gateway.until_sent("call.answer")
     await widget.says("On call")
 

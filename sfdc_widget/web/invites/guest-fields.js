@@ -3,6 +3,7 @@
  * correct, and for further ones what they are. A `guest-removed` event by its button.
  */
 import { h, setAttribute, setText, show } from '../softphone/dom.js';
+import { labelled, setFieldError } from './fields.js';
 import { inviteIcon } from './icons-invites.js';
 import { inviteWords as say } from './words.js';
 
@@ -28,8 +29,6 @@ export class GuestFields extends HTMLElement {
 
   #name;
   #email = h('input', { type: 'email', maxlength: 254, autocomplete: 'off', autocapitalize: 'none', spellcheck: 'false', dir: 'ltr' });
-  #nameError = h('span', { class: 'rb-error', hidden: true });
-  #emailError = h('span', { class: 'rb-error', hidden: true });
   #list;
   #status = h('span', { class: 'rb-live', role: 'status' });
   #role = h(
@@ -49,7 +48,7 @@ export class GuestFields extends HTMLElement {
     this.#isFirst = isFirst;
     this.#search = search;
     const listId = `${this.#id}-list`;
-    this.#list = h('ul', { class: 'rb-options', id: listId, role: 'listbox', 'aria-label': say.form.name, hidden: true });
+    this.#list = h('ul', { class: 'rb-options', id: listId, role: 'listbox', 'aria-label': say.form.found, hidden: true });
     this.#name = h('input', {
       maxlength: 80,
       autocomplete: 'off',
@@ -67,22 +66,15 @@ export class GuestFields extends HTMLElement {
     this.classList.add('rb-guest-fields');
     this.setAttribute('role', 'group');
     this.setAttribute('aria-label', this.#isFirst ? say.form.who : say.form.further);
-    for (const [input, error, what] of /** @type {const} */ ([
-      [this.#name, this.#nameError, 'name'],
-      [this.#email, this.#emailError, 'email'],
-    ])) {
-      error.id = `${this.#id}-${what}-error`;
-      input.setAttribute('aria-describedby', error.id);
-    }
     this.#name.addEventListener('input', () => this.#typed());
     this.#name.addEventListener('keydown', (event) => this.#keyed(event));
     this.#name.addEventListener('blur', () => this.#closeList());
     this.#email.addEventListener('input', () => this.setError('email', ''));
     this.append(
-      h('label', { class: 'rb-combo' }, say.form.name, this.#name, this.#nameError),
+      labelled(say.form.name, this.#name),
       this.#list,
       this.#status,
-      h('label', {}, say.form.email, this.#email, this.#emailError),
+      labelled(say.form.email, this.#email),
     );
     if (this.#isFirst) return;
     this.append(
@@ -175,11 +167,7 @@ export class GuestFields extends HTMLElement {
 
   /** @param {'name'|'email'} part @param {string} text '' for none @returns {HTMLElement} the field */
   setError(part, text) {
-    const [input, error] = part === 'name' ? [this.#name, this.#nameError] : [this.#email, this.#emailError];
-    setText(error, text);
-    show(error, text !== '');
-    setAttribute(input, 'aria-invalid', text !== '' ? 'true' : null);
-    return input;
+    return setFieldError(part === 'name' ? this.#name : this.#email, text);
   }
 
   // Searching as one types

@@ -5,8 +5,9 @@
  * the form and does not empty it. A `done` event carries the invite, `close` nothing.
  */
 import { uuid7 } from '../client/identifiers.js';
-import { h, setAttribute, setText, show } from '../softphone/dom.js';
+import { h, setText, show } from '../softphone/dom.js';
 import { words } from '../softphone/strings.js';
+import { labelled, setFieldError } from './fields.js';
 import { GuestFields } from './guest-fields.js';
 import { inviteIcon } from './icons-invites.js';
 import { checkWindow, fromField, isEmail, startOf, toField, USUAL_MS, zone, zoneInWords } from './times.js';
@@ -76,12 +77,12 @@ export class InviteForm extends HTMLElement {
     {},
     h('legend', {}, say.form.when),
     this.#presets,
-    this.#field(say.form.starts, this.#starts),
-    this.#field(say.form.ends, this.#ends),
+    labelled(say.form.starts, this.#starts),
+    labelled(say.form.ends, this.#ends),
     this.#zone,
   );
   #more = h('fieldset', {}, h('legend', {}, say.form.further), this.#further, this.#addGuest);
-  #textLabel = this.#field(say.form.text, this.#text);
+  #textLabel = labelled(say.form.text, this.#text);
   #languageLabel = h('label', {}, say.form.language, this.#language);
   #send = h('button', { type: 'submit', class: 'rb-button rb-brand rb-big' });
   #back = h(
@@ -118,7 +119,7 @@ export class InviteForm extends HTMLElement {
             },
           },
         },
-        h('div', { class: 'rb-sheet-body' }, this.#lead, this.#first, this.#aboutText, this.#field(say.form.subject, this.#subject), this.#when, this.#textLabel, this.#languageLabel, this.#more),
+        h('div', { class: 'rb-sheet-body' }, this.#lead, this.#first, this.#aboutText, labelled(say.form.subject, this.#subject), this.#when, this.#textLabel, this.#languageLabel, this.#more),
         h('div', { class: 'rb-sheet-foot' }, this.#summary, this.#send),
       ),
     );
@@ -207,8 +208,8 @@ export class InviteForm extends HTMLElement {
     this.#ends.value = toField(starts + USUAL_MS);
     this.#markPreset(preset);
     this.#drawZone();
-    this.#setError(this.#starts, '');
-    this.#setError(this.#ends, '');
+    setFieldError(this.#starts, '');
+    setFieldError(this.#ends, '');
   }
 
   /** @param {string} preset */
@@ -223,14 +224,14 @@ export class InviteForm extends HTMLElement {
     const starts = fromField(this.#starts.value);
     if (starts !== null) this.#ends.value = toField(starts + this.#length);
     this.#drawZone();
-    this.#setError(this.#starts, '');
-    this.#setError(this.#ends, '');
+    setFieldError(this.#starts, '');
+    setFieldError(this.#ends, '');
   }
 
   #endMoved() {
     const [starts, ends] = [fromField(this.#starts.value), fromField(this.#ends.value)];
     if (starts !== null && ends !== null && ends > starts) this.#length = ends - starts;
-    this.#setError(this.#ends, '');
+    setFieldError(this.#ends, '');
   }
 
   #drawZone() {
@@ -279,14 +280,14 @@ export class InviteForm extends HTMLElement {
       else if (address !== '' && seen.has(address)) wrong.push(guest.setError('email', say.error.sameEmail));
       seen.add(address);
     }
-    if (this.#subject.value.trim() === '') wrong.push(this.#setError(this.#subject, say.error.subject));
+    if (this.#subject.value.trim() === '') wrong.push(setFieldError(this.#subject, say.error.subject));
     if (!isNow) {
       const former = this.#former;
       const [starts, ends] = [fromField(this.#starts.value), fromField(this.#ends.value)];
       const problem = checkWindow(starts, ends, this.#now);
       // One that runs already is changed with the start that it has.
       const isAsBefore = former !== null && problem?.problem === 'past' && toField(former.starts_at) === this.#starts.value;
-      if (problem && !isAsBefore) wrong.push(this.#setError(problem.field === 'starts_at' ? this.#starts : this.#ends, say.error[problem.problem]));
+      if (problem && !isAsBefore) wrong.push(setFieldError(problem.field === 'starts_at' ? this.#starts : this.#ends, say.error[problem.problem]));
     }
     return this.#showWrong(wrong);
   }
@@ -304,24 +305,8 @@ export class InviteForm extends HTMLElement {
       guest.setError('name', '');
       guest.setError('email', '');
     }
-    for (const input of [this.#subject, this.#starts, this.#ends, this.#text]) this.#setError(input, '');
+    for (const input of [this.#subject, this.#starts, this.#ends, this.#text]) setFieldError(input, '');
     show(this.#summary, false);
-  }
-
-  /** @param {HTMLInputElement|HTMLTextAreaElement} input @param {string} text */
-  #setError(input, text) {
-    const error = /** @type {HTMLElement} */ (input.nextElementSibling);
-    setText(error, text);
-    show(error, text !== '');
-    setAttribute(input, 'aria-invalid', text !== '' ? 'true' : null);
-    return input;
-  }
-
-  /** @param {string} label @param {HTMLInputElement|HTMLTextAreaElement} input */
-  #field(label, input) {
-    const error = h('span', { class: 'rb-error', id: `rb-invite-${input.name}-error`, hidden: true });
-    input.setAttribute('aria-describedby', error.id);
-    return h('label', {}, label, input, error);
   }
 
   // Sending
@@ -395,7 +380,7 @@ export class InviteForm extends HTMLElement {
     }
     const input = [this.#subject, this.#starts, this.#ends, this.#text].find(({ name }) => name === head);
     // What is not on show in this form cannot be corrected at its place.
-    return input && input.checkVisibility() ? (text) => this.#setError(input, text) : null;
+    return input && input.checkVisibility() ? (text) => setFieldError(input, text) : null;
   }
 
   /** @param {boolean} isBusy */

@@ -181,14 +181,10 @@ export class InviteList extends HTMLElement {
             },
           },
         },
-        h(
-          'span',
-          { class: 'rb-recent-text' },
-          h('span', { class: 'rb-recent-name', dir: 'auto', title: names }, names),
-          h('span', { class: 'rb-recent-detail' }, ...joined([span(invite.starts_at, invite.ends_at, now, say), invite.subject])),
-        ),
+        h('span', { class: 'rb-recent-text rb-recent-name', dir: 'auto', title: names }, names),
         hasMailProblem ? h('span', { class: 'rb-invite-alert', title: say.mail.failed }, icon('triangle-alert'), spoken(say.mail.failed)) : null,
         h('span', { class: 'rb-invite-state' }, say.state[invite.state]),
+        h('span', { class: 'rb-recent-detail rb-invite-when' }, ...joined([span(invite.starts_at, invite.ends_at, now, say), invite.subject])),
       ),
       h('div', { class: 'rb-invite-details', id, hidden: !isOpen }, ...(isOpen ? this.#details(invite, now) : [])),
     );

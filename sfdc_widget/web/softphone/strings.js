@@ -83,7 +83,7 @@ const english = {
     answerVideo: 'Video',
     answerVideoLong: 'Answer with video',
     answerAudio: 'Audio',
-    answerAudioLong: 'Answer with sound only',
+    answerAudioLong: 'Answer with audio only',
     decline: 'Decline',
     end: 'End',
     mute: 'Mute',
@@ -160,7 +160,7 @@ const english = {
     elsewhereText: 'Calls ring there. Close it, and the phone is here again.',
     gone: 'The window was not found. Bring the call back here instead.',
     blockedTitle: 'The browser held back the video window',
-    blockedText: 'Allow pop-ups for this site at the right of the address bar, then press Video again. Or answer with sound only.',
+    blockedText: 'Allow pop-ups for this site at the right of the address bar, then press Video again. Or answer with audio only.',
     missedInvite: (/** @type {string} */ subject) => `Missed: ${subject}`,
   },
   invite: {

@@ -36,7 +36,7 @@ const english = {
   takeOver: 'Use it here',
   answerBare: 'Answer without camera',
   goOnBare: 'Go on without camera',
-  answerAudio: 'Answer with sound only',
+  answerAudio: 'Answer with audio only',
   announce: {
     muted: 'Microphone muted',
     unmuted: 'Microphone on',
