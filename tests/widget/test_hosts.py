@@ -10,6 +10,7 @@ import pytest_asyncio
 from aiohttp import web
 from playwright.async_api import FrameLocator, Page, expect
 
+from gateway.sessions import wire
 from gateway.sessions.wire import EndReason
 from tests.widget.browser import Widget
 from tests.widget.conftest import OpenWidget
@@ -238,4 +239,35 @@ async def test_in_a_frame_of_another_origin(
     await page.wait_for_timeout(450)
     await frame.get_by_role("button", name="Answer").click()
     await gateway.until_sent("call.answer")
+    await expect(frame.locator(".rb-state")).to_have_text("On call")
+
+
+async def test_the_calls_window_outlives_the_page_around_the_frame(
+    open_page: OpenWidget, gateway: FakeGateway, org: str
+) -> None:
+    """As in Lightning: another origin, which delegates no camera, is loaded again."""
+    outer = await open_page(signed_in=False)
+    page: Page = await outer.page.context.new_page()
+    await page.goto(f"{org}/page")
+    frame: FrameLocator = page.frame_locator("iframe")
+    await expect(frame.locator(".rb-state")).to_have_text("Ready")
+    call_id = await gateway.ring(video=wire.VideoView(state=wire.VideoState.OFFERED))
+    answer = frame.get_by_role("button", name="Answer with video")
+    await answer.wait_for()
+    await page.wait_for_timeout(450)
+    async with page.expect_popup() as popup:
+        await answer.click()
+    window = await popup.value
+    picture = window.locator(".rb-remote")
+    await expect(picture).to_be_visible()
+    await expect(frame.get_by_text("The video is in its own window.")).to_be_visible()
+    negotiated = len(gateway.sent("call.media"))
+
+    await page.reload()
+    await expect(frame.get_by_text("Your call is in the video window")).to_be_visible()
+    await expect(picture).to_be_visible()
+    assert len(gateway.sent("call.media")) == negotiated
+    assert call_id in gateway.calls
+    gateway.window_grace_s = 0
+    await window.close()
     await expect(frame.locator(".rb-state")).to_have_text("On call")

@@ -214,7 +214,12 @@ async def test_a_renewal_keeps_the_video(
 ) -> None:
     widget = await open_page(init=CAPTURES)
     call_id = await video_call(widget)
-    await gateway.kill_media(call_id, 1)
+    await gateway.publish(
+        wire.CallMediaEvent,
+        call_id=call_id,
+        action=wire.MediaAction.RENEW,
+        generation=1,
+    )
     await gateway.until(lambda: gateway.is_media_up(call_id, 2))
     assert video_of(gateway.sent("call.media")[-1].offer)
     await sees(widget, call_id)

@@ -14,6 +14,7 @@ from tests.widget.fake_gateway import FakeGateway, peer, video_of
 
 pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="session")]
 
+ACTIVE = wire.VideoView(state=wire.VideoState.ACTIVE, sends=True, receives=True)
 OFFERED = wire.VideoView(state=wire.VideoState.OFFERED)
 INVITE = wire.InviteRef(invite_id="i1", subject="Renewal", guest="Ana Ruiz")
 CLIENT = "document.querySelector('ringbridge-call-page').client"
@@ -122,6 +123,24 @@ async def test_a_sound_call_is_raised_and_its_mute_goes_along(
     await widget.says("On call")
     await window.get_by_role("button", name="Mute").click()
     await widget.says("On call, muted")
+
+
+async def test_a_video_call_is_dialled_in_the_window(
+    widget: Widget, gateway: FakeGateway
+) -> None:
+    await widget.page.get_by_label("Name or number").fill("1001")
+    async with widget.page.expect_popup() as popup:
+        await widget.button("Video call").click()
+    window = await popup.value
+    created = await gateway.until_sent("call.create")
+    assert created.to == "1001"
+    assert video_of(created.offer)
+    await gateway.alerting(created.call_id)
+    await widget.says("Ringing…")
+    await gateway.answered(created.call_id)
+    await gateway.update(created.call_id, video=ACTIVE)
+    await sees(window, created.call_id)
+    await widget.says("On call")
 
 
 async def test_the_window_is_reloaded_and_its_video_is_back(

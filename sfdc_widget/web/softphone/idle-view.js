@@ -24,7 +24,7 @@ const SKELETON_AFTER_MS = 300;
 
 export class IdleScreen extends HTMLElement {
   actions = {
-    dial: (/** @type {string} */ _number, /** @type {CallView|null} */ _from) => {},
+    dial: (/** @type {string} */ _number, /** @type {CallView|null} */ _from, /** @type {boolean} */ _video = false) => {},
     open: (/** @type {CallView} */ _call) => {},
     invites: (/** @type {HTMLElement} */ _panel) => {},
   };
@@ -49,6 +49,17 @@ export class IdleScreen extends HTMLElement {
     'button',
     { type: 'submit', class: 'rb-button rb-brand rb-dial', 'aria-label': words.idle.call, title: words.idle.call },
     icon('phone'),
+  );
+  #videoButton = h(
+    'button',
+    {
+      type: 'button',
+      class: 'rb-button rb-neutral rb-dial rb-dial-video',
+      'aria-label': words.idle.videoCall,
+      title: words.idle.videoCall,
+      on: { click: () => this.#submit(true) },
+    },
+    icon('video'),
   );
   #error = h('p', { class: 'rb-error', id: 'rb-dial-error', role: 'alert', hidden: true });
   #keypad = new Keypad();
@@ -119,6 +130,7 @@ export class IdleScreen extends HTMLElement {
       },
       h('div', { class: 'rb-field' }, this.#field, this.#erase, this.#toggle),
       this.#callButton,
+      this.#videoButton,
     );
     this.append(
       form,
@@ -239,7 +251,7 @@ export class IdleScreen extends HTMLElement {
     this.#toggle.title = label;
   }
 
-  #submit() {
+  #submit(video = false) {
     const typed = this.#field.value.trim();
     if (typed === '') {
       this.#field.focus();
@@ -249,9 +261,9 @@ export class IdleScreen extends HTMLElement {
     const found = this.#found();
     const [only] = found;
     if (target !== null) {
-      this.actions.dial(target, null);
+      this.actions.dial(target, null, video);
     } else if (only && new Set(found.map(({ peer }) => peer.number)).size === 1) {
-      this.actions.dial(only.peer.e164 || only.peer.number, only);
+      this.actions.dial(only.peer.e164 || only.peer.number, only, video);
     } else {
       this.showError(words.idle.invalid);
       this.#field.focus();
@@ -287,7 +299,7 @@ export class IdleScreen extends HTMLElement {
     show(this.#empty, isEmpty && this.#field.value === '');
     show(this.#none, !isLoading && !isEmpty && found.length === 0 && dialable(this.#field.value) === null);
     show(this.#heading, found.length > 0);
-    this.#callButton.disabled = !model.canDial;
+    this.#callButton.disabled = this.#videoButton.disabled = !model.canDial;
 
     const today = new Date(model.now).toDateString();
     const key = JSON.stringify([found, model.crm, model.canDial, today]);

@@ -227,7 +227,7 @@ export class Softphone extends HTMLElement {
       openActivity: () => this.#ended && this.#openActivity(this.#ended),
     };
     this.#idle.actions = {
-      dial: (number, from) => void this.dial(number, from ? recordOf(from) : null),
+      dial: (number, from, video) => void this.dial(number, from ? recordOf(from) : null, video),
       open: (call) => {
         const record = recordOf(call);
         if (record) void host.popRecord(record).catch(() => undefined);
@@ -651,8 +651,9 @@ export class Softphone extends HTMLElement {
   /**
    * @param {string} number
    * @param {Partial<import('../client/wire.d.ts').Record>|null} [record]
+   * @param {boolean} [video] in the window of the call
    */
-  async dial(number, record = null) {
+  async dial(number, record = null, video = false) {
     const { state } = this.client;
     this.#failure = null;
     if (state.calls.length > 0) {
@@ -669,6 +670,10 @@ export class Softphone extends HTMLElement {
       return;
     }
     this.#announce(words.announce.calling(record?.name || number));
+    if (video) {
+      this.#openWindow({ act: 'dial', to: number, record });
+      return;
+    }
     try {
       await this.client.dial(number, { record });
       this.#idle.setNumber('');

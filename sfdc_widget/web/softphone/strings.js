@@ -48,6 +48,7 @@ const english = {
   idle: {
     field: 'Name or number',
     call: 'Call',
+    videoCall: 'Video call',
     showKeypad: 'Show keypad',
     hideKeypad: 'Hide keypad',
     backspace: 'Delete last digit',
