@@ -2,6 +2,9 @@
 
 Which pages may frame it is a matter of the tenant whose Salesforce page asks
 (``sfdcIframeOrigin``): only that origin is allowed, never all that the gateway knows.
+
+And the page of an invite's link, ``/join/TOKEN``: one page whatever the token, which
+is the page's own business. Nothing here looks at it, so nothing here can tell of it.
 """
 
 from __future__ import annotations
@@ -19,6 +22,11 @@ from typing import Self
 from aiohttp import web
 
 _PAGES = {"": "index.html", "salesforce": "salesforce.html"}
+_JOIN_PAGE = "guest/index.html"
+# What a Host header may be to be repeated in a policy.
+_HOST = re.compile(
+    r"[A-Za-z0-9.-]{1,253}(:\d{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:\d{1,5})?"
+)
 _SUFFIXES = {".js", ".css", ".html", ".svg", ".txt"}
 # Comments that have their lines to themselves. A quarter of the scripts' bytes are
 # types and reasons; nothing else is taken out, so that no parser is needed.
@@ -40,6 +48,7 @@ def add_routes(app: web.Application, hosts: Mapping[str, HostOrigin]) -> None:
     pages = _Pages(hosts)
     app.router.add_get("/", pages.root)
     app.router.add_get("/widget", pages.root)
+    app.router.add_get("/join/{token:.*}", pages.join)
     app.router.add_get("/widget/config.json", pages.config)
     app.router.add_get("/widget/{path:.*}", pages.file)
 
@@ -47,6 +56,41 @@ def add_routes(app: web.Application, hosts: Mapping[str, HostOrigin]) -> None:
 def without_comments(source: str) -> str:
     """A script or style sheet as it is served; lines keep their numbers."""
     return _COMMENT.sub(lambda match: "\n" * match[0].count("\n"), source)
+
+
+def join_headers(host: str) -> dict[str, str]:
+    """What protects the page of a link: it is nobody else's to frame, to keep, to
+    find or to be told of, and runs nothing but its own.
+
+    ``host``: the request's Host. Not every browser counts its sockets as 'self'.
+    """
+    sockets = f" wss://{host} ws://{host}" if _HOST.fullmatch(host) else ""
+    return {
+        "Content-Security-Policy": "; ".join(
+            (
+                "default-src 'none'",
+                "script-src 'self'",
+                "style-src 'self'",
+                "img-src 'self' data:",
+                "media-src 'self' blob: mediastream:",
+                f"connect-src 'self'{sockets}",
+                "base-uri 'none'",
+                "form-action 'none'",
+                "frame-ancestors 'none'",
+            )
+        ),
+        "Cache-Control": "no-store",
+        "Referrer-Policy": "no-referrer",
+        "X-Robots-Tag": "noindex, nofollow",
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Permissions-Policy": (
+            "camera=(self), microphone=(self), speaker-selection=(self), "
+            "fullscreen=(self), autoplay=(self), screen-wake-lock=(self), "
+            "display-capture=(), geolocation=(), payment=()"
+        ),
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +156,16 @@ class _Pages:
             headers["Content-Security-Policy"] = self._policy(request)
         if request.headers.get("If-None-Match") == page.etag:
             return web.Response(status=304, headers=headers)
-        if "gzip" in request.headers.get("Accept-Encoding", ""):
-            headers["Content-Encoding"] = "gzip"
-            return web.Response(body=page.gzipped, headers=headers)
-        return web.Response(body=page.body, headers=headers)
+        return _send(request, page, headers)
+
+    async def join(self, request: web.Request) -> web.Response:
+        page = self._files[_JOIN_PAGE]
+        headers = {
+            **join_headers(request.host),
+            "Content-Type": f"{page.content_type}; charset=utf-8",
+            "Vary": "Accept-Encoding",
+        }
+        return _send(request, page, headers)
 
     def _policy(self, request: web.Request) -> str:
         origin = request.query.get("sfdcIframeOrigin", "")
@@ -135,3 +185,10 @@ class _Pages:
                 f"frame-ancestors {known or chr(39) + 'none' + chr(39)}",
             )
         )
+
+
+def _send(request: web.Request, page: _File, headers: dict[str, str]) -> web.Response:
+    if "gzip" in request.headers.get("Accept-Encoding", ""):
+        headers["Content-Encoding"] = "gzip"
+        return web.Response(body=page.gzipped, headers=headers)
+    return web.Response(body=page.body, headers=headers)

@@ -236,6 +236,7 @@ class FakeGateway:
         app.router.add_post("/v1/sessions", self._create_ticket)
         app.router.add_post("/v1/turn", self._turn)
         app.router.add_get("/v1/ws", self._socket)
+        self.add_routes(app)
         app.router.add_get("/widget/config.json", self._config)
         app.router.add_get("/widget/", self._page("index.html"))
         app.router.add_get("/widget/salesforce", self._page("salesforce.html"))
@@ -248,6 +249,9 @@ class FakeGateway:
         host, port = self._runner.addresses[0][:2]
         self.url = f"http://{host}:{port}"
 
+    def add_routes(self, app: web.Application) -> None:
+        """For those who need more than the widget does."""
+
     async def stop(self) -> None:
         for connection in self._media.values():
             await connection.close()
@@ -258,10 +262,11 @@ class FakeGateway:
 
     async def _harden(self, request: web.Request, response: web.StreamResponse) -> None:
         del request
-        response.headers["Content-Security-Policy"] = (
+        response.headers.setdefault(
+            "Content-Security-Policy",
             "default-src 'none'; style-src 'self'; img-src 'self'; "
             f"script-src 'self' {self.script_origin}; connect-src 'self'; "
-            "base-uri 'none'; form-action 'none'"
+            "base-uri 'none'; form-action 'none'",
         )
         response.headers["X-Content-Type-Options"] = "nosniff"
 

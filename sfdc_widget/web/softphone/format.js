@@ -1,6 +1,8 @@
 /** @import {CallView, Peer} from '../client/wire.d.ts' */
 import { words } from './strings.js';
 
+export { initials } from './initials.js';
+
 /** Seconds as `0:07`, `12:31`, `1:02:31`. @param {number} seconds */
 export function duration(seconds) {
   const whole = Math.max(0, Math.floor(seconds));
@@ -55,13 +57,6 @@ export function person(call) {
 export function company(call) {
   const [only] = call.match.records;
   return call.match.records.length === 1 ? only?.company ?? '' : '';
-}
-
-/** Up to two initials, '' for a number. @param {string} name */
-export function initials(name) {
-  const parts = name.split(/\s+/u).filter((part) => /^\p{L}/u.test(part));
-  const picked = parts.length > 1 ? [parts[0], parts.at(-1)] : parts;
-  return picked.map((part) => [...String(part)][0]?.toLocaleUpperCase() ?? '').join('');
 }
 
 /** "Ana María Ruiz" as first and last name. @param {string} name */

@@ -1,0 +1,645 @@
+/**
+ * The page of an invite's link.
+ *
+ * Driven by: looks at the link (by a timer while something may change), the session's
+ * news, the devices, and the user. Everything that happens changes a fact and draws
+ * anew; which screen there is follows from the facts alone (`screen.js`).
+ *
+ * A reload in the call: this tab keeps that it was in it, and its access token, so the
+ * session is taken up before the link has even been looked at.
+ */
+import {
+  CameraError,
+  DialCancelled,
+  MicrophoneError,
+  RequestError,
+  SignInError,
+} from '../client/index.js';
+import { saveCalendar } from './calendar-file.js';
+import { LinkError, unknownLink } from './link.js';
+import { LobbyView } from './lobby-view.js';
+import { NoticeView } from './notice-view.js';
+import { lookAgainMs, minutesLeft, screenOf, wayBack } from './screen.js';
+import { StageView } from './stage-view.js';
+import { chooseLanguage, loadWords } from './strings/index.js';
+import { localeFor } from './times.js';
+
+/**
+ * @import {CallView, JoinView} from '../client/wire.d.ts'
+ * @import {RingbridgeClient} from '../client/index.js'
+ * @import {TabStorage} from '../client/storage.js'
+ * @import {Sounds} from '../softphone/sounds.js'
+ * @import {Devices} from './devices.js'
+ * @import {InviteLink, LinkFailure} from './link.js'
+ * @import {Screen} from './screen.js'
+ * @import {SoundCheck} from './sound-check.js'
+ * @import {Words, Advice} from './strings/en.js'
+ *
+ * @typedef {object} Parts
+ * @property {HTMLElement} root
+ * @property {InviteLink|null} link null: the address has no token
+ * @property {RingbridgeClient} client
+ * @property {TabStorage} storage of this link in this tab
+ * @property {Devices} devices
+ * @property {SoundCheck} sound
+ * @property {Sounds} sounds
+ * @property {'insecure'|'unsupported'|null} unfit
+ *
+ * @typedef {object} Views
+ * @property {LobbyView} lobby
+ * @property {NoticeView} notice
+ * @property {StageView} stage
+ */
+
+const TICK_MS = 500;
+/** Nothing is shown before, so that nothing flickers. */
+const LOADING_AFTER_MS = 300;
+/** The link's own state says it better than any words about the attempt. */
+const LOOK_AGAIN = new Set(['invite.closed', 'invite.unknown', 'auth.denied', 'auth.expired', 'policy.denied']);
+
+export class GuestPage {
+  #root;
+  #link;
+  #client;
+  #storage;
+  #devices;
+  #sound;
+  #sounds;
+  #unfit;
+
+  /** @type {JoinView|null} */
+  #view = null;
+  /** @type {LinkFailure|null} */
+  #failure = null;
+  #failures = 0;
+  #isLooking = false;
+  #clockOffsetMs = 0;
+  #endsAt = 0;
+  /** The warning that the newest end of the invite has confirmed. */
+  #confirmedMinutes = 0;
+  #isReturning = false;
+  #isJoining = false;
+  /** @type {CallView|null} */
+  #ended = null;
+  #joinedAs = '';
+  #wasConnected = '';
+  #problem = '';
+  #calendar = '';
+
+  #language = '';
+  #locale = 'en';
+  /** @type {Words|null} */
+  #words = null;
+  /** @type {Views|null} */
+  #views = null;
+  #shown = '';
+  /** @type {unknown} */
+  #seenJoin = null;
+  /** @type {unknown} */
+  #seenEnding = null;
+  /** @type {ReturnType<typeof setTimeout>|undefined} */
+  #lookTimer;
+  /** @type {ReturnType<typeof setInterval>|undefined} */
+  #ticker;
+  /** @type {Promise<{release: () => Promise<void>}|null>|null} */
+  #awake = null;
+  #startedAt = Date.now();
+
+  /** @param {Parts} parts */
+  constructor({ root, link, client, storage, devices, sound, sounds, unfit }) {
+    this.#root = root;
+    this.#link = link;
+    this.#client = client;
+    this.#storage = storage;
+    this.#devices = devices;
+    this.#sound = sound;
+    this.#sounds = sounds;
+    this.#unfit = unfit;
+    client.on('change', () => this.#clientChanged());
+    client.on('ended', (call) => this.#callEnded(call));
+    devices.addEventListener('change', () => this.#draw());
+    addEventListener('online', () => void this.#look());
+    addEventListener('offline', () => this.#wentOffline());
+    document.addEventListener('visibilitychange', () => document.visibilityState === 'visible' && this.#seenAgain());
+    for (const gesture of ['pointerdown', 'keydown']) {
+      addEventListener(gesture, () => {
+        sound.wake();
+        sounds.unlock();
+      });
+    }
+  }
+
+  async start() {
+    const kept = this.#storage.get('language');
+    if (this.#storage.get('in_call') !== null && this.#link && !this.#unfit) {
+      this.#isReturning = true;
+      void this.#client.start();
+    }
+    const looked = this.#unfit ? Promise.resolve() : this.#look();
+    await this.#speak(kept ? [kept] : navigator.languages);
+    setTimeout(() => this.#draw(), LOADING_AFTER_MS);
+    await looked;
+  }
+
+  /** A level of the microphone. @param {number} level @param {boolean} isHeard */
+  setLevel(level, isHeard) {
+    this.#views?.lobby.setLevel(level, isHeard);
+  }
+
+  get #now() {
+    return Date.now() + this.#clockOffsetMs;
+  }
+
+  get #host() {
+    return this.#view?.host || this.#words?.page.host || '';
+  }
+
+  /** @returns {CallView|null} */
+  get #call() {
+    return this.#client.state.calls[0] ?? null;
+  }
+
+  // The link
+
+  async #look() {
+    if (this.#isLooking || this.#unfit) return;
+    this.#isLooking = true;
+    clearTimeout(this.#lookTimer);
+    try {
+      await this.#looked(await this.#see());
+    } catch (error) {
+      const kind = error instanceof LinkError ? error.kind : 'unreachable';
+      if (kind === 'refused') await this.#looked(unknownLink(Date.now()));
+      else {
+        this.#failure = kind;
+        this.#failures += 1;
+      }
+    }
+    this.#isLooking = false;
+    this.#lookLater();
+    this.#draw();
+  }
+
+  async #see() {
+    if (!this.#link) return unknownLink(Date.now());
+    const { view, clockOffsetMs } = await this.#link.look();
+    this.#clockOffsetMs = clockOffsetMs;
+    return view;
+  }
+
+  /** @param {JoinView} view */
+  async #looked(view) {
+    this.#failure = null;
+    this.#failures = 0;
+    this.#view = view;
+    this.#endsAt = view.ends_at;
+    const isKnown = view.state !== 'unknown';
+    await this.#speak(isKnown && view.language ? [view.language] : navigator.languages);
+    if (isKnown) this.#storage.set('language', this.#language);
+  }
+
+  #lookLater() {
+    clearTimeout(this.#lookTimer);
+    if (this.#call) return;
+    const wait = lookAgainMs({
+      view: this.#view,
+      failure: this.#failure,
+      failures: this.#failures,
+      now: this.#now,
+      random: Math.random(),
+    });
+    if (wait !== null) this.#lookTimer = setTimeout(() => void this.#look(), wait);
+  }
+
+  #wentOffline() {
+    if (this.#call) return;
+    this.#failure = 'offline';
+    this.#failures = Math.max(1, this.#failures);
+    this.#lookLater();
+    this.#draw();
+  }
+
+  /** The page was away: timers may have slept, and the invite may have been changed. */
+  #seenAgain() {
+    this.#stayAwake();
+    if (!this.#call && !this.#isJoining) void this.#look();
+  }
+
+  /** @param {readonly string[]} wished */
+  async #speak(wished) {
+    const language = chooseLanguage(wished);
+    if (language === this.#language && this.#words) return;
+    const words = await loadWords(language);
+    this.#language = language;
+    this.#locale = localeFor(language, navigator.languages);
+    this.#words = words;
+    document.documentElement.lang = language;
+    this.#views?.stage.close();
+    this.#views = this.#makeViews(words);
+    this.#shown = '';
+    this.#draw();
+  }
+
+  // The call
+
+  #clientChanged() {
+    const { status, calls, join, ending } = this.#client.state;
+    if (this.#isReturning && (calls.length > 0 || status === 'ready' || status === 'signed_out')) {
+      this.#isReturning = false;
+      if (calls.length === 0) this.#storage.set('in_call', null);
+    }
+    if (join && join !== this.#seenJoin) {
+      this.#seenJoin = join;
+      this.#endsAt = join.ends_at;
+      this.#clockOffsetMs = this.#client.state.clockOffsetMs;
+      this.#view ??= join;
+    }
+    if (ending && ending !== this.#seenEnding) {
+      this.#seenEnding = ending;
+      this.#endsAt = ending.ends_at;
+      this.#confirmedMinutes = minutesLeft(this.#endsAt, this.#now);
+    }
+    this.#draw();
+  }
+
+  /** @param {CallView} call */
+  #callEnded(call) {
+    this.#ended = call;
+    this.#storage.set('in_call', null);
+    this.#confirmedMinutes = 0;
+    // The link is free for another device, and the next call is a new arrival.
+    void this.#client.signOut();
+    void this.#look();
+    this.#draw();
+  }
+
+  /** @param {string} name */
+  async #join(name) {
+    if (this.#isJoining) return;
+    this.#problem = '';
+    if (this.#devices.mustAsk) {
+      await this.#devices.open();
+      // What is wrong is on the screen now; the next press goes on all the same.
+      if (this.#devices.microphone.problem !== null) return;
+    }
+    this.#isJoining = true;
+    this.#storage.set('name', name);
+    this.#draw();
+    try {
+      await this.#enter(name);
+      this.#storage.set('in_call', '1');
+      await this.#place();
+      this.#ended = null;
+    } catch (error) {
+      this.#storage.set('in_call', null);
+      this.#notJoined(error);
+    } finally {
+      this.#isJoining = false;
+      this.#draw();
+    }
+  }
+
+  /** A session of this name's. @param {string} name */
+  async #enter(name) {
+    if (this.#client.state.status === 'ready' && this.#joinedAs === name) return;
+    const link = /** @type {InviteLink} */ (this.#link);
+    this.#client.useToken(await link.enter(name));
+    this.#joinedAs = name;
+    await new Promise((resolve, reject) => {
+      const looked = new AbortController();
+      const look = () => {
+        const { status, signInProblem } = this.#client.state;
+        if (status !== 'ready' && status !== 'signed_out') return;
+        looked.abort();
+        if (status === 'ready') resolve(undefined);
+        else reject(new SignInError(signInProblem ?? 'failed'));
+      };
+      this.#client.on('change', look, { signal: looked.signal });
+      look();
+    });
+  }
+
+  /** With what there is: a device that fails at the last moment is left out. */
+  async #place() {
+    const { camera, microphone } = this.#devices;
+    const wanted = {
+      camera: camera.isWanted && camera.problem === null,
+      microphone: microphone.problem === null,
+      isMuted: !microphone.isWanted,
+    };
+    for (;;) {
+      try {
+        await this.#client.join(wanted);
+        return;
+      } catch (error) {
+        if (error instanceof CameraError && wanted.camera) wanted.camera = false;
+        else if (error instanceof MicrophoneError && wanted.microphone) wanted.microphone = false;
+        else throw error;
+      }
+    }
+  }
+
+  /** @param {unknown} error */
+  #notJoined(error) {
+    if (error instanceof DialCancelled || !this.#words) return;
+    const { join } = this.#words;
+    const kind = error instanceof RequestError || error instanceof LinkError || error instanceof SignInError ? error.kind : '';
+    const isTooMany = kind === 'too_many' || kind === 'rate.limited' || kind === 'rate_limited';
+    this.#problem = isTooMany ? join.busy : join.failed;
+    if (kind === 'refused' || kind === 'expired' || kind === 'denied' || LOOK_AGAIN.has(kind)) {
+      // Whatever the state is by now, it has its own words.
+      this.#ended = null;
+      this.#joinedAs = '';
+      void this.#look();
+    }
+  }
+
+  #again() {
+    const name = this.#storage.get('name') || this.#view?.guest || '';
+    if (name) void this.#join(name);
+    else {
+      this.#ended = null;
+      this.#draw();
+    }
+  }
+
+  async #leave() {
+    const call = this.#call;
+    if (!call) return;
+    try {
+      await this.#client.hangup(call.call_id);
+    } catch {
+      // No network: the gateway ends the call when nobody comes back to it.
+      const reason = call.answered_at ? 'hung_up_here' : 'cancelled_here';
+      this.#callEnded({ ...call, state: 'ended', ended_at: this.#now, end_reason: reason });
+    }
+  }
+
+  async #toggleCamera() {
+    const call = this.#call;
+    if (!call) return;
+    const isOn = !this.#client.localState(call.call_id).isCameraOn;
+    this.#problem = '';
+    try {
+      await this.#client.setCamera(call.call_id, isOn);
+      await this.#devices.setCamera(isOn);
+    } catch (error) {
+      if (!this.#words) return;
+      const { problem, call: words } = this.#words;
+      const known = error instanceof CameraError ? problem.camera[error.problem] ?? problem.camera['other'] : null;
+      this.#problem = known?.title ?? words.noVideo;
+      this.#draw();
+    }
+  }
+
+  #toggleMicrophone() {
+    const call = this.#call;
+    if (!call) return;
+    const isMuted = !this.#client.localState(call.call_id).isMuted;
+    this.#client.mute(call.call_id, isMuted);
+    void this.#devices.setMicrophone(!isMuted);
+  }
+
+  async #connectMicrophone() {
+    const call = this.#call;
+    if (!call || !this.#words) return;
+    this.#problem = '';
+    try {
+      await this.#client.retryMicrophone(call.call_id);
+    } catch (error) {
+      const { microphone } = this.#words.problem;
+      const kind = error instanceof MicrophoneError ? error.problem : '';
+      this.#problem = (microphone[kind] ?? microphone['other'])?.title ?? '';
+    }
+    this.#draw();
+  }
+
+  async #addToCalendar() {
+    const { invite } = /** @type {Words} */ (this.#words);
+    try {
+      saveCalendar(await /** @type {InviteLink} */ (this.#link).calendar());
+      this.#calendar = invite.calendarSaved;
+    } catch {
+      this.#calendar = invite.calendarFailed;
+    }
+    this.#draw();
+  }
+
+  // Drawing
+
+  /** @param {Words} words @returns {Views} */
+  #makeViews(words) {
+    const shared = { words, devices: this.#devices, sound: this.#sound };
+    return {
+      notice: new NoticeView(words),
+      lobby: new LobbyView({
+        ...shared,
+        actions: {
+          join: (name) => void this.#join(name),
+          addToCalendar: () => void this.#addToCalendar(),
+        },
+      }),
+      stage: new StageView({
+        ...shared,
+        actions: {
+          toggleMicrophone: () => this.#toggleMicrophone(),
+          toggleCamera: () => void this.#toggleCamera(),
+          connectMicrophone: () => void this.#connectMicrophone(),
+          hear: () => this.#client.unblockPlayback(),
+          leave: () => void this.#leave(),
+        },
+      }),
+    };
+  }
+
+  #draw() {
+    const { lobby, notice, stage } = this.#views ?? {};
+    const words = this.#words;
+    if (!lobby || !notice || !stage || !words) return;
+    const screen = screenOf({
+      unfit: this.#unfit,
+      view: this.#view,
+      failure: this.#failure,
+      status: this.#client.state.status,
+      isReturning: this.#isReturning,
+      call: this.#call,
+      ended: this.#ended,
+    });
+    this.#root.dataset['screen'] = screen.name;
+    this.#root.dataset['kind'] = screen.kind || this.#view?.state || '';
+    switch (screen.name) {
+      case 'loading':
+        this.#drawLoading(words);
+        break;
+      case 'lobby':
+        lobby.update({
+          view: /** @type {JoinView} */ (this.#view),
+          host: this.#host,
+          name: this.#storage.get('name') ?? this.#view?.guest ?? '',
+          now: this.#now,
+          locale: this.#locale,
+          isJoining: this.#isJoining,
+          problem: this.#problem,
+          calendar: this.#calendar,
+          failure: this.#failure,
+        });
+        this.#show(screen, lobby);
+        break;
+      case 'notice':
+      case 'ended':
+        notice.update(this.#noticeModel(screen, words));
+        this.#show(screen, notice);
+        break;
+      default:
+        this.#drawStage(stage, screen);
+        this.#show(screen, stage);
+    }
+    this.#attend(screen);
+  }
+
+  /** @param {Words} words */
+  #drawLoading(words) {
+    if (this.#shown === 'loading' || Date.now() - this.#startedAt < LOADING_AFTER_MS) return;
+    this.#shown = 'loading';
+    const text = document.createElement('p');
+    text.className = 'g-loading';
+    text.role = 'status';
+    text.textContent = words.page.loading;
+    this.#root.replaceChildren(text);
+  }
+
+  /**
+   * Puts a view on the screen. Whoever listens hears what it is; not at the start,
+   * where they have just begun to read.
+   *
+   * @param {Screen} screen
+   * @param {LobbyView|NoticeView|StageView} view
+   */
+  #show(screen, view) {
+    const isStage = screen.name === 'ringing' || screen.name === 'call' || screen.name === 'returning';
+    const key = isStage ? 'stage' : `${screen.name} ${screen.kind}`;
+    if (this.#shown === key) return;
+    const isFirst = this.#shown === '' || this.#shown === 'loading';
+    this.#shown = key;
+    if (!this.#root.contains(view.element)) {
+      this.#root.replaceChildren(view.element);
+      scrollTo(0, 0);
+    }
+    if (!isFirst) view.heading.focus({ preventScroll: true });
+  }
+
+  /** What goes with a screen: devices, sounds, time, the title. @param {Screen} screen */
+  #attend(screen) {
+    const words = /** @type {Words} */ (this.#words);
+    const isStage = screen.name === 'ringing' || screen.name === 'call';
+    if (screen.name === 'lobby') void this.#devices.begin();
+    else if (!this.#isJoining) this.#devices.rest();
+    if (screen.name !== 'lobby') this.#sound.measure(null);
+    const call = this.#call;
+    const isRinging = call?.state === 'alerting' && !this.#client.localState(call.call_id).hasEarlyMedia;
+    this.#sounds.play(isRinging ? 'ringback' : null);
+    const needsTime = isStage || (screen.name === 'lobby' && this.#view?.state === 'early');
+    if (needsTime) {
+      this.#ticker ??= setInterval(() => this.#draw(), TICK_MS);
+    } else {
+      clearInterval(this.#ticker);
+      this.#ticker = undefined;
+    }
+    this.#stayAwake();
+    const title = this.#view?.host ? words.page.titleWith(this.#view.host) : words.page.title;
+    const isNow = screen.name === 'lobby' && this.#view?.state === 'open' && document.hidden;
+    document.title = isNow ? `${words.wait.open} ${title}` : title;
+  }
+
+  /** A phone's screen that goes dark would end the picture. */
+  #stayAwake() {
+    const isWanted = this.#shown === 'stage' && document.visibilityState === 'visible';
+    if (isWanted && !this.#awake) {
+      this.#awake = navigator.wakeLock?.request('screen').catch(() => null) ?? Promise.resolve(null);
+    } else if (!isWanted && this.#awake) {
+      const awake = this.#awake;
+      this.#awake = null;
+      void awake.then((lock) => lock?.release()).catch(() => undefined);
+    }
+  }
+
+  /** @param {StageView} stage @param {Screen} screen */
+  #drawStage(stage, screen) {
+    const call = this.#call;
+    const { status, isPlaybackBlocked } = this.#client.state;
+    const local = this.#client.localState(call?.call_id ?? '');
+    if (call && local.isConnected) this.#wasConnected = call.call_id;
+    const isActive = screen.name === 'call';
+    const wasConnected = call !== null && this.#wasConnected === call.call_id;
+    const isBroken = status === 'reconnecting' || (wasConnected && !local.isConnected);
+    /** @type {import('./stage-view.js').StageModel['state']} */
+    let state = 'returning';
+    if (isActive) state = isBroken ? 'reconnecting' : local.isConnected ? 'call' : 'connecting';
+    else if (call) state = call.state === 'alerting' ? 'ringing' : 'calling';
+    stage.update({
+      state,
+      host: this.#host,
+      company: this.#view?.company ?? '',
+      elapsedMs: this.#now - (call?.answered_at ?? this.#now),
+      remote: call?.video?.receives ? local.remoteVideo : null,
+      own: local.isCameraOn ? local.localVideo : null,
+      isMuted: local.isMuted,
+      isCameraOn: local.isCameraOn,
+      hasMicrophone: local.isMicrophoneOpen,
+      isPlaybackBlocked,
+      minutesLeft: isActive ? this.#warning() : 0,
+      isVideoOffered: isActive && call?.video?.state === 'offered',
+      problem: this.#problem,
+    });
+  }
+
+  /** The rep may have extended it: asked before anybody is alarmed. */
+  #warning() {
+    const minutes = minutesLeft(this.#endsAt, this.#now);
+    if (minutes !== 0 && minutes !== this.#confirmedMinutes && !this.#isLooking) {
+      void this.#look().then(() => {
+        this.#confirmedMinutes = minutesLeft(this.#endsAt, this.#now);
+        this.#draw();
+      });
+    }
+    return minutes === this.#confirmedMinutes ? minutes : 0;
+  }
+
+  /** @param {Screen} screen @param {Words} words @returns {import('./notice-view.js').NoticeModel} */
+  #noticeModel({ name, kind }, words) {
+    const advice = (name === 'ended' ? words.ended.kinds : words.notice.kinds)[kind]?.(this.#host);
+    const isRetrying = kind === 'offline' || kind === 'unreachable' || kind === 'too_many';
+    return {
+      kind,
+      advice: advice ?? /** @type {Advice} */ (words.notice.kinds['unreachable']?.(this.#host)),
+      company: this.#view?.company ?? '',
+      host: this.#host,
+      contact: this.#view?.contact ?? '',
+      main: name === 'ended' ? this.#wayBack(kind, words) : this.#wayOn(kind, words),
+      canCopy: kind === 'unsupported',
+      note: isRetrying ? words.notice.retrying : '',
+      problem: name === 'ended' ? this.#problem : '',
+    };
+  }
+
+  /** @param {string} kind @param {Words} words */
+  #wayBack(kind, words) {
+    if (kind === 'elsewhere') {
+      return { label: words.ended.useHere, act: () => this.#client.takeOver() };
+    }
+    const way = wayBack(kind);
+    const isOpen = this.#view?.state === 'open' && (this.#endsAt === 0 || this.#now < this.#endsAt);
+    if (way === null || !isOpen) return null;
+    return {
+      label: this.#isJoining ? words.join.joining : words.ended[way === 'rejoin' ? 'rejoin' : 'again'],
+      act: () => this.#again(),
+      isBusy: this.#isJoining,
+    };
+  }
+
+  /** @param {string} kind @param {Words} words */
+  #wayOn(kind, words) {
+    const canCheck = kind === 'offline' || kind === 'unreachable' || kind === 'too_many' || kind === 'in_use';
+    return canCheck ? { label: words.notice.checkAgain, act: () => void this.#look() } : null;
+  }
+}
