@@ -29,6 +29,7 @@ from tests.widget.fake_gateway import (
     peer,
     record,
 )
+from tests.widget.pictures import take
 
 LONG = "Wolfeschlegelsteinhausenbergerdorff-Freifrau von Oberndorff-K"
 ARABIC = wire.Match(
@@ -620,21 +621,16 @@ async def window_shots(browser: Browser, folder: Path, wanted: list[str]) -> Non
                 await window.screenshot(path=folder / f"{title}.png")
 
 
+async def play(shot: Shot, widget: Widget) -> None:
+    if shot.options.get("signed_in", True):
+        await widget.shows("idle")
+    await shot.scene(widget)
+
+
 async def main(folder: Path, wanted: list[str]) -> None:
     await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
     async with chromium() as browser:
-        for shot in shots():
-            if wanted and not any(each in shot.name for each in wanted):
-                continue
-            async with stage(browser, shot) as widget:
-                if shot.options.get("signed_in", True):
-                    await widget.shows("idle")
-                try:
-                    await shot.scene(widget)
-                except Exception as error:
-                    print(f"{shot.name}: {error}", file=sys.stderr)
-                await widget.page.wait_for_timeout(150)
-                await widget.page.screenshot(path=folder / f"{shot.name}.png")
+        await take(browser, shots(), stage, play, folder, wanted)
         await window_shots(browser, folder, wanted)
 
 

@@ -14,7 +14,7 @@ export class DevicePickers {
   #devices;
   #words;
   #selects = KINDS.map((kind) => this.#select(kind));
-  #tested = h('p', { class: 'g-soft', role: 'status' });
+  #tested = h('p', { class: 'g-soft g-tested', role: 'status' });
 
   /**
    * @param {object} options
@@ -33,12 +33,8 @@ export class DevicePickers {
       'div',
       { class: 'g-pickers' },
       ...this.#selects.map(({ label }) => label),
-      h(
-        'div',
-        { class: 'g-test' },
-        h('button', { type: 'button', class: 'g-button g-neutral', on: { click: test } }, icon('volume'), words.check.test),
-        this.#tested,
-      ),
+      h('button', { type: 'button', class: 'g-button g-neutral', on: { click: test } }, icon('volume'), words.check.test),
+      this.#tested,
     );
     KINDS.forEach((kind, index) => setText(/** @type {Element} */ (this.#selects[index]?.text), words.check[kind]));
     this.update();

@@ -19,6 +19,7 @@ import { Microphone } from '../client/microphone.js';
  * @property {MediaStreamTrack|null} track
  * @property {DeviceProblem|null} problem
  * @property {string} message of the browser, with the problem
+ * @property {string} deviceId of what was opened last
  *
  * @typedef {object} DeviceLists
  * @property {MediaDeviceInfo[]} cameras
@@ -157,6 +158,7 @@ export class Devices extends EventTarget {
       track.enabled = kind === 'camera' || state.isWanted;
       track.addEventListener('ended', () => void this.#unplugged(kind, track));
       state.track = track;
+      state.deviceId = track.getSettings().deviceId ?? '';
     } catch (error) {
       if (round !== this.#round) return;
       state.problem = problemOf(error);
@@ -263,7 +265,7 @@ export class Devices extends EventTarget {
   /** What is chosen, '' for the system's own. @returns {{camera: string, microphone: string, speaker: string}} */
   get chosen() {
     const settings = (/** @type {Kind} */ kind) =>
-      this.#source(kind).deviceId || this.#states[kind].track?.getSettings().deviceId || '';
+      this.#source(kind).deviceId || this.#states[kind].deviceId;
     return {
       camera: settings('camera'),
       microphone: settings('microphone'),
@@ -274,7 +276,7 @@ export class Devices extends EventTarget {
 
 /** @returns {DeviceState} */
 function blank() {
-  return { isWanted: true, track: null, problem: null, message: '' };
+  return { isWanted: true, track: null, problem: null, message: '', deviceId: '' };
 }
 
 /** @param {unknown} error @returns {DeviceProblem} */

@@ -52,6 +52,8 @@ import { localeFor } from './times.js';
  */
 
 const TICK_MS = 500;
+/** What was agreed may take a moment to be known after the answer. */
+const UNSEEN_MS = 3_000;
 /** Nothing is shown before, so that nothing flickers. */
 const LOADING_AFTER_MS = 300;
 /** The link's own state says it better than any words about the attempt. */
@@ -83,6 +85,10 @@ export class GuestPage {
   #ended = null;
   #joinedAs = '';
   #wasConnected = '';
+  /** Since when the camera is on in a call without video. */
+  #unseenSince = 0;
+  /** The camera was closed for that, and not by the user. */
+  #isUnseen = false;
   #problem = '';
   #calendar = '';
 
@@ -265,6 +271,8 @@ export class GuestPage {
   /** @param {CallView} call */
   #callEnded(call) {
     this.#ended = call;
+    this.#isUnseen = false;
+    this.#problem = '';
     this.#storage.set('in_call', null);
     this.#confirmedMinutes = 0;
     // The link is free for another device, and the next call is a new arrival.
@@ -289,7 +297,6 @@ export class GuestPage {
       await this.#enter(name);
       this.#storage.set('in_call', '1');
       await this.#place();
-      this.#ended = null;
     } catch (error) {
       this.#storage.set('in_call', null);
       this.#notJoined(error);
@@ -329,6 +336,8 @@ export class GuestPage {
     };
     for (;;) {
       try {
+        // From here on there is a call to show, and how it ends.
+        this.#ended = null;
         await this.#client.join(wanted);
         return;
       } catch (error) {
@@ -380,6 +389,7 @@ export class GuestPage {
     if (!call) return;
     const isOn = !this.#client.localState(call.call_id).isCameraOn;
     this.#problem = '';
+    this.#isUnseen = false;
     try {
       await this.#client.setCamera(call.call_id, isOn);
       await this.#devices.setCamera(isOn);
@@ -570,6 +580,7 @@ export class GuestPage {
     const local = this.#client.localState(call?.call_id ?? '');
     if (call && local.isConnected) this.#wasConnected = call.call_id;
     const isActive = screen.name === 'call';
+    if (isActive && call) this.#closeUnseen(call);
     const wasConnected = call !== null && this.#wasConnected === call.call_id;
     const isBroken = status === 'reconnecting' || (wasConnected && !local.isConnected);
     /** @type {import('./stage-view.js').StageModel['state']} */
@@ -588,9 +599,31 @@ export class GuestPage {
       hasMicrophone: local.isMicrophoneOpen,
       isPlaybackBlocked,
       minutesLeft: isActive ? this.#warning() : 0,
-      isVideoOffered: isActive && call?.video?.state === 'offered',
+      isVideoOffered: isActive && call !== null && this.#isVideoOffered(call),
       problem: this.#problem,
     });
+  }
+
+  /**
+   * A desk phone has answered: the camera's light goes out, as nobody sees the picture.
+   *
+   * @param {CallView} call
+   */
+  #closeUnseen(call) {
+    const isUnseen = call.video?.state === 'none' && this.#client.localState(call.call_id).isCameraOn;
+    if (!isUnseen) this.#unseenSince = 0;
+    else if (this.#unseenSince === 0) this.#unseenSince = Date.now();
+    else if (Date.now() - this.#unseenSince > UNSEEN_MS) {
+      this.#isUnseen = true;
+      this.#unseenSince = 0;
+      void this.#client.setCamera(call.call_id, false).catch(() => undefined);
+    }
+  }
+
+  /** The other side has video, and would have ours but for a press. @param {CallView} call */
+  #isVideoOffered({ call_id, video }) {
+    if (this.#client.localState(call_id).isCameraOn) return false;
+    return video?.state === 'offered' || (video?.state === 'active' && this.#isUnseen);
   }
 
   /** The rep may have extended it: asked before anybody is alarmed. */

@@ -72,7 +72,7 @@ export class LobbyView {
     this.#check = new DeviceCheck({ devices, sound, words });
     this.#calendar = h(
       'button',
-      { type: 'button', class: 'g-button g-neutral', on: { click: actions.addToCalendar } },
+      { type: 'button', class: 'g-button g-neutral g-calendar', on: { click: actions.addToCalendar } },
       icon('calendar-plus'),
       words.invite.addToCalendar,
     );
@@ -103,7 +103,8 @@ export class LobbyView {
         this.#time,
         this.#zone,
         this.#hostTime,
-        h('div', { class: 'g-row' }, this.#calendar, this.#calendarNote),
+        this.#calendar,
+        this.#calendarNote,
       ),
       this.#check.element,
       h('label', { class: 'g-field g-name' }, h('span', {}, words.join.name), this.#name, this.#nameHint, this.#nameError),
@@ -139,6 +140,7 @@ export class LobbyView {
       setText(this.#nameError, this.#words.join.nameNeeded);
       this.#name.setAttribute('aria-invalid', 'true');
       this.#name.focus();
+      this.#name.parentElement?.scrollIntoView({ block: 'center' });
       return;
     }
     this.#name.removeAttribute('aria-invalid');
@@ -157,6 +159,8 @@ export class LobbyView {
       const kind = model.failure === 'offline' ? 'offline' : 'unreachable';
       setText(this.#offline, `${words.notice.kinds[kind]?.(host).title}. ${words.notice.retrying}`);
     }
+    show(this.#calendar, isEarly);
+    show(this.#calendarNote, isEarly);
     show(this.#join, !isEarly);
     show(this.#countdown, isEarly);
     show(this.#stay, isEarly);

@@ -100,7 +100,9 @@ export class StageView {
       h('p'),
       h('button', { type: 'button', class: 'g-button g-neutral', on: { click: actions.toggleCamera } }, call.startCamera),
     );
-    this.#microphone = this.#control(() => actions.toggleMicrophone());
+    this.#microphone = this.#control(() =>
+      this.#model?.hasMicrophone ? actions.toggleMicrophone() : actions.connectMicrophone(),
+    );
     this.#camera = this.#control(() => actions.toggleCamera());
     this.#settings = this.#control(() => this.#togglePanel());
     setAttribute(this.#settings, 'aria-expanded', 'false');
@@ -191,8 +193,9 @@ export class StageView {
     show(this.#mute, isCall && !model.hasMicrophone);
     this.#warn(model.minutesLeft);
 
-    drawToggle(this.#microphone, model.isMuted ? 'mic-off' : 'mic', model.isMuted ? call.unmute : call.mute, model.isMuted);
-    show(this.#microphone, model.hasMicrophone);
+    const isSilent = model.isMuted || (isCall && !model.hasMicrophone);
+    const speak = model.hasMicrophone || !isCall ? call.unmute : call.connectMicrophone;
+    drawToggle(this.#microphone, isSilent ? 'mic-off' : 'mic', isSilent ? speak : call.mute, isSilent);
     drawToggle(
       this.#camera,
       model.isCameraOn ? 'video' : 'video-off',

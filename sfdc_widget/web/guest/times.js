@@ -28,7 +28,7 @@ export function localeFor(language, preferred) {
 export function meetingTime(startsAt, endsAt, now, locale, timeZone) {
   const clock = { ...CLOCK, ...zone(timeZone) };
   const days = daysBetween(now, startsAt, timeZone);
-  if ((days === 0 || days === 1) && daysBetween(startsAt, endsAt, timeZone) === 0) {
+  if (days === 0 || days === 1) {
     const day = new Intl.RelativeTimeFormat(locale, { numeric: 'auto' }).format(days, 'day');
     return `${capital(day, locale)}, ${range(startsAt, endsAt, locale, clock)}`;
   }
@@ -87,6 +87,12 @@ export function countdown(ms) {
 
 /** @param {number} startsAt @param {number} endsAt @param {string} locale @param {Intl.DateTimeFormatOptions} options */
 function range(startsAt, endsAt, locale, options) {
+  const { timeZone } = options;
+  if (daysBetween(startsAt, endsAt, timeZone) !== 0 && endsAt - startsAt < DAY_MS / 2) {
+    // Past midnight, but still the same evening: one date is enough.
+    const end = new Intl.DateTimeFormat(locale, { ...CLOCK, ...zone(timeZone) }).format(endsAt);
+    return `${new Intl.DateTimeFormat(locale, options).format(startsAt)} – ${end}`;
+  }
   return new Intl.DateTimeFormat(locale, options).formatRange(startsAt, endsAt);
 }
 
