@@ -135,8 +135,14 @@ class FakeInvite(FakeGateway):
         """The guest's call has reached the host's devices."""
         joined = await self.until_sent("call.join", len(self.sent("call.join")) or 1)
         call_id: str = joined.call_id
+        await self.until_media_answered(call_id)
         await self.alerting(call_id)
         return call_id
+
+    async def until_media_answered(self, call_id: str) -> None:
+        """The gateway proper answers before anything else happens, as this one does
+        not by itself: it is slower at descriptions."""
+        await self.until(lambda: (call_id, 1) in self._media)
 
     async def host_answers(self, call_id: str, *, has_video: bool = True) -> None:
         await self.answered(call_id)

@@ -98,8 +98,14 @@ class Guest:
         await self.stage("call")
         return call_id
 
+    async def look_again(self) -> None:
+        """As when somebody comes back to the tab."""
+        await self.page.evaluate(
+            "() => void document.dispatchEvent(new Event('visibilitychange'))"
+        )
+
     async def violations(self) -> list[str]:
-        found: list[str] = await self.page.evaluate("globalThis.violations")
+        found: list[str] = await self.page.evaluate("() => globalThis.violations ?? []")
         return found
 
 

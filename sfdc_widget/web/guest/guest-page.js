@@ -8,18 +8,13 @@
  * A reload in the call: this tab keeps that it was in it, and its access token, so the
  * session is taken up before the link has even been looked at.
  */
-import {
-  CameraError,
-  DialCancelled,
-  MicrophoneError,
-  RequestError,
-  SignInError,
-} from '../client/index.js';
+import { CameraError, DialCancelled, MicrophoneError } from '../client/index.js';
+import { callHost, enter, refusalOf } from './arrival.js';
 import { saveCalendar } from './calendar-file.js';
-import { LinkError, unknownLink } from './link.js';
+import { LinkWatch } from './link-watch.js';
 import { LobbyView } from './lobby-view.js';
 import { NoticeView } from './notice-view.js';
-import { lookAgainMs, minutesLeft, screenOf, wayBack } from './screen.js';
+import { minutesLeft, screenOf, wayBack } from './screen.js';
 import { StageView } from './stage-view.js';
 import { chooseLanguage, loadWords } from './strings/index.js';
 import { localeFor } from './times.js';
@@ -30,7 +25,7 @@ import { localeFor } from './times.js';
  * @import {TabStorage} from '../client/storage.js'
  * @import {Sounds} from '../softphone/sounds.js'
  * @import {Devices} from './devices.js'
- * @import {InviteLink, LinkFailure} from './link.js'
+ * @import {InviteLink} from './link.js'
  * @import {Screen} from './screen.js'
  * @import {SoundCheck} from './sound-check.js'
  * @import {Words, Advice} from './strings/en.js'
@@ -56,9 +51,6 @@ const TICK_MS = 500;
 const UNSEEN_MS = 3_000;
 /** Nothing is shown before, so that nothing flickers. */
 const LOADING_AFTER_MS = 300;
-/** The link's own state says it better than any words about the attempt. */
-const LOOK_AGAIN = new Set(['invite.closed', 'invite.unknown', 'auth.denied', 'auth.expired', 'policy.denied']);
-
 export class GuestPage {
   #root;
   #link;
@@ -68,14 +60,8 @@ export class GuestPage {
   #sound;
   #sounds;
   #unfit;
+  #watch;
 
-  /** @type {JoinView|null} */
-  #view = null;
-  /** @type {LinkFailure|null} */
-  #failure = null;
-  #failures = 0;
-  #isLooking = false;
-  #clockOffsetMs = 0;
   #endsAt = 0;
   /** The warning that the newest end of the invite has confirmed. */
   #confirmedMinutes = 0;
@@ -103,8 +89,6 @@ export class GuestPage {
   #seenJoin = null;
   /** @type {unknown} */
   #seenEnding = null;
-  /** @type {ReturnType<typeof setTimeout>|undefined} */
-  #lookTimer;
   /** @type {ReturnType<typeof setInterval>|undefined} */
   #ticker;
   /** @type {Promise<{release: () => Promise<void>}|null>|null} */
@@ -121,6 +105,7 @@ export class GuestPage {
     this.#sound = sound;
     this.#sounds = sounds;
     this.#unfit = unfit;
+    this.#watch = new LinkWatch(link, (isNew) => this.#looked(isNew));
     client.on('change', () => this.#clientChanged());
     client.on('ended', (call) => this.#callEnded(call));
     devices.addEventListener('change', () => this.#draw());
@@ -152,8 +137,12 @@ export class GuestPage {
     this.#views?.lobby.setLevel(level, isHeard);
   }
 
+  get #view() {
+    return this.#watch.view;
+  }
+
   get #now() {
-    return Date.now() + this.#clockOffsetMs;
+    return this.#watch.now;
   }
 
   get #host() {
@@ -168,60 +157,24 @@ export class GuestPage {
   // The link
 
   async #look() {
-    if (this.#isLooking || this.#unfit) return;
-    this.#isLooking = true;
-    clearTimeout(this.#lookTimer);
-    try {
-      await this.#looked(await this.#see());
-    } catch (error) {
-      const kind = error instanceof LinkError ? error.kind : 'unreachable';
-      if (kind === 'refused') await this.#looked(unknownLink(Date.now()));
-      else {
-        this.#failure = kind;
-        this.#failures += 1;
-      }
+    if (!this.#unfit) await this.#watch.look();
+  }
+
+  /** @param {boolean} isNew */
+  async #looked(isNew) {
+    const view = this.#view;
+    if (isNew && view) {
+      this.#endsAt = view.ends_at;
+      const isKnown = view.state !== 'unknown';
+      await this.#speak(isKnown && view.language ? [view.language] : navigator.languages);
+      if (isKnown) this.#storage.set('language', this.#language);
     }
-    this.#isLooking = false;
-    this.#lookLater();
     this.#draw();
-  }
-
-  async #see() {
-    if (!this.#link) return unknownLink(Date.now());
-    const { view, clockOffsetMs } = await this.#link.look();
-    this.#clockOffsetMs = clockOffsetMs;
-    return view;
-  }
-
-  /** @param {JoinView} view */
-  async #looked(view) {
-    this.#failure = null;
-    this.#failures = 0;
-    this.#view = view;
-    this.#endsAt = view.ends_at;
-    const isKnown = view.state !== 'unknown';
-    await this.#speak(isKnown && view.language ? [view.language] : navigator.languages);
-    if (isKnown) this.#storage.set('language', this.#language);
-  }
-
-  #lookLater() {
-    clearTimeout(this.#lookTimer);
-    if (this.#call) return;
-    const wait = lookAgainMs({
-      view: this.#view,
-      failure: this.#failure,
-      failures: this.#failures,
-      now: this.#now,
-      random: Math.random(),
-    });
-    if (wait !== null) this.#lookTimer = setTimeout(() => void this.#look(), wait);
   }
 
   #wentOffline() {
     if (this.#call) return;
-    this.#failure = 'offline';
-    this.#failures = Math.max(1, this.#failures);
-    this.#lookLater();
+    this.#watch.lost();
     this.#draw();
   }
 
@@ -257,8 +210,8 @@ export class GuestPage {
     if (join && join !== this.#seenJoin) {
       this.#seenJoin = join;
       this.#endsAt = join.ends_at;
-      this.#clockOffsetMs = this.#client.state.clockOffsetMs;
-      this.#view ??= join;
+      this.#watch.clockOffsetMs = this.#client.state.clockOffsetMs;
+      this.#watch.view ??= join;
     }
     if (ending && ending !== this.#seenEnding) {
       this.#seenEnding = ending;
@@ -294,9 +247,14 @@ export class GuestPage {
     this.#storage.set('name', name);
     this.#draw();
     try {
-      await this.#enter(name);
+      if (this.#client.state.status !== 'ready' || this.#joinedAs !== name) {
+        await enter(this.#client, /** @type {InviteLink} */ (this.#link), name);
+        this.#joinedAs = name;
+      }
       this.#storage.set('in_call', '1');
-      await this.#place();
+      // From here on there is a call to show, and how it ends.
+      this.#ended = null;
+      await callHost(this.#client, this.#devices);
     } catch (error) {
       this.#storage.set('in_call', null);
       this.#notJoined(error);
@@ -306,57 +264,13 @@ export class GuestPage {
     }
   }
 
-  /** A session of this name's. @param {string} name */
-  async #enter(name) {
-    if (this.#client.state.status === 'ready' && this.#joinedAs === name) return;
-    const link = /** @type {InviteLink} */ (this.#link);
-    this.#client.useToken(await link.enter(name));
-    this.#joinedAs = name;
-    await new Promise((resolve, reject) => {
-      const looked = new AbortController();
-      const look = () => {
-        const { status, signInProblem } = this.#client.state;
-        if (status !== 'ready' && status !== 'signed_out') return;
-        looked.abort();
-        if (status === 'ready') resolve(undefined);
-        else reject(new SignInError(signInProblem ?? 'failed'));
-      };
-      this.#client.on('change', look, { signal: looked.signal });
-      look();
-    });
-  }
-
-  /** With what there is: a device that fails at the last moment is left out. */
-  async #place() {
-    const { camera, microphone } = this.#devices;
-    const wanted = {
-      camera: camera.isWanted && camera.problem === null,
-      microphone: microphone.problem === null,
-      isMuted: !microphone.isWanted,
-    };
-    for (;;) {
-      try {
-        // From here on there is a call to show, and how it ends.
-        this.#ended = null;
-        await this.#client.join(wanted);
-        return;
-      } catch (error) {
-        if (error instanceof CameraError && wanted.camera) wanted.camera = false;
-        else if (error instanceof MicrophoneError && wanted.microphone) wanted.microphone = false;
-        else throw error;
-      }
-    }
-  }
-
   /** @param {unknown} error */
   #notJoined(error) {
     if (error instanceof DialCancelled || !this.#words) return;
     const { join } = this.#words;
-    const kind = error instanceof RequestError || error instanceof LinkError || error instanceof SignInError ? error.kind : '';
-    const isTooMany = kind === 'too_many' || kind === 'rate.limited' || kind === 'rate_limited';
-    this.#problem = isTooMany ? join.busy : join.failed;
-    if (kind === 'refused' || kind === 'expired' || kind === 'denied' || LOOK_AGAIN.has(kind)) {
-      // Whatever the state is by now, it has its own words.
+    const refusal = refusalOf(error);
+    this.#problem = refusal === 'too_many' ? join.busy : join.failed;
+    if (refusal === 'link') {
       this.#ended = null;
       this.#joinedAs = '';
       void this.#look();
@@ -469,7 +383,7 @@ export class GuestPage {
     const screen = screenOf({
       unfit: this.#unfit,
       view: this.#view,
-      failure: this.#failure,
+      failure: this.#watch.failure,
       status: this.#client.state.status,
       isReturning: this.#isReturning,
       call: this.#call,
@@ -491,7 +405,7 @@ export class GuestPage {
           isJoining: this.#isJoining,
           problem: this.#problem,
           calendar: this.#calendar,
-          failure: this.#failure,
+          failure: this.#watch.failure,
         });
         this.#show(screen, lobby);
         break;
@@ -545,7 +459,9 @@ export class GuestPage {
     if (screen.name === 'lobby') void this.#devices.begin();
     else if (!this.#isJoining) this.#devices.rest();
     if (screen.name !== 'lobby') this.#sound.measure(null);
+    if (this.#shown !== 'stage') this.#views?.stage.rest();
     const call = this.#call;
+    this.#watch.rest(call !== null);
     const isRinging = call?.state === 'alerting' && !this.#client.localState(call.call_id).hasEarlyMedia;
     this.#sounds.play(isRinging ? 'ringback' : null);
     const needsTime = isStage || (screen.name === 'lobby' && this.#view?.state === 'early');
@@ -629,7 +545,7 @@ export class GuestPage {
   /** The rep may have extended it: asked before anybody is alarmed. */
   #warning() {
     const minutes = minutesLeft(this.#endsAt, this.#now);
-    if (minutes !== 0 && minutes !== this.#confirmedMinutes && !this.#isLooking) {
+    if (minutes !== 0 && minutes !== this.#confirmedMinutes && !this.#watch.isLooking) {
       void this.#look().then(() => {
         this.#confirmedMinutes = minutesLeft(this.#endsAt, this.#now);
         this.#draw();

@@ -326,11 +326,22 @@ export class StageView {
     this.#remote.classList.toggle('g-cut', Math.min(ratio, 1 / ratio) >= 1 - CUT);
   }
 
-  close() {
-    clearTimeout(this.#fadeTimer);
-    this.#life.abort();
+  /** Not on the screen any more; the next call begins anew. */
+  rest() {
+    if (this.#model === null) return;
+    this.#model = null;
+    this.#fade();
+    this.#dismissed = 0;
     this.#remote.srcObject = null;
     this.#self.update(null);
+    show(this.#panel, false);
+    setAttribute(this.#settings, 'aria-expanded', 'false');
+    setText(this.#spoken, '');
     if (document.fullscreenElement) void document.exitFullscreen().catch(() => undefined);
+  }
+
+  close() {
+    this.rest();
+    this.#life.abort();
   }
 }

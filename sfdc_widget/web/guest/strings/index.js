@@ -19,7 +19,7 @@ export const FALLBACK = 'en';
  */
 export function chooseLanguage(wished) {
   const primary = wished.map((tag) => String(tag.split('-')[0]).toLowerCase());
-  return primary.find((language) => language in LANGUAGES) ?? FALLBACK;
+  return primary.find((language) => Object.hasOwn(LANGUAGES, language)) ?? FALLBACK;
 }
 
 /** @param {string} language one that `chooseLanguage` gave @returns {Promise<Words>} */
