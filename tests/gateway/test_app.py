@@ -6,6 +6,7 @@ Ports are ephemeral, the application server is one that nobody runs.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -103,6 +104,21 @@ async def test_signing_in_brings_a_session_and_an_honest_registration(
     assert "\nringbridge_sessions_attached 1.0\n" in text
     assert '\nringbridge_registrations{state="registering"} 1.0\n' in text
     await client.close()
+
+
+async def test_a_links_token_is_in_no_log(
+    gateway: Gateway, browser: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
+) -> None:
+    token = "Zm9yLWEtdmlkZW8tY2FsbC13aXRoLVJvYmlu"
+    caplog.set_level(logging.DEBUG)
+    async with browser.get(f"/join/{token}") as response:
+        assert response.status == 200
+    async with browser.post(f"/join/{token}") as response:
+        assert response.status == 405
+    async with browser.get(f"/join/{token}", headers={"Range": "x"}) as response:
+        assert response.status == 200
+    assert token not in caplog.text
+    assert all(token not in str(vars(record)) for record in caplog.records)
 
 
 async def test_nothing_is_left_behind(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The widget's files: who may frame them, and that there is nothing else."""
+"""The widget's files and the page of a link: who may frame them, and nothing else."""
 
 from __future__ import annotations
 
@@ -129,3 +129,101 @@ async def test_a_page_is_sent_once_and_small(browser: Browser) -> None:
     async with browser.get(path, headers={"If-None-Match": etag}) as response:
         assert response.status == 304
         assert await response.read() == b""
+
+
+TOKEN = "Zm9yLWEtdmlkZW8tY2FsbC13aXRoLVJvYmlu"
+
+
+async def test_the_page_of_a_link_is_nobody_elses(browser: Browser) -> None:
+    async with browser.get(f"/join/{TOKEN}") as response:
+        assert response.status == 200
+        assert response.content_type == "text/html"
+        headers = response.headers
+        body = await response.text()
+    policy = headers["Content-Security-Policy"]
+    host = f"{browser.host}:{browser.port}"
+    for name, allowed in (
+        ("default-src", "'none'"),
+        ("script-src", "'self'"),
+        ("style-src", "'self'"),
+        ("connect-src", f"'self' wss://{host} ws://{host}"),
+        ("frame-ancestors", "'none'"),
+        ("base-uri", "'none'"),
+        ("form-action", "'none'"),
+    ):
+        assert directive(policy, name) == allowed
+    assert "unsafe" not in policy
+    assert "*" not in policy
+    assert headers["Referrer-Policy"] == "no-referrer"
+    assert headers["Cache-Control"] == "no-store"
+    assert "ETag" not in headers
+    assert headers["X-Robots-Tag"] == "noindex, nofollow"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["X-Frame-Options"] == "DENY"
+    assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
+    assert "camera=(self)" in headers["Permissions-Policy"]
+    assert "Set-Cookie" not in headers
+    assert TOKEN not in body
+    assert TOKEN not in str(headers)
+    assert "<script>" not in body
+    assert " style=" not in body
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/join/",
+        "/join/x",
+        f"/join/{TOKEN}/",
+        "/join/%00",
+        "/join/%FF%FE",
+        "/join/%3Cscript%3E",
+        "/join/a/b/../c",
+        "/join/" + "x" * 4000,
+        "/join/?token=x",
+    ],
+)
+async def test_an_odd_token_gets_the_same_page(browser: Browser, path: str) -> None:
+    async with browser.get(f"/join/{TOKEN}") as response:
+        expected = await response.read(), dict(response.headers)
+    async with browser.get(URL(path, encoded=True)) as response:
+        assert response.status == 200
+        found = await response.read(), dict(response.headers)
+    for headers in (expected[1], found[1]):
+        headers.pop("Date")
+    assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("host", "sockets"),
+    [
+        ("phone.example.com", " wss://phone.example.com ws://phone.example.com"),
+        ("[2001:db8::1]:8443", " wss://[2001:db8::1]:8443 ws://[2001:db8::1]:8443"),
+        ("a b", ""),
+        ("evil.example; script-src *", ""),
+        ("evil.example,*", ""),
+        ("", ""),
+    ],
+)
+def test_a_host_header_adds_nothing_to_the_policy(host: str, sockets: str) -> None:
+    policy = pages.join_headers(host)["Content-Security-Policy"]
+    assert directive(policy, "connect-src") == f"'self'{sockets}"
+    assert "evil" not in policy
+
+
+async def test_the_page_of_a_link_is_small(browser: Browser) -> None:
+    async with browser.get(
+        f"/join/{TOKEN}", headers={"Accept-Encoding": "gzip"}
+    ) as response:
+        assert response.headers["Content-Encoding"] == "gzip"
+        assert int(response.headers["Content-Length"]) < 2000
+
+
+async def test_what_the_page_of_a_link_asks_for_is_there(browser: Browser) -> None:
+    async with browser.get(f"/join/{TOKEN}") as response:
+        body = await response.text()
+    wanted = re.findall(r'(?:href|src)="([^"]+)"', body)
+    assert len(wanted) > 20
+    for path in wanted:
+        async with browser.get(path) as response:
+            assert response.status == 200, path
