@@ -109,6 +109,10 @@ class Guest:
         return found
 
 
+def address(gateway: FakeInvite, token: str = LINK) -> str:
+    return f"{gateway.url}/join/{token}"
+
+
 async def open_guest(
     browser: Browser,
     gateway: FakeInvite,
@@ -142,5 +146,5 @@ async def open_guest(
     if init:
         await page.add_init_script(init)
     guest = Guest(page, gateway)
-    await page.goto(f"{gateway.url}/join/{token}")
+    await page.goto(address(gateway, token))
     return guest

@@ -298,10 +298,15 @@ export class GuestPage {
     }
   }
 
-  async #toggleCamera() {
+  #toggleCamera() {
+    const { isCameraOn } = this.#client.localState(this.#call?.call_id ?? '');
+    return this.#setCamera(!isCameraOn);
+  }
+
+  /** On, in a call without video: takes up or asks for video as well. @param {boolean} isOn */
+  async #setCamera(isOn) {
     const call = this.#call;
     if (!call) return;
-    const isOn = !this.#client.localState(call.call_id).isCameraOn;
     this.#problem = '';
     this.#isUnseen = false;
     try {
@@ -368,6 +373,7 @@ export class GuestPage {
         actions: {
           toggleMicrophone: () => this.#toggleMicrophone(),
           toggleCamera: () => void this.#toggleCamera(),
+          acceptVideo: () => void this.#setCamera(true),
           connectMicrophone: () => void this.#connectMicrophone(),
           hear: () => this.#client.unblockPlayback(),
           leave: () => void this.#leave(),
@@ -526,7 +532,7 @@ export class GuestPage {
    * @param {CallView} call
    */
   #closeUnseen(call) {
-    const isUnseen = call.video?.state === 'none' && this.#client.localState(call.call_id).isCameraOn;
+    const isUnseen = call.video?.state !== 'active' && this.#client.localState(call.call_id).isCameraOn;
     if (!isUnseen) this.#unseenSince = 0;
     else if (this.#unseenSince === 0) this.#unseenSince = Date.now();
     else if (Date.now() - this.#unseenSince > UNSEEN_MS) {
@@ -538,8 +544,8 @@ export class GuestPage {
 
   /** The other side has video, and would have ours but for a press. @param {CallView} call */
   #isVideoOffered({ call_id, video }) {
-    if (this.#client.localState(call_id).isCameraOn) return false;
-    return video?.state === 'offered' || (video?.state === 'active' && this.#isUnseen);
+    if (video?.state === 'offered') return true;
+    return video?.state === 'active' && this.#isUnseen && !this.#client.localState(call_id).isCameraOn;
   }
 
   /** The rep may have extended it: asked before anybody is alarmed. */

@@ -29,6 +29,7 @@ import { countdown } from './times.js';
  * @typedef {object} StageActions
  * @property {() => void} toggleMicrophone
  * @property {() => void} toggleCamera
+ * @property {() => void} acceptVideo
  * @property {() => void} connectMicrophone
  * @property {() => void} hear
  * @property {() => void} leave
@@ -98,7 +99,7 @@ export class StageView {
     this.#offer.append(
       icon('video'),
       h('p'),
-      h('button', { type: 'button', class: 'g-button g-neutral', on: { click: actions.toggleCamera } }, call.startCamera),
+      h('button', { type: 'button', class: 'g-button g-neutral', on: { click: actions.acceptVideo } }, call.startCamera),
     );
     this.#microphone = this.#control(() =>
       this.#model?.hasMicrophone ? actions.toggleMicrophone() : actions.connectMicrophone(),
