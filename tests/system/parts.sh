@@ -8,6 +8,7 @@ declare -A package=(
     [baresip]="baresip-core"
     [sipp]="sip-tester"
     [chromium]="chromium fonts-liberation"
+    [firefox-esr]="firefox-esr"
     [pg_ctlcluster]="postgresql"
     [turnserver]="coturn"
     [openssl]="openssl"

@@ -125,9 +125,14 @@ def sections(sdp: str) -> list[str]:
 def video_of(sdp: str) -> str:
     """The description's video, '' when there is none or it is refused."""
     for each in sections(sdp)[1:]:
-        if each.startswith("m=video ") and not each.startswith("m=video 0 "):
+        if each.startswith("m=video ") and not is_refused(each):
             return each
     return ""
+
+
+def is_refused(section: str) -> bool:
+    """Port 0 says so, save where the media only shares another's (Firefox offers)."""
+    return section.startswith("m=video 0 ") and "a=bundle-only" not in section
 
 
 def mid_of(section: str) -> str:
@@ -140,8 +145,7 @@ def split_offer(offer: str, refuses_video: bool) -> tuple[str, str]:
     kept = [head]
     refused = ""
     for each in media:
-        is_off = each.startswith("m=video 0 ")
-        if each.startswith("m=video") and (is_off or refuses_video):
+        if each.startswith("m=video") and (is_refused(each) or refuses_video):
             refused += "m=video 0 UDP/TLS/RTP/SAVPF 96\r\nc=IN IP4 0.0.0.0\r\n"
             refused += f"a=mid:{mid_of(each)}\r\na=inactive\r\n"
         else:

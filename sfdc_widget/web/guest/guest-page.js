@@ -67,6 +67,8 @@ export class GuestPage {
   #confirmedMinutes = 0;
   #isReturning = false;
   #isJoining = false;
+  /** Bumped by every attempt to join and its end. */
+  #attempt = 0;
   /** @type {CallView|null} */
   #ended = null;
   #joinedAs = '';
@@ -79,6 +81,7 @@ export class GuestPage {
   #calendar = '';
 
   #language = '';
+  #speakTurn = 0;
   #locale = 'en';
   /** @type {Words|null} */
   #words = null;
@@ -187,8 +190,11 @@ export class GuestPage {
   /** @param {readonly string[]} wished */
   async #speak(wished) {
     const language = chooseLanguage(wished);
+    const turn = ++this.#speakTurn;
     if (language === this.#language && this.#words) return;
     const words = await loadWords(language);
+    // The browser's language may be fetched slower than the invite's.
+    if (turn !== this.#speakTurn) return;
     this.#language = language;
     this.#locale = localeFor(language, navigator.languages);
     this.#words = words;
@@ -224,6 +230,8 @@ export class GuestPage {
   /** @param {CallView} call */
   #callEnded(call) {
     this.#ended = call;
+    this.#attempt += 1;
+    this.#isJoining = false;
     this.#isUnseen = false;
     this.#problem = '';
     this.#storage.set('in_call', null);
@@ -244,6 +252,7 @@ export class GuestPage {
       if (this.#devices.microphone.problem !== null) return;
     }
     this.#isJoining = true;
+    const attempt = ++this.#attempt;
     this.#storage.set('name', name);
     this.#draw();
     try {
@@ -256,12 +265,13 @@ export class GuestPage {
       this.#ended = null;
       await callHost(this.#client, this.#devices);
     } catch (error) {
+      if (attempt !== this.#attempt) return;
       this.#storage.set('in_call', null);
       this.#notJoined(error);
-    } finally {
-      this.#isJoining = false;
-      this.#draw();
     }
+    if (attempt !== this.#attempt) return;
+    this.#isJoining = false;
+    this.#draw();
   }
 
   /** @param {unknown} error */

@@ -77,6 +77,7 @@ export class LobbyView {
       words.invite.addToCalendar,
     );
     this.#name = h('input', {
+      id: 'g-name',
       type: 'text',
       name: 'name',
       autocomplete: 'name',
@@ -105,9 +106,17 @@ export class LobbyView {
         this.#hostTime,
         this.#calendar,
         this.#calendarNote,
+        this.#stay,
       ),
       this.#check.element,
-      h('label', { class: 'g-field g-name' }, h('span', {}, words.join.name), this.#name, this.#nameHint, this.#nameError),
+      h(
+        'div',
+        { class: 'g-field' },
+        h('label', { for: 'g-name' }, words.join.name),
+        this.#name,
+        this.#nameHint,
+        this.#nameError,
+      ),
       h(
         'div',
         { class: 'g-foot' },
@@ -115,7 +124,6 @@ export class LobbyView {
         this.#problem,
         this.#note,
         this.#countdown,
-        this.#stay,
         this.#join,
         this.#spoken,
       ),
@@ -202,11 +210,14 @@ export class LobbyView {
     return { words };
   }
 
+  /** What it will be like; a problem's own words say it where there is one alone. */
   #deviceNote() {
     const { camera, microphone, isOpening, mustAsk } = this.#devices;
     const { join } = this.#words;
     if (isOpening || mustAsk) return '';
-    if (microphone.problem !== null) return join.withoutMicrophone;
+    if (camera.problem !== null || microphone.problem !== null) {
+      return camera.problem !== null && microphone.problem !== null ? join.withoutMicrophone : '';
+    }
     return camera.track ? '' : join.withoutCamera;
   }
 
