@@ -40,6 +40,7 @@ bench: $(VENV)/.development
 screenshots: $(VENV)/.development
 	@bash tests/system/parts.sh
 	$(BIN)/python -m tests.widget.screenshots var/screenshots
+	$(BIN)/python -m tests.guest.screenshots var/screenshots/guest
 
 lock:
 	$(PYTHON) -m venv var/lock && var/lock/bin/pip install --quiet uv
