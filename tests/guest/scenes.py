@@ -109,6 +109,13 @@ async def reconnecting(guest: Guest) -> None:
     await guest.stage("reconnecting")
 
 
+async def returning(guest: Guest) -> None:
+    await in_call(guest)
+    guest.gateway.answers_sockets = False
+    await guest.page.reload()
+    await guest.stage("returning")
+
+
 async def ending(guest: Guest) -> None:
     await in_call(guest)
     guest.gateway.ends_in(290)
@@ -208,6 +215,7 @@ STATES = [
     State("call-settings", settings),
     State("call-ending", ending),
     State("reconnecting", reconnecting),
+    State("returning", returning),
     State("no-answer", ended(EndReason.NO_ANSWER)),
     State("busy", ended(EndReason.BUSY)),
     State("declined", ended(EndReason.DECLINED_THERE)),

@@ -17,7 +17,16 @@ from playwright.async_api import Browser
 
 from tests.guest.fake_invite import FakeInvite
 from tests.guest.page import Guest, open_guest
-from tests.guest.scenes import STATES, State, long_names
+from tests.guest.scenes import (
+    STATES,
+    State,
+    asking,
+    early,
+    lobby,
+    long_names,
+    notice,
+    problem,
+)
 from tests.widget.browser import chromium
 from tests.widget.pictures import take
 
@@ -39,6 +48,12 @@ def shots() -> list[State]:
         made.append(page(state, "zoom", "style.fontSize = '200%'"))
         made.append(page(state, "rtl", "dir = 'rtl'"))
         made.append(prepared(state, "long"))
+    for state in STATES:
+        # Those that need no press: the scenes press what is said in English.
+        if state.scene not in (lobby, early, asking, problem, notice):
+            continue
+        for language in ("de", "es", "fr"):
+            made.append(spoken(state, language))
     return made
 
 
@@ -67,6 +82,18 @@ def prepared(state: State, suffix: str) -> State:
         long_names(gateway)
 
     return replace(vary(state, suffix, 320, 568), prepare=prepare)
+
+
+def spoken(state: State, language: str) -> State:
+    def prepare(gateway: FakeInvite) -> None:
+        state.prepare(gateway)
+        gateway.shows(language=language)
+
+    async def as_it_is(guest: Guest) -> None:
+        await guest.page.wait_for_timeout(1_000)
+
+    shot = vary(state, language, 320, 568, locale=language)
+    return replace(shot, prepare=prepare, scene=as_it_is)
 
 
 @asynccontextmanager

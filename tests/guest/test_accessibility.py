@@ -120,6 +120,10 @@ async def test_in_the_call(guest: Guest, gateway: FakeInvite) -> None:
     await gateway.update(call_id, video=offered)
     await guest.text("would like to see you").wait_for()
     await check(guest, "offered")
+    gateway.answers_sockets = False
+    await guest.page.reload()
+    await guest.stage("returning")
+    await check(guest, "returning")
 
 
 @pytest.mark.needs_npm("axe-core")

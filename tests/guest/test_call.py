@@ -55,20 +55,15 @@ async def test_joining_rings_and_is_answered(
     assert await guest.page.evaluate("() => tones.length") == heard
 
 
-async def test_a_desk_phone_answers(guest: Guest) -> None:
-    await guest.connect(has_video=False)
+async def test_a_desk_phone_answers_and_video_comes_later(
+    guest: Guest, gateway: FakeInvite
+) -> None:
+    call_id = await guest.connect(has_video=False)
     await expect(guest.text("Sound only")).to_be_visible()
     await expect(guest.text("Robin Reyes", exact=True)).to_be_visible()
     # Nobody sees it: the camera's light goes out.
     await expect(guest.button("Turn camera on")).to_be_visible()
     await expect(guest.page.locator(".g-self")).to_be_hidden()
-
-
-async def test_the_host_adds_video_and_the_guest_says_yes(
-    guest: Guest, gateway: FakeInvite
-) -> None:
-    call_id = await guest.connect(has_video=False)
-    await expect(guest.button("Turn camera on")).to_be_visible()
     await gateway.update(
         call_id,
         video=wire.VideoView(state=wire.VideoState.ACTIVE, sends=True, receives=True),
@@ -150,6 +145,8 @@ async def test_a_reload_in_the_call(guest: Guest, gateway: FakeInvite) -> None:
     await expect(guest.button("Turn microphone on")).to_be_visible()
     await expect(guest.page.locator(".g-self")).to_be_visible()
     await expect(guest.button("Turn camera off")).to_be_visible()
+    await guest.button("Camera and sound settings").click()
+    await expect(guest.page.get_by_role("combobox", name="Camera")).to_be_focused()
 
 
 async def test_a_reload_after_the_call_has_ended(
@@ -181,7 +178,12 @@ async def test_the_network_changes(guest: Guest, gateway: FakeInvite) -> None:
     await expect(guest.text("Stay here, the call goes on.")).to_be_visible()
     gateway.answers_sockets = True
     await guest.stage("call")
-    await gateway.kill_media(call_id, 1)
+    await gateway.publish(
+        wire.CallMediaEvent,
+        call_id=call_id,
+        action=wire.MediaAction.LOST,
+        generation=1,
+    )
     await gateway.until_media(call_id, 2)
     await guest.stage("call")
 

@@ -201,6 +201,12 @@ export class Devices extends EventTarget {
     else this.#changed();
   }
 
+  /** Looks what there is, for those who are about to choose. */
+  async refresh() {
+    await this.#list();
+    this.#changed();
+  }
+
   async #list() {
     const [cameras, { microphones, speakers }] = await Promise.all([
       this.#client.camera.devices(),

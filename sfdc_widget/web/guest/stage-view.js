@@ -42,6 +42,7 @@ const CUT = 0.25;
 /** The call: the other side fills the screen; one's own picture; five controls. */
 export class StageView {
   #words;
+  #devices;
   #self;
   #pickers;
   #remote = /** @type {HTMLVideoElement} */ (h('video', { autoplay: true, playsinline: true, class: 'g-remote', tabindex: '-1' }));
@@ -83,6 +84,7 @@ export class StageView {
    */
   constructor({ words, devices, sound, actions }) {
     this.#words = words;
+    this.#devices = devices;
     const { call } = words;
     this.#self = new SelfView(words);
     this.#pickers = new DevicePickers({ devices, sound, words });
@@ -204,7 +206,7 @@ export class StageView {
       !model.isCameraOn,
     );
     show(this.#camera, isCall || model.isCameraOn);
-    show(this.#leave, model.state !== 'returning');
+    show(this.#bar, model.state !== 'returning');
     const isRinging = model.state === 'calling' || model.state === 'ringing';
     const leave = isRinging ? ringing.cancel : call.leave;
     setText(/** @type {Element} */ (this.#leave.lastElementChild), leave);
@@ -289,9 +291,16 @@ export class StageView {
     const isOpen = this.#panel.hidden === true;
     show(this.#panel, isOpen);
     setAttribute(this.#settings, 'aria-expanded', String(isOpen));
-    if (isOpen) this.#panel.querySelector('select')?.focus();
+    if (isOpen) void this.#chooseDevices();
     else this.#settings.focus();
     this.#wake();
+  }
+
+  /** After a reload nobody has looked yet what there is to choose from. */
+  async #chooseDevices() {
+    await this.#devices.refresh();
+    this.#pickers.update();
+    /** @type {HTMLElement|null} */ (this.#panel.querySelector('label:not([hidden]) select, button'))?.focus();
   }
 
   // The bar fades while nobody does anything, and there is something to see
