@@ -342,8 +342,9 @@ class JournalWriter:
             while self._queue:
                 await self._apply_first()
         if self._spool_used and not self._queue and not self._overflowed:
+            # Not in a thread: it must not be cancelled half-way, nor meet an overflow.
+            self._spool.clear()
             self._spool_used = False
-            await asyncio.to_thread(self._spool.clear)
 
     # The spool -------------------------------------------------------------------
 

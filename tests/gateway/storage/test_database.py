@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,12 @@ async def test_a_database_that_is_away_is_a_storage_error(tmp_path: Path) -> Non
     assert "hunter2" not in str(caught.value) + repr(Database(url))
     with pytest.raises(StorageError, match="no/such/folder"):
         await Database(f"sqlite:///{tmp_path}/no/such/folder/x.db").open()
+    # aiosqlite ends the thread of a failed connection behind our back, and the thread
+    # wants the loop for that.
+    for thread in threading.enumerate():
+        if "_connection_worker_thread" in thread.name:
+            await asyncio.to_thread(thread.join, 10)
+            assert not thread.is_alive()
 
 
 @pytest.mark.parametrize("url", ["", "nonsense", "mysql://x/y", "http://x"])
