@@ -50,13 +50,25 @@ class Negotiated:
     Attributes:
         sdp: our answer (from :meth:`MediaEngine.answer`), else ``""``.
         codec: encoding name as in rtpmap, e.g. ``"PCMU"``.
-        renegotiate_browser: the SIP side chose another codec than the browser
-            now sends; ask the browser for a new offer of the same generation.
+        renegotiate_browser: the SIP side chose another codec (of audio or video)
+            than the browser now sends, or limits the video; ask the browser for a
+            new offer of the same generation.
+        video: encoding name of the video both sides agreed on, e.g. ``"VP8"``; for
+            the browser, before the SIP side has spoken, the first common one; ``""``
+            without video.
+        video_sends: the browser's video goes to the far end.
+        video_receives: the far end's video goes to the browser.
+        video_offered: the SIP side's description has an active video that was left
+            out because the browser leg has none; the browser may be asked to add it.
     """
 
     sdp: str
     codec: str
     renegotiate_browser: bool = False
+    video: str = ""
+    video_sends: bool = False
+    video_receives: bool = False
+    video_offered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +92,12 @@ class LegStatistics:
 
 @dataclass(frozen=True, slots=True)
 class MediaStatistics:
-    """Both legs at one moment."""
+    """Both legs at one moment; those of video are None while there was none."""
 
     browser: LegStatistics = field(default_factory=LegStatistics)
     sip: LegStatistics = field(default_factory=LegStatistics)
+    browser_video: LegStatistics | None = None
+    sip_video: LegStatistics | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +137,17 @@ class DigitReceived:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyframeWanted:
+    """The remote of ``leg`` should send a keyframe and RTCP cannot tell it so.
+
+    Ask it another way (SIP INFO ``media_control``, RFC 5168), or not at all.
+    """
+
+    call: MediaCallId
+    leg: Leg
+
+
+@dataclass(frozen=True, slots=True)
 class EngineLost:
     """The worker that carried the call died; open the call again elsewhere."""
 
@@ -130,7 +155,12 @@ class EngineLost:
 
 
 MediaEvent = (
-    BrowserConnected | BrowserLost | SipMediaStarted | DigitReceived | EngineLost
+    BrowserConnected
+    | BrowserLost
+    | SipMediaStarted
+    | DigitReceived
+    | KeyframeWanted
+    | EngineLost
 )
 
 
@@ -164,6 +194,13 @@ class MediaEngine(Protocol):
 
     async def send_digits(self, call: MediaCallId, leg: Leg, digits: str) -> bool:
         """Send telephone-events towards the leg's remote; False: not negotiated."""
+
+    async def request_keyframe(self, call: MediaCallId, leg: Leg) -> None:
+        """Ask the remote of ``leg`` for a keyframe; nothing happens without video.
+
+        The call layer does so when the other leg's remote asked for one by other
+        means than RTCP (SIP INFO ``media_control``).
+        """
 
     async def statistics(self, call: MediaCallId) -> MediaStatistics:
         """Counters now."""
