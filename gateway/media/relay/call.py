@@ -21,6 +21,7 @@ from gateway.media.engine import (
     SipMediaStarted,
 )
 from gateway.media.relay.aiortc_internals import Certificate
+from gateway.media.relay.audio_stream import AudioStream
 from gateway.media.relay.browser_port import BrowserPort
 from gateway.media.relay.browser_transport import BrowserTransport
 from gateway.media.relay.codecs import Codec
@@ -91,12 +92,12 @@ class RelayCall:
         now = services.clock()
         self._call = call
         self._services = services
-        self._uplink = RelayedStream(
+        self._uplink = AudioStream(
             ssrc=rng.getrandbits(32),
             rng=rng,
             on_digit=lambda digit: self._digit(Leg.BROWSER, digit),
         )
-        self._downlink = RelayedStream(
+        self._downlink = AudioStream(
             ssrc=rng.getrandbits(32),
             rng=rng,
             on_digit=lambda digit: self._digit(Leg.SIP, digit),

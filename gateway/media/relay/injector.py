@@ -11,7 +11,8 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from gateway.media.relay.stream import Mute, RelayedStream
+from gateway.media.relay.audio_stream import AudioStream
+from gateway.media.relay.stream import Mute
 from gateway.media.relay.telephone_event import (
     GAP_MS,
     TONE_MS,
@@ -56,7 +57,7 @@ class Injector:
         "_stream",
     )
 
-    def __init__(self, stream: RelayedStream) -> None:
+    def __init__(self, stream: AudioStream) -> None:
         self._stream = stream
         self._digits: deque[str] = deque()
         self._event_type = 0

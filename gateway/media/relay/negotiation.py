@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.media.engine import MediaError, MediaErrorKind
+from gateway.media.relay.audio_stream import AudioRoute, EventRoute
 from gateway.media.relay.codecs import (
     CODECS,
     EVENT_PAYLOAD_TYPES,
@@ -22,7 +23,6 @@ from gateway.media.relay.codecs import (
 )
 from gateway.media.relay.description import RemoteDescription, RemoteMedia
 from gateway.media.relay.ice_lite import IceCredentials
-from gateway.media.relay.stream import AudioRoute, EventRoute
 from sip.sdp import Direction
 
 BROWSER_PROTOCOLS = ("UDP/TLS/RTP/SAVPF", "UDP/TLS/RTP/SAVP")

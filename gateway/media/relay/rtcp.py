@@ -1,14 +1,22 @@
 """RTCP of one leg, ended here: our own reports out, the remote's reports in.
 
-Sender and receiver reports with one report block and a CNAME (RFC 3550 section 6);
-feedback messages are valid and ignored, because nothing of them is negotiated.
+Sender and receiver reports with one report block and a CNAME (RFC 3550 section 6).
+Feedback messages are parsed along with them; only video does something with those.
 """
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from gateway.media.relay.feedback import (
+    PAYLOAD_FEEDBACK,
+    TRANSPORT_FEEDBACK,
+    Feedback,
+    parse_feedback,
+)
+from gateway.media.relay.source_clock import SourceClock, SourceReport
 from gateway.media.relay.stream import RelayedStream
 
 SENDER_REPORT = 200
@@ -46,11 +54,21 @@ class Report:
     ssrc: int
     ntp: int | None
     blocks: tuple[ReportBlock, ...]
+    timestamp: int = 0
 
 
-def parse_reports(data: bytes) -> list[Report]:
-    """Reports in a compound packet; raises ValueError if any part is malformed."""
+@dataclass(frozen=True, slots=True)
+class Compound:
+    """What of a compound packet is of use here."""
+
+    reports: tuple[Report, ...]
+    feedback: tuple[Feedback, ...]
+
+
+def parse_compound(data: bytes) -> Compound:
+    """Read a compound packet; raises ValueError if its structure is malformed."""
     reports: list[Report] = []
+    feedback: list[Feedback] = []
     at = packets = 0
     while at < len(data):
         packets += 1
@@ -60,12 +78,20 @@ def parse_reports(data: bytes) -> list[Report]:
         end = at + 4 + 4 * words
         if first >> 6 != 2 or end > len(data):
             raise ValueError("RTCP version or length is wrong")
+        body = data[at + 4 : end]
         if kind in (SENDER_REPORT, RECEIVER_REPORT):
-            reports.append(_parse_report(data[at + 4 : end], kind, first & 0x1F))
+            reports.append(_parse_report(body, kind, first & 0x1F))
+        elif kind in (TRANSPORT_FEEDBACK, PAYLOAD_FEEDBACK):
+            feedback += parse_feedback(kind, first & 0x1F, body)
         at = end
     if packets == 0:
         raise ValueError("RTCP packet is empty")
-    return reports
+    return Compound(tuple(reports), tuple(feedback))
+
+
+def parse_reports(data: bytes) -> tuple[Report, ...]:
+    """Reports in a compound packet; raises ValueError if any part is malformed."""
+    return parse_compound(data).reports
 
 
 def _parse_report(body: bytes, kind: int, count: int) -> Report:
@@ -73,9 +99,9 @@ def _parse_report(body: bytes, kind: int, count: int) -> Report:
     if len(body) < fixed + count * _BLOCK.size:
         raise ValueError("RTCP report is shorter than its block count")
     (ssrc,) = struct.unpack_from("!I", body)
-    ntp = None
+    ntp, timestamp = None, 0
     if kind == SENDER_REPORT:
-        (ntp,) = struct.unpack_from("!Q", body, 4)
+        ntp, timestamp = struct.unpack_from("!QI", body, 4)
     blocks = []
     for index in range(count):
         about, loss, highest, jitter, last, delay = _BLOCK.unpack_from(
@@ -87,7 +113,7 @@ def _parse_report(body: bytes, kind: int, count: int) -> Report:
         blocks.append(
             ReportBlock(about, loss >> 24, lost, highest, jitter, last, delay)
         )
-    return Report(ssrc, ntp, tuple(blocks))
+    return Report(ssrc, ntp, tuple(blocks), timestamp)
 
 
 def ntp_timestamp(wall_s: float) -> int:
@@ -102,9 +128,11 @@ class ReportSession:
         outgoing: the stream we send on this leg.
         incoming: the stream that the leg's remote sends.
         cname: canonical name, random per call (RFC 7022).
+        clock: of the leg's remote; audio and video of one leg share it.
     """
 
     __slots__ = (
+        "_clock",
         "_cname",
         "_expected_prior",
         "_incoming",
@@ -120,8 +148,14 @@ class ReportSession:
     )
 
     def __init__(
-        self, *, outgoing: RelayedStream, incoming: RelayedStream, cname: bytes
+        self,
+        *,
+        outgoing: RelayedStream,
+        incoming: RelayedStream,
+        cname: bytes,
+        clock: SourceClock | None = None,
     ) -> None:
+        self._clock = clock or SourceClock()
         self._outgoing = outgoing
         self._incoming = incoming
         self._cname = cname
@@ -138,6 +172,7 @@ class ReportSession:
     def restart(self) -> None:
         """The leg's remote changed: its old sender reports mean nothing now."""
         self._last_report = 0
+        self._incoming.source_report = None
 
     def receive(self, data: bytes, *, now: float, wall: float) -> bool:
         """Take a compound packet in; False when it is malformed.
@@ -145,18 +180,33 @@ class ReportSession:
         ``now`` is monotonic, ``wall`` the time that our own reports carry.
         """
         try:
-            reports = parse_reports(data)
+            compound = parse_compound(data)
         except ValueError:
             self.malformed += 1
             return False
+        self.take(compound.reports, now=now, wall=wall)
+        return True
+
+    def take(self, reports: Iterable[Report], *, now: float, wall: float) -> None:
+        """Take what of these reports is about the two streams of this session."""
         for report in reports:
-            if report.ntp is not None:
-                self._last_report = report.ntp >> 16 & _MASK32
+            if report.ntp is not None and report.ssrc == self._incoming.heard_ssrc:
+                self._take_sender_report(report.ssrc, report.ntp, report.timestamp)
                 self._last_report_at = now
+                if report.ntp:
+                    self._clock.observe(report.ntp / (1 << 32) - _NTP_EPOCH_S, wall)
             for block in report.blocks:
                 if block.ssrc == self._outgoing.ssrc:
                     self._take_block(block, wall)
-        return True
+
+    def _take_sender_report(self, ssrc: int, ntp: int, timestamp: int) -> None:
+        self._last_report = ntp >> 16 & _MASK32
+        # An NTP time of 0: the sender has no clock (RFC 3550 section 6.4.1).
+        self._incoming.source_report = (
+            SourceReport(ssrc, timestamp, ntp / (1 << 32) - _NTP_EPOCH_S, self._clock)
+            if ntp
+            else None
+        )
 
     def _take_block(self, block: ReportBlock, wall: float) -> None:
         self.remote_lost = max(0, block.lost)
@@ -178,7 +228,7 @@ class ReportSession:
             ntp = ntp_timestamp(wall)
             body = struct.pack("!IQ", ssrc, ntp) + struct.pack(
                 "!III",
-                self._outgoing.timestamp_at(now),
+                self._outgoing.timestamp_at(now, wall),
                 sent & _MASK32,
                 self._outgoing.sent_payload_octets & _MASK32,
             )
@@ -187,6 +237,14 @@ class ReportSession:
             body = struct.pack("!I", ssrc)
             kind = RECEIVER_REPORT
         return _packet(kind, 1 if block else 0, body + block) + self._description()
+
+    def covered(self, feedback: bytes) -> bytes:
+        """A feedback packet as the compound it has to travel in (RFC 4585 3.1).
+
+        The report in it is empty: those with blocks have their own interval.
+        """
+        report = _packet(RECEIVER_REPORT, 0, struct.pack("!I", self._outgoing.ssrc))
+        return report + self._description() + feedback
 
     def _report_block(self, now: float) -> bytes:
         incoming = self._incoming

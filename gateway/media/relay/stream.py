@@ -2,8 +2,9 @@
 
 Whatever the sending side does (a new SSRC after a page reload or a re-INVITE, a
 restarted sequence, a clock that jumps), the receiving side sees one SSRC, a sequence
-number that goes up by one, and a timestamp that never goes back. Digits and hold
-tones enter the same stream by :meth:`RelayedStream.inject`.
+number that goes up by one, and a timestamp that never goes back. What only audio has
+(digits, sounds of our own) is in ``audio_stream``, what only video has (keyframes,
+retransmission) in ``video_stream``.
 
 :meth:`RelayedStream.rewrite` runs once per packet and is written for speed: the usual
 packet (next in sequence, known source, usual payload type) takes one straight path;
@@ -21,39 +22,35 @@ from __future__ import annotations
 import enum
 import random
 import struct
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
+from typing import ClassVar
 
-from gateway.media.relay.telephone_event import (
-    PAYLOAD,
-    PAYLOAD_BYTES,
-    EventReceiver,
-    scale_duration,
-)
+from gateway.media.relay.source_clock import SourceReport
 
 HEADER = struct.Struct("!BBHII")
 HEADER_BYTES = HEADER.size
 
 # RFC 3550 appendix A.1.
 MAX_DROPOUT = 3000
-MAX_MISORDER = 100
-
-# Gaps that a late packet may still fill; older ones are dropped as duplicates.
-MAX_MISSING = 64
 
 # A transit time that moves by more than this is no jitter.
 JUMP_S = 1.0
 
-# The one negative result of rewrite().
+# A sender report that disagrees by more with the packets' arrival is of another time.
+MAX_REPORT_SKEW_S = 2.0
+
+# The negative results of rewrite(): nothing goes out, or another stream has to say.
 DROPPED = -1
+ELSEWHERE = -2
 
 # Payload table entries below zero.
-_UNKNOWN = -1
-_EVENT = -2
-_OTHER_CLOCK = -3
-_HELD = -4
+UNKNOWN = -1
+EVENT = -2
+OTHER_CLOCK = -3
+HELD = -4
+OTHER_MEDIA = -5
 
-_MARKER = 0x80
+MARKER = 0x80
 _MASK16 = 0xFFFF
 _MASK32 = 0xFFFFFFFF
 _HALF32 = 0x80000000
@@ -68,23 +65,7 @@ class Mute(enum.Enum):
     NO_RECEIVER = enum.auto()
     HOLD = enum.auto()
     INJECTING = enum.auto()
-
-
-@dataclass(frozen=True, slots=True)
-class AudioRoute:
-    """Where an incoming audio payload type goes."""
-
-    payload_type: int
-    clock_rate: int
-
-
-@dataclass(frozen=True, slots=True)
-class EventRoute:
-    """Where an incoming telephone-event type goes; payload type None: heard only."""
-
-    payload_type: int | None
-    incoming_rate: int
-    outgoing_rate: int
+    NO_KEYFRAME = enum.auto()
 
 
 def stripped_bytes(packet: memoryview, length: int) -> int:
@@ -113,20 +94,26 @@ class RelayedStream:
     Args:
         ssrc: outgoing synchronisation source, for the life of the call.
         rng: source of the first sequence number and timestamp.
-        on_digit: called once per finished telephone-event of the source.
+        clock_rate: of the packets expected first, in Hz.
+
+    Attributes:
+        source_report: the source's newest sender report, for our own.
     """
 
+    # How far back a packet is late; beyond that the sequence jumped (A.1).
+    max_misorder: ClassVar[int] = 100
+    # Gaps that a late packet may still fill; older ones are dropped as duplicates.
+    max_missing: ClassVar[int] = 64
+    # Set on the first packet of another source: a talk spurt begins.
+    first_marker: ClassVar[int] = MARKER
+
     __slots__ = (
-        "_audio",
         "_awaited_sequence",
         "_base_table",
-        "_digits",
-        "_events",
         "_heard_ssrc",
         "_lost_before",
         "_missing",
         "_mutes",
-        "_on_digit",
         "_received_before",
         "_table",
         "clock_rate",
@@ -143,6 +130,7 @@ class RelayedStream:
         "octets",
         "sequence_offset",
         "source_lost",
+        "source_report",
         "source_ssrc",
         "ssrc",
         "started",
@@ -152,14 +140,12 @@ class RelayedStream:
     )
 
     def __init__(
-        self, *, ssrc: int, rng: random.Random, on_digit: Callable[[str], None]
+        self, *, ssrc: int, rng: random.Random, clock_rate: int = 8000
     ) -> None:
         self.ssrc = ssrc
-        self._on_digit = on_digit
-        self._digits = EventReceiver()
-        self.clock_rate = 8000
-        self.frame_ticks = 160
-        self.jump_ticks = 8000 * JUMP_S
+        self.clock_rate = clock_rate
+        self.frame_ticks = clock_rate // 50
+        self.jump_ticks = clock_rate * JUMP_S
         # None sends the next packet through _adopt(), which rebases.
         self.source_ssrc: int | None = None
         self._heard_ssrc: int | None = None
@@ -181,35 +167,18 @@ class RelayedStream:
         self.malformed = 0
         self.unknown_payload = 0
         self._awaited_sequence = -1
-        self._missing: dict[int, None] = {}
+        # Unwrapped numbers that did not come, and since when they are missed.
+        self._missing: dict[int, float] = {}
         self._received_before = 0
         self._lost_before = 0
         self._mutes: set[Mute] = set()
-        self._audio: Mapping[int, AudioRoute] = {}
-        self._events: Mapping[int, EventRoute] = {}
-        self._base_table = [_UNKNOWN] * 256
+        self._base_table: Sequence[int] = [UNKNOWN] * 256
         self._table = self._base_table
+        self.source_report: SourceReport | None = None
 
     # What the stream carries
 
-    def set_payloads(
-        self,
-        audio: Mapping[int, AudioRoute],
-        events: Mapping[int, EventRoute],
-        *,
-        clock_rate: int,
-    ) -> None:
-        """Replace the payload table; ``clock_rate`` is the expected codec's, in Hz."""
-        table = [_UNKNOWN] * 256
-        for incoming, route in audio.items():
-            same = route.clock_rate == clock_rate
-            table[incoming] = route.payload_type if same else _OTHER_CLOCK
-            table[incoming | _MARKER] = (
-                route.payload_type | _MARKER if same else _OTHER_CLOCK
-            )
-        for incoming in events:
-            table[incoming] = table[incoming | _MARKER] = _EVENT
-        self._audio, self._events = audio, events
+    def _set_table(self, table: Sequence[int], clock_rate: int) -> None:
         self._base_table = table
         if clock_rate != self.clock_rate:
             self.clock_rate = clock_rate
@@ -220,7 +189,7 @@ class RelayedStream:
         self._choose_table()
 
     def mute(self, reason: Mute) -> None:
-        """Stop relaying: packets are counted and digits heard, nothing goes out."""
+        """Stop relaying: packets are counted, nothing goes out."""
         self._mutes.add(reason)
         self._missing.clear()
         self._choose_table()
@@ -246,7 +215,7 @@ class RelayedStream:
             self._table = self._base_table
             return
         self._table = [
-            _HELD if entry >= 0 or entry == _OTHER_CLOCK else entry
+            HELD if entry >= 0 or entry == OTHER_CLOCK else entry
             for entry in self._base_table
         ]
 
@@ -261,8 +230,8 @@ class RelayedStream:
             now: arrival, monotonic seconds.
 
         Returns:
-            Where in ``packet`` the outgoing packet begins (it ends at ``length``), or
-            :data:`DROPPED`.
+            Where in ``packet`` the outgoing packet begins (it ends at ``length``),
+            :data:`DROPPED`, or :data:`ELSEWHERE`: not a packet of this medium.
         """
         first, second, sequence, timestamp, ssrc = _unpack(packet)
         shift = 0
@@ -276,7 +245,7 @@ class RelayedStream:
             return self._exceptional(packet, length, shift, outgoing, now)
         if ssrc != self.source_ssrc:
             self._adopt(ssrc, sequence, timestamp, now)
-            outgoing |= _MARKER
+            outgoing |= self.first_marker
         delta = (sequence - self.highest) & _MASK16
         if delta != 1 and not self._advance(delta, sequence, timestamp, now):
             return self._fill_gap(packet, length, shift, outgoing, delta)
@@ -342,13 +311,13 @@ class RelayedStream:
         """Whether a packet out of sequence moves the stream forward."""
         if 0 < delta < MAX_DROPOUT:
             self.source_lost += delta - 1
-            start = max(self.highest + 1, self.highest + delta - MAX_MISSING)
+            start = max(self.highest + 1, self.highest + delta - self.max_missing)
             for missing in range(start, self.highest + delta):
-                self._missing[missing] = None
-            while len(self._missing) > MAX_MISSING:
+                self._missing[missing] = now
+            while len(self._missing) > self.max_missing:
                 del self._missing[next(iter(self._missing))]
             return True
-        if delta == 0 or delta > _MASK16 + 1 - MAX_MISORDER:
+        if delta == 0 or delta > _MASK16 + 1 - self.max_misorder:
             return False
         # A far jump is a restart only if the next packet follows it (A.1).
         if sequence != self._awaited_sequence:
@@ -401,16 +370,12 @@ class RelayedStream:
     def _exceptional(
         self, packet: memoryview, length: int, shift: int, entry: int, now: float
     ) -> int:
-        _, second, sequence, timestamp, ssrc = _unpack(packet)
-        payload_type = second & 0x7F
-        if entry == _UNKNOWN:
+        """A packet whose payload type has no plain entry in the table."""
+        _, _, sequence, timestamp, ssrc = _unpack(packet)
+        if entry == UNKNOWN:
             self.unknown_payload += 1
             if ssrc != self.source_ssrc:
                 return DROPPED
-        if entry == _OTHER_CLOCK:
-            rate = self._audio[payload_type].clock_rate
-            self.set_payloads(self._audio, self._events, clock_rate=rate)
-            return self.rewrite(packet, length, now)
         if ssrc != self.source_ssrc:
             self._adopt(ssrc, sequence, timestamp, now)
         delta = (sequence - self.highest) & _MASK16
@@ -418,9 +383,7 @@ class RelayedStream:
             self.late += 1
             return DROPPED
         self.highest += delta
-        relayed = DROPPED
-        if entry == _EVENT:
-            relayed = self._relay_event(packet, length, shift, now)
+        relayed = self._relay_special(packet, length, shift, entry, now)
         if relayed == DROPPED:
             # Numbers below are taken now; a late packet must not take them again.
             self._missing.clear()
@@ -428,81 +391,32 @@ class RelayedStream:
             self.withheld += 1
         return relayed
 
-    def _relay_event(
-        self, packet: memoryview, length: int, shift: int, now: float
+    def _relay_special(
+        self, packet: memoryview, length: int, shift: int, entry: int, now: float
     ) -> int:
-        first, second, _, timestamp, ssrc = _unpack(packet)
-        at = HEADER_BYTES + shift
-        payload = bytes(packet[at : at + PAYLOAD_BYTES])
-        if length - at < PAYLOAD_BYTES:
-            self.malformed += 1
-            return DROPPED
-        for digit in self._digits.receive(
-            payload, ssrc=ssrc, timestamp=timestamp, now=now
-        ):
-            self._on_digit(digit)
-        route = self._events[second & 0x7F]
-        if self._mutes or route.payload_type is None:
-            return DROPPED
-        if route.incoming_rate != route.outgoing_rate:
-            code, flags, duration = PAYLOAD.unpack(payload)
-            duration = scale_duration(
-                duration, route.incoming_rate, route.outgoing_rate
-            )
-            PAYLOAD.pack_into(packet, at, code, flags, duration)
-        self.octets += length - shift
-        _pack(
-            packet,
-            shift,
-            first & 0xA0,
-            (second & _MARKER) | route.payload_type,
-            (self.highest + self.sequence_offset) & _MASK16,
-            (timestamp + self.timestamp_offset) & _MASK32,
-            self.ssrc,
-        )
-        return shift
+        """Relay such a packet, already numbered, if its medium can."""
+        return DROPPED
 
-    # Packets of our own
+    # Reports
 
-    def timestamp_at(self, now: float) -> int:
-        """The outgoing timestamp that belongs to ``now`` (for events and RTCP)."""
+    def timestamp_at(self, now: float, wall: float) -> int:
+        """The outgoing timestamp that belongs to ``now``, for our sender reports.
+
+        By the source's own report where there is one, so that what it captured
+        together is shown together (RFC 3550 section 6.4.1); else by arrival.
+        """
         if not self.started:
             return self.last_timestamp
         elapsed = round((now - self.last_arrival) * self.clock_rate)
-        return (self.last_timestamp + max(elapsed, 0)) & _MASK32
-
-    def inject(
-        self,
-        payload_type: int,
-        payload: bytes,
-        *,
-        timestamp: int,
-        marker: bool,
-        now: float,
-    ) -> bytes:
-        """The next outgoing packet, made by us; relaying must be muted meanwhile.
-
-        ``timestamp`` and ``now`` anchor the timeline on which the source continues.
-        """
-        self.sequence_offset += 1
-        self.injected += 1
-        self.octets += HEADER_BYTES + len(payload)
-        self.started = True
-        self.last_timestamp = timestamp & _MASK32
-        self.last_arrival = now
-        header = HEADER.pack(
-            0x80,
-            payload_type | (_MARKER if marker else 0),
-            (self.highest + self.sequence_offset) & _MASK16,
-            self.last_timestamp,
-            self.ssrc,
-        )
-        return header + payload
-
-    def expire_digit(self, now: float) -> None:
-        """Report a digit whose end packets were all lost."""
-        for digit in self._digits.expire(now):
-            self._on_digit(digit)
+        by_arrival = (self.last_timestamp + max(elapsed, 0)) & _MASK32
+        report = self.source_report
+        if report is None or report.ssrc != self.source_ssrc or self._mutes:
+            return by_arrival
+        since = round((wall - report.wall) * self.clock_rate)
+        reported = (report.timestamp + self.timestamp_offset + since) & _MASK32
+        skew = (reported - by_arrival + _HALF32 & _MASK32) - _HALF32
+        too_far = abs(skew) > MAX_REPORT_SKEW_S * self.clock_rate
+        return by_arrival if too_far else reported
 
     # Statistics
 

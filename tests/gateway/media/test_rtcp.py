@@ -9,22 +9,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.media.relay.audio_stream import AudioRoute, AudioStream
 from gateway.media.relay.codecs import CODECS
 from gateway.media.relay.quality import mean_opinion_score
 from gateway.media.relay.rtcp import ReportSession, ntp_timestamp, parse_reports
-from gateway.media.relay.stream import AudioRoute, RelayedStream
 from tests.gateway.media.rig import build_rtp
 
 WALL = 1_800_000_000.0
 
 
-def new_stream(ssrc: int) -> RelayedStream:
-    stream = RelayedStream(ssrc=ssrc, rng=random.Random(3), on_digit=lambda digit: None)
+def new_stream(ssrc: int) -> AudioStream:
+    stream = AudioStream(ssrc=ssrc, rng=random.Random(3), on_digit=lambda digit: None)
     stream.set_payloads({0: AudioRoute(0, 8000)}, {}, clock_rate=8000)
     return stream
 
 
-def feed(stream: RelayedStream, *sequences: int, ssrc: int = 99) -> None:
+def feed(stream: AudioStream, *sequences: int, ssrc: int = 99) -> None:
     for sequence in sequences:
         packet = build_rtp(0, sequence, 160 * sequence, ssrc, b"p" * 160)
         stream.rewrite(memoryview(bytearray(packet)), len(packet), sequence * 0.02)

@@ -10,12 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.media.relay.audio_stream import AudioRoute, AudioStream, EventRoute
 from gateway.media.relay.stream import (
     DROPPED,
-    AudioRoute,
-    EventRoute,
     Mute,
-    RelayedStream,
     stripped_bytes,
 )
 from tests.gateway.media.rig import Rtp, build_rtp
@@ -28,7 +26,7 @@ EVENTS = {101: EventRoute(126, 8000, 8000), 110: EventRoute(126, 48000, 8000)}
 class Line:
     """A stream with a clock."""
 
-    stream: RelayedStream
+    stream: AudioStream
     digits: list[str]
     now: float = 100.0
 
@@ -53,7 +51,7 @@ def line() -> Line:
 
 def new_line(clock_rate: int = 8000) -> Line:
     digits: list[str] = []
-    stream = RelayedStream(ssrc=7, rng=random.Random(1), on_digit=digits.append)
+    stream = AudioStream(ssrc=7, rng=random.Random(1), on_digit=digits.append)
     stream.set_payloads(AUDIO, EVENTS, clock_rate=clock_rate)
     return Line(stream, digits)
 

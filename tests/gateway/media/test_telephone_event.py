@@ -8,8 +8,9 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.media.relay.audio_stream import AudioRoute, AudioStream
 from gateway.media.relay.injector import ComfortSound, Injector
-from gateway.media.relay.stream import AudioRoute, Mute, RelayedStream
+from gateway.media.relay.stream import Mute
 from gateway.media.relay.telephone_event import (
     DIGITS,
     EventReceiver,
@@ -84,13 +85,13 @@ def test_packets_of_a_digit() -> None:
     assert sum(packet.payload[1] & 0x80 > 0 for packet in packets) == 3
 
 
-def new_stream() -> RelayedStream:
-    stream = RelayedStream(ssrc=7, rng=random.Random(3), on_digit=lambda digit: None)
+def new_stream() -> AudioStream:
+    stream = AudioStream(ssrc=7, rng=random.Random(3), on_digit=lambda digit: None)
     stream.set_payloads({0: AudioRoute(0, 8000)}, {}, clock_rate=8000)
     return stream
 
 
-def feed(stream: RelayedStream, index: int, now: float) -> Rtp | None:
+def feed(stream: AudioStream, index: int, now: float) -> Rtp | None:
     packet = build_rtp(0, index, 160 * index, 1, b"")
     buffer = memoryview(bytearray(packet))
     start = stream.rewrite(buffer, len(packet), now)
