@@ -44,6 +44,7 @@ _FQDN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9.])?")
 _RTPMAP = re.compile(
     r"(\d{1,3}) +([^\s/]+)/(\d{1,9})(?:/(\d{1,3}))? *", re.ASCII | re.DOTALL
 )
+_BANDWIDTH = re.compile(r"(AS|TIAS):(\d{1,10}) *", re.ASCII)
 _NUMBER = re.compile(r"\d{1,20}", re.ASCII)
 _RTCP = re.compile(r"(\d{1,5})(?: +(\S+) +(\S+) +(\S+))? *", re.ASCII)
 _FORBIDDEN = re.compile(r"[\r\n\0]")
@@ -255,6 +256,19 @@ class _Section:
         return self.attribute(name) is not None
 
     @property
+    def bandwidth_bps(self) -> int | None:
+        """What its ``b=TIAS`` and ``b=AS`` allow, in bit/s; None: no limit.
+
+        The lower one counts (RFC 3890 6.2); 0 is what some write on hold.
+        """
+        limits: list[int] = []
+        for value in self.values("b"):
+            match = _BANDWIDTH.fullmatch(value)
+            if match is not None and int(match[2]) > 0:
+                limits.append(int(match[2]) * (1000 if match[1] == "AS" else 1))
+        return min(limits, default=None)
+
+    @property
     def own_connection(self) -> Connection | None:
         """The ``c=`` line of this section itself."""
         values = self.values("c")
@@ -426,6 +440,15 @@ class MediaDescription(_Section):
             if number == str(payload_type):
                 return parameters.strip()
         return ""
+
+    def feedback(self, payload_type: int) -> tuple[str, ...]:
+        """The RTCP feedback of a payload type, e.g. ``nack pli`` (RFC 4585 4.2)."""
+        wanted: dict[str, None] = {}
+        for value in self.attribute_values("rtcp-fb"):
+            target, *words = value.split() or [""]
+            if words and target in ("*", str(payload_type)):
+                wanted[" ".join(words)] = None
+        return tuple(wanted)
 
     @property
     def telephone_events(self) -> tuple[Codec, ...]:

@@ -33,9 +33,11 @@ from gateway.media.relay.ice_lite import (
     answer_check,
 )
 from gateway.media.relay.rtcp import FIRST_TYPE, LAST_TYPE
-from gateway.media.relay.stream import HEADER_BYTES
+from gateway.media.relay.stream import ELSEWHERE, HEADER_BYTES
 
 RECEIVE_BUFFER_BYTES = 4 << 20
+# Keyframes of several calls at once; what the kernel refuses is lost.
+SEND_BUFFER_BYTES = 1 << 20
 
 # Batches taken before the loop gets a turn; what is left wakes it again.
 MAX_BATCHES = 4
@@ -204,6 +206,23 @@ class BrowserPort:
                 except OSError:
                     # ICMP errors of earlier packets and full buffers.
                     counters.send_failed += 1
+            elif start == ELSEWHERE:
+                self._handle_video(transport, view, length, now)
+
+    def _handle_video(
+        self, transport: BrowserTransport, view: memoryview, length: int, now: float
+    ) -> None:
+        """A verified packet whose payload type is video's."""
+        uplink = transport.video_uplink
+        if uplink is None:
+            self.counters.not_ready += 1
+            return
+        start = uplink.rewrite(view, length, now)
+        if start >= 0:
+            try:
+                transport.video_forward(view[start:length])
+            except OSError:
+                self.counters.send_failed += 1
 
     def _handle_reports(
         self, transport: BrowserTransport, view: memoryview, pointer: object, now: float

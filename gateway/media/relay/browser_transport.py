@@ -16,6 +16,7 @@ from gateway.media.relay.aiortc_internals import (
 )
 from gateway.media.relay.ice_lite import IceCredentials
 from gateway.media.relay.stream import RelayedStream
+from gateway.media.relay.video_stream import VideoStream
 
 Address = tuple[str, int]
 
@@ -47,6 +48,7 @@ class BrowserTransport:
         send_context: the same of outgoing ones.
         uplink: where verified packets go, None while this is not the live transport.
         forward: puts a rewritten packet on the SIP side; may raise OSError.
+        video_uplink, video_forward: the same of video, while the call has any.
         destination: nominated address in the sender's form, b"" before.
         rejected: packets whose SRTP authentication or replay check failed.
     """
@@ -75,6 +77,8 @@ class BrowserTransport:
         "rejected",
         "send_context",
         "uplink",
+        "video_forward",
+        "video_uplink",
     )
 
     def __init__(
@@ -99,6 +103,8 @@ class BrowserTransport:
         self.send_context: SrtpContext | None = None
         self.uplink: RelayedStream | None = None
         self.forward: Callable[[memoryview], object] = _discard
+        self.video_uplink: VideoStream | None = None
+        self.video_forward: Callable[[memoryview], object] = _discard
         self.destination = b""
         self.address: Address | None = None
         self.paths: dict[bytes, None] = {}
@@ -196,8 +202,8 @@ class BrowserTransport:
         """Free everything; the browser gets a close_notify."""
         self.failed = True
         self.receive_context = self.send_context = None
-        self.uplink = None
-        self.forward = _discard
+        self.uplink = self.video_uplink = None
+        self.forward = self.video_forward = _discard
         self._task.cancel()
         await asyncio.wait([self._task])
         await self._dtls.close()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import random
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.media.engine import (
@@ -12,7 +12,6 @@ from gateway.media.engine import (
     BrowserLost,
     DigitReceived,
     Leg,
-    LegStatistics,
     MediaCallId,
     MediaError,
     MediaErrorKind,
@@ -20,12 +19,8 @@ from gateway.media.engine import (
     Negotiated,
     SipMediaStarted,
 )
-from gateway.media.relay.aiortc_internals import Certificate
 from gateway.media.relay.audio_stream import AudioStream
-from gateway.media.relay.browser_port import BrowserPort
 from gateway.media.relay.browser_transport import BrowserTransport
-from gateway.media.relay.codecs import Codec
-from gateway.media.relay.config import RelayConfig
 from gateway.media.relay.description import (
     IceParameters,
     RemoteMedia,
@@ -33,42 +28,28 @@ from gateway.media.relay.description import (
 )
 from gateway.media.relay.ice_lite import new_credentials
 from gateway.media.relay.injector import ComfortSound, Injector
-from gateway.media.relay.negotiation import LocalBrowserSide, Negotiation
-from gateway.media.relay.port_pairs import PortPair
-from gateway.media.relay.quality import mean_opinion_score
-from gateway.media.relay.readiness import ReadinessGroup
-from gateway.media.relay.rtcp import ReportSession
+from gateway.media.relay.leg_statistics import leg_statistics
+from gateway.media.relay.media_lines import LocalBrowserSide
+from gateway.media.relay.negotiation import Negotiation
+from gateway.media.relay.port_pairs import (
+    VIDEO_RECEIVE_BUFFER_BYTES,
+    NoPortsError,
+    PortPair,
+)
+from gateway.media.relay.rtcp import ReportSession, parse_compound
+from gateway.media.relay.services import CallServices
 from gateway.media.relay.sip_port import SipPort
+from gateway.media.relay.source_clock import SourceClock
 from gateway.media.relay.source_filter import SourceFilter
-from gateway.media.relay.stream import Mute, RelayedStream
+from gateway.media.relay.stream import Mute
 from gateway.media.relay.telephone_event import is_dialable
-from gateway.media.relay.tones import ToneFrames
-from gateway.media.relay.wire import WorkerEvent
+from gateway.media.relay.video import VideoRelay
 
+logger = logging.getLogger(__name__)
 
-@dataclass(frozen=True, slots=True)
-class CallServices:
-    """What all calls of a worker share.
-
-    Attributes:
-        clock: monotonic seconds; ``wall`` seconds since 1970.
-        random_bytes: cryptographic randomness; ``rng`` the same as a Random.
-        certificate: the one that new transports use.
-        emit: hands an event to the control process.
-        spawn: runs a clean-up to its end even if the call is gone.
-    """
-
-    config: RelayConfig
-    clock: Callable[[], float]
-    wall: Callable[[], float]
-    random_bytes: Callable[[int], bytes]
-    rng: random.Random
-    certificate: Callable[[], Certificate]
-    browser_port: BrowserPort
-    group: ReadinessGroup
-    tones: Mapping[str, ToneFrames]
-    emit: Callable[[WorkerEvent], None]
-    spawn: Callable[[BrowserTransport], None]
+# A sender of video fits its rate to what reports say, and players match it with audio.
+FIRST_REPORT_S = 0.5
+VIDEO_REPORT_S = 1.0
 
 
 @dataclass(slots=True)
@@ -106,11 +87,18 @@ class RelayCall:
         self._downlink.mute(Mute.NO_RECEIVER)
         cname = services.random_bytes(8).hex()
         self._cname = cname
+        self._browser_clock, self._sip_clock = SourceClock(), SourceClock()
         self._browser_reports = ReportSession(
-            outgoing=self._downlink, incoming=self._uplink, cname=cname.encode()
+            outgoing=self._downlink,
+            incoming=self._uplink,
+            cname=cname.encode(),
+            clock=self._browser_clock,
         )
         self._sip_reports = ReportSession(
-            outgoing=self._uplink, incoming=self._downlink, cname=cname.encode()
+            outgoing=self._uplink,
+            incoming=self._downlink,
+            cname=cname.encode(),
+            clock=self._sip_clock,
         )
         self._up_injector = Injector(self._uplink)
         self._down_injector = Injector(self._downlink)
@@ -124,13 +112,17 @@ class RelayCall:
             downlink=self._downlink,
             sender=services.browser_port.sender,
             group=services.group,
+            attach=_attach,
         )
         self._negotiation = Negotiation(
             codecs=config.codecs,
+            video_codecs=config.video_codecs,
             host=config.sdp_host,
             sip_port=self._sip.port,
             session_ids=(rng.getrandbits(62), rng.getrandbits(62)),
         )
+        # None until the browser offers video for the first time.
+        self._video: VideoRelay | None = None
         self._offer: _BrowserOffer | None = None
         self._live: BrowserTransport | None = None
         self._pending: BrowserTransport | None = None
@@ -152,6 +144,8 @@ class RelayCall:
         description = read_description(text, is_browser=True)
         media = Negotiation.browser_media(description)
         assert media.ice is not None
+        if self._negotiation.video.browser_media(description, media) is not None:
+            self._need_video()
         transport, is_new = self._transport_for(
             media, media.ice, description.session_id, generation
         )
@@ -167,9 +161,7 @@ class RelayCall:
             if self._pending is not None:
                 self._discard(self._pending)
             self._pending = transport
-        codec = self._negotiation.codec
-        assert codec is not None
-        answer = Negotiated(sdp=sdp, codec=codec.name)
+        answer = self._negotiated(sdp, renegotiate_browser=False)
         self._offer = _BrowserOffer(
             generation, text, answer, description.session_id, media.ice
         )
@@ -228,13 +220,36 @@ class RelayCall:
             is_dtls_server=transport.is_server,
             ssrc=self._downlink.ssrc,
             cname=self._cname,
+            video_ssrc=0 if self._video is None else self._video.downlink.ssrc,
         )
+
+    def _need_video(self) -> None:
+        """Ports and streams for video, if they can be had; audio goes on without."""
+        services = self._services
+        if self._video is not None:
+            return
+        try:
+            pair = services.ports.acquire(receive_buffer=VIDEO_RECEIVE_BUFFER_BYTES)
+        except (NoPortsError, OSError) as error:
+            logger.warning("no ports for video: %s", error)
+            return
+        self._video = VideoRelay(
+            self._call,
+            services,
+            pair,
+            self._negotiation.video,
+            cname=self._cname.encode(),
+            clocks=(self._browser_clock, self._sip_clock),
+        )
+        self._negotiation.video_port = pair.port
+        self._video.connect_browser(self._live)
+        # Pictures and sound are matched by reports: the first come soon.
+        self._reports_due = min(self._reports_due, services.clock() + FIRST_REPORT_S)
 
     def answer_sip(self, text: str) -> Negotiated:
         """Answer the peer's offer (INVITE or re-INVITE)."""
         description = read_description(text, is_browser=False)
-        sdp, media = self._negotiation.answer_sip(description)
-        return self._sip_agreed(media, sdp)
+        return self._sip_agreed(*self._negotiation.answer_sip(description))
 
     def offer_sip(self) -> str:
         """Our offer to the peer."""
@@ -243,19 +258,38 @@ class RelayCall:
     def accept_sip(self, text: str) -> Negotiated:
         """Take the peer's answer."""
         description = read_description(text, is_browser=False)
-        return self._sip_agreed(self._negotiation.accept_sip(description), "")
+        return self._sip_agreed("", *self._negotiation.accept_sip(description))
 
-    def _sip_agreed(self, media: RemoteMedia, sdp: str) -> Negotiated:
-        if media.rtp is not None and media.rtcp is not None:
-            self._sip.expect(media.rtp, media.rtcp, self._services.clock())
+    def _sip_agreed(
+        self, sdp: str, audio: RemoteMedia, video: RemoteMedia | None
+    ) -> Negotiated:
+        now = self._services.clock()
+        if audio.rtp is not None and audio.rtcp is not None:
+            self._sip.expect(audio.rtp, audio.rtcp, now)
+        if self._video is not None and video is not None:
+            self._video.expect(video, now)
         self._apply()
-        codec = self._negotiation.codec
-        assert codec is not None
+        return self._negotiated(
+            sdp, renegotiate_browser=self._negotiation.needs_browser_offer
+        )
+
+    def _negotiated(self, sdp: str, *, renegotiate_browser: bool) -> Negotiated:
+        negotiation = self._negotiation
+        assert negotiation.codec is not None
         return Negotiated(
             sdp=sdp,
-            codec=codec.name,
-            renegotiate_browser=self._negotiation.needs_browser_offer,
+            codec=negotiation.codec.name,
+            renegotiate_browser=renegotiate_browser,
+            video=negotiation.video.name,
+            video_sends=negotiation.video.sends,
+            video_receives=negotiation.video.receives,
+            video_offered=negotiation.video.is_left_out,
         )
+
+    def request_keyframe(self, leg: Leg) -> None:
+        """Ask a leg's remote for a keyframe, if there is video."""
+        if self._video is not None:
+            self._video.request_keyframe(leg)
 
     def send_digits(self, leg: Leg, digits: str) -> bool:
         """Queue telephone-events towards a leg's remote."""
@@ -283,26 +317,28 @@ class RelayCall:
         codec = self._negotiation.codec
         live = self._live.dropped if self._live is not None else 0
         pending = self._pending.dropped if self._pending is not None else 0
-        sip = self._sip.counters
+        sip, video = self._sip.counters, self._video
         return MediaStatistics(
-            browser=_leg_statistics(
+            browser=leg_statistics(
                 codec,
                 self._uplink,
                 self._downlink,
                 self._browser_reports,
                 self._dropped_before + live + pending,
             ),
-            sip=_leg_statistics(
+            sip=leg_statistics(
                 codec,
                 self._downlink,
                 self._uplink,
                 self._sip_reports,
                 sip.foreign + sip.malformed,
             ),
+            browser_video=None if video is None else video.browser_statistics(),
+            sip_video=None if video is None else video.sip_statistics(),
         )
 
-    def close(self) -> tuple[MediaStatistics, PortPair]:
-        """Stop everything; the port pair goes back to the allocator."""
+    def close(self) -> tuple[MediaStatistics, list[PortPair]]:
+        """Stop everything; the port pairs go back to the allocator."""
         statistics = self.statistics()
         if self._injection is not None:
             self._injection.cancel()
@@ -311,7 +347,10 @@ class RelayCall:
             if transport is not None:
                 self._discard(transport)
         self._live = self._pending = None
-        return statistics, self._sip.close()
+        pairs = [self._sip.close()]
+        if self._video is not None:
+            pairs.append(self._video.close())
+        return statistics, pairs
 
     # What was agreed, put into effect
 
@@ -327,13 +366,14 @@ class RelayCall:
             self._downlink.set_payloads(
                 routes.down_audio, routes.down_events, clock_rate=rate
             )
-        _set_mute(self._uplink, Mute.NO_RECEIVER, muted=self._sip.destination is None)
-        _set_mute(
-            self._uplink,
-            Mute.HOLD,
-            muted=negotiation.has_sip and not negotiation.may_send_to_sip,
+        self._uplink.set_mute(Mute.NO_RECEIVER, muted=self._sip.destination is None)
+        self._uplink.set_mute(
+            Mute.HOLD, muted=negotiation.has_sip and not negotiation.may_send_to_sip
         )
-        _set_mute(self._downlink, Mute.HOLD, muted=not negotiation.may_send_to_browser)
+        self._downlink.set_mute(Mute.HOLD, muted=not negotiation.may_send_to_browser)
+        self._uplink.set_elsewhere(negotiation.video.browser_types)
+        if self._video is not None:
+            self._video.apply()
 
     def _digit(self, leg: Leg, digit: str) -> None:
         self._services.emit(DigitReceived(self._call, leg, digit))
@@ -345,10 +385,13 @@ class RelayCall:
             return
         old, self._live, self._pending = self._live, transport, None
         self._uplink.new_source()
+        self._browser_clock.restart()
         self._browser_reports.restart()
         self._up_injector.stop_comfort()
         transport.uplink = self._uplink
         self._sip.connect_browser(transport)
+        if self._video is not None:
+            self._video.connect_browser(transport)
         self._downlink.unmute(Mute.NO_RECEIVER)
         if old is not None:
             self._discard(old)
@@ -360,6 +403,8 @@ class RelayCall:
         elif transport is self._live:
             self._live = None
             self._sip.connect_browser(None)
+            if self._video is not None:
+                self._video.connect_browser(None)
             self._downlink.mute(Mute.NO_RECEIVER)
             self._start_comfort()
         else:
@@ -374,7 +419,18 @@ class RelayCall:
         self._services.spawn(transport)
 
     def browser_reports(self, data: bytes, now: float) -> None:
-        self._browser_reports.receive(data, now=now, wall=self._services.wall())
+        wall = self._services.wall()
+        if self._video is None:
+            self._browser_reports.receive(data, now=now, wall=wall)
+            return
+        # Both media of a bundle report in one packet.
+        try:
+            compound = parse_compound(data)
+        except ValueError:
+            self._browser_reports.malformed += 1
+            return
+        self._browser_reports.take(compound.reports, now=now, wall=wall)
+        self._video.browser_reported(compound, now=now, wall=wall)
 
     # SIP side
 
@@ -402,6 +458,8 @@ class RelayCall:
         self._sip.settle(now)
         self._uplink.expire_digit(now)
         self._downlink.expire_digit(now)
+        if self._video is not None:
+            self._video.tick(now)
         if now >= self._reports_due:
             self._reports_due = now + self._report_interval()
             self._send_reports(now)
@@ -409,7 +467,10 @@ class RelayCall:
     def _report_interval(self) -> float:
         # RFC 3550 section 6.2: 0.5 to 1.5 times, so that calls do not synchronise.
         spread = self._services.rng.uniform(0.5, 1.5)
-        return self._services.config.rtcp_interval_s * spread
+        interval = self._services.config.rtcp_interval_s
+        if self._video is not None and self._video.is_active:
+            interval = min(interval, VIDEO_REPORT_S)
+        return interval * spread
 
     def _send_reports(self, now: float) -> None:
         wall = self._services.wall()
@@ -419,6 +480,8 @@ class RelayCall:
             )
         if self._negotiation.has_sip:
             self._sip.send_reports(self._sip_reports.report(now=now, wall=wall))
+        if self._video is not None:
+            self._video.send_reports(now=now, wall=wall)
 
     # Packets of our own
 
@@ -461,43 +524,7 @@ class RelayCall:
             self._services.browser_port.send_packet(self._live, packet)
 
 
-def _set_mute(stream: RelayedStream, reason: Mute, *, muted: bool) -> None:
-    if muted:
-        stream.mute(reason)
-    else:
-        stream.unmute(reason)
-
-
-def _leg_statistics(
-    codec: Codec | None,
-    incoming: RelayedStream,
-    outgoing: RelayedStream,
-    reports: ReportSession,
-    dropped: int,
-) -> LegStatistics:
-    received, lost = incoming.total_received, incoming.total_lost
-    round_trip_ms = None
-    if reports.round_trip_s is not None:
-        round_trip_ms = round(1000 * reports.round_trip_s, 2)
-    mos = None
-    if codec is not None and received:
-        mos = mean_opinion_score(
-            codec,
-            loss=lost / (received + lost),
-            jitter_ms=incoming.jitter_ms,
-            round_trip_ms=round_trip_ms,
-        )
-    return LegStatistics(
-        packets_received=received,
-        packets_sent=outgoing.total_sent,
-        lost=lost,
-        remote_lost=reports.remote_lost,
-        jitter_ms=round(incoming.jitter_ms, 3),
-        round_trip_ms=round_trip_ms,
-        dropped=dropped
-        + incoming.malformed
-        + incoming.late
-        + incoming.unknown_payload
-        + reports.malformed,
-        mos=mos,
-    )
+def _attach(
+    transport: BrowserTransport, forward: Callable[[memoryview], object]
+) -> None:
+    transport.forward = forward

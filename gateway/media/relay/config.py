@@ -7,6 +7,7 @@ import ipaddress
 from dataclasses import dataclass
 
 from gateway.media.relay.codecs import CODECS
+from gateway.media.relay.video_codecs import VIDEO_CODECS
 
 MAX_WORKERS = 64
 
@@ -46,6 +47,8 @@ class RelayConfig:
         learning_window_s: how long after an SDP a source may still be learned.
         max_calls_per_worker: more are refused with ``no_capacity``.
         codecs: what is offered and accepted, in order of preference.
+        video_codecs: what video is passed through (the offerer's order counts);
+            empty for calls without video.
         ice_timeout_s: no connectivity check at all after an answer.
         dtls_timeout_s: from the nominated check to the end of the handshake.
         consent_timeout_s: no check any more (RFC 7675 section 5.1).
@@ -68,6 +71,7 @@ class RelayConfig:
     learning_window_s: float = 3.0
     max_calls_per_worker: int = 400
     codecs: tuple[str, ...] = DEFAULT_CODECS
+    video_codecs: tuple[str, ...] = tuple(VIDEO_CODECS.values())
     ice_timeout_s: float = 30.0
     dtls_timeout_s: float = 10.0
     consent_timeout_s: float = 30.0
@@ -100,6 +104,10 @@ class RelayConfig:
         for name in self.codecs:
             if name.lower() not in CODECS:
                 raise ValueError(f"codec {name} is not one of the passed-through ones")
+
+        for name in self.video_codecs:
+            if name.lower() not in VIDEO_CODECS:
+                raise ValueError(f"video codec {name} is not a passed-through one")
 
     @property
     def sdp_host(self) -> str:

@@ -68,12 +68,16 @@ def key_address(key: bytes) -> Address:
     return str(ipaddress.ip_address(host)), struct.unpack_from("!H", key)[0]
 
 
-def open_udp_socket(host: str, port: int, *, receive_buffer: int) -> socket.socket:
+def open_udp_socket(
+    host: str, port: int, *, receive_buffer: int, send_buffer: int | None = None
+) -> socket.socket:
     """A bound, non-blocking UDP socket; raises OSError if the port is taken."""
     sock = socket.socket(family_of(host), socket.SOCK_DGRAM)
     try:
         sock.setblocking(False)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        if send_buffer is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
         sock.bind((host, port))
     except OSError:
         sock.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from gateway.media.engine import MediaError, MediaErrorKind
 from gateway.media.relay.aiortc_internals import FINGERPRINT_ALGORITHMS, Fingerprint
 from gateway.media.relay.codecs import Codec, find_codec
+from gateway.media.relay.video_codecs import MAX_FORMATS, VideoFormat, read_format
 from sip.errors import SipError
 from sip.sdp import Direction, MediaDescription, SessionDescription
 
@@ -44,8 +46,10 @@ class RemoteMedia:
 
     Attributes:
         formats: as written, for rejecting it.
-        codecs: known ones, in the remote's order.
+        codecs: known ones of audio, in the remote's order.
         events: telephone-event payload types by clock rate.
+        video: known formats of video, in the remote's order.
+        bandwidth_bps: what it limits our sending to, None: nothing.
         direction: as the remote wrote it; an unspecified address takes receiving
             away (RFC 3264 section 8.4).
         rtp: where it receives RTP; None on hold with an unspecified address.
@@ -67,6 +71,8 @@ class RemoteMedia:
     fingerprints: tuple[Fingerprint, ...]
     setup: str
     has_rtcp_mux: bool
+    video: tuple[VideoFormat, ...] = ()
+    bandwidth_bps: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +94,67 @@ def read_description(text: str, *, is_browser: bool) -> RemoteDescription:
         session = SessionDescription.parse(text)
     except SipError as error:
         raise MediaError(MediaErrorKind.BAD_SDP, str(error)) from error
+    media = [
+        _read_video(session, each, is_browser=is_browser)
+        if each.kind == "video"
+        else _read_media(session, each, is_browser=is_browser)
+        for each in session.media
+    ]
     return RemoteDescription(
         session_id=session.origin.session_id,
         bundle=session.bundle,
-        media=tuple(
-            _read_media(session, media, is_browser=is_browser)
-            for media in session.media
-        ),
+        media=_with_bundle_transport(media, session.bundle),
+    )
+
+
+def _with_bundle_transport(
+    media: list[RemoteMedia], bundle: tuple[str, ...]
+) -> tuple[RemoteMedia, ...]:
+    """In a bundle the first m-line's transport is everybody's (RFC 9143 7.1.3)."""
+    tagged = next((each for each in media if bundle and each.mid == bundle[0]), None)
+    if tagged is None or tagged.ice is None:
+        return tuple(media)
+    return tuple(
+        dataclasses.replace(
+            each,
+            ice=tagged.ice,
+            fingerprints=tagged.fingerprints,
+            setup=tagged.setup,
+            has_rtcp_mux=tagged.has_rtcp_mux,
+        )
+        if each.mid in bundle and each.ice is None and not each.is_rejected
+        else each
+        for each in media
+    )
+
+
+def _read_video(
+    session: SessionDescription, media: MediaDescription, *, is_browser: bool
+) -> RemoteMedia:
+    """A video m-line; one that cannot be used counts as rejected, for audio's sake."""
+    try:
+        read = _read_media(session, media, is_browser=is_browser)
+    except MediaError:
+        return _read_media(session, media.rejected(), is_browser=is_browser)
+    if read.is_rejected:
+        return read
+    formats = (
+        read_format(
+            each.name,
+            each.clock_rate,
+            each.payload_type,
+            each.parameters,
+            media.feedback(each.payload_type),
+        )
+        for each in media.codecs[:MAX_FORMATS]
+    )
+    limits = (media.bandwidth_bps, session.bandwidth_bps)
+    return dataclasses.replace(
+        read,
+        codecs={},
+        events={},
+        video=tuple(each for each in formats if each is not None),
+        bandwidth_bps=min((each for each in limits if each), default=None),
     )
 
 
@@ -109,9 +169,9 @@ def _read_media(
     events: dict[int, int] = {}
     for event in media.telephone_events:
         events.setdefault(event.clock_rate, event.payload_type)
-    is_audio = media.kind == "audio" and not media.is_rejected
+    is_usable = media.kind in ("audio", "video") and not media.is_rejected
     rtp = rtcp = None
-    if is_audio and not is_browser:
+    if is_usable and not is_browser:
         rtp, rtcp = _read_addresses(session, media)
     return RemoteMedia(
         kind=media.kind,
@@ -120,11 +180,11 @@ def _read_media(
         is_rejected=media.is_rejected,
         mid=media.mid,
         direction=session.direction(media),
-        codecs=codecs if is_audio else {},
+        codecs=codecs if is_usable else {},
         events=events,
         rtp=rtp,
         rtcp=rtcp,
-        ice=_read_ice(session, media) if is_audio and is_browser else None,
+        ice=_read_ice(session, media) if is_usable and is_browser else None,
         fingerprints=_read_fingerprints(session, media),
         setup=media.attribute("setup") or session.attribute("setup") or "actpass",
         has_rtcp_mux=media.has_rtcp_mux,

@@ -27,9 +27,11 @@ from gateway.media.relay.wire import (
     Open,
     ReadCounters,
     Request,
+    RequestKeyframe,
     SendDigits,
     Statistics,
     WorkerEvent,
+    negotiated,
 )
 from gateway.media.relay.worker_process import WorkerProcess, WorkerStartError
 
@@ -172,7 +174,7 @@ class RelayEngine:
                 id=id_, call=call, leg=leg, offer=offer, generation=generation
             ),
         )
-        return Negotiated(done.sdp, done.codec, done.renegotiate_browser)
+        return negotiated(done)
 
     async def offer(self, call: MediaCallId, leg: Leg) -> str:
         """See :class:`~gateway.media.engine.MediaEngine`."""
@@ -184,7 +186,7 @@ class RelayEngine:
         done = await self._request(
             call, lambda id_: Accept(id=id_, call=call, leg=leg, answer=answer)
         )
-        return Negotiated(done.sdp, done.codec, done.renegotiate_browser)
+        return negotiated(done)
 
     async def send_digits(self, call: MediaCallId, leg: Leg, digits: str) -> bool:
         """See :class:`~gateway.media.engine.MediaEngine`."""
@@ -192,6 +194,12 @@ class RelayEngine:
             call, lambda id_: SendDigits(id=id_, call=call, leg=leg, digits=digits)
         )
         return done.sent
+
+    async def request_keyframe(self, call: MediaCallId, leg: Leg) -> None:
+        """See :class:`~gateway.media.engine.MediaEngine`."""
+        await self._request(
+            call, lambda id_: RequestKeyframe(id=id_, call=call, leg=leg)
+        )
 
     async def statistics(self, call: MediaCallId) -> MediaStatistics:
         """See :class:`~gateway.media.engine.MediaEngine`."""

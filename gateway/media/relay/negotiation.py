@@ -5,7 +5,8 @@ it and we know, in the order in which the SIP side will be offered them. When th
 side then takes another codec than the browser's first, the browser is asked for a new
 offer and answered with exactly that codec. Nothing is ever transcoded, so what counts
 is which codecs both legs hold at once; :meth:`Negotiation.routes` turns that into
-payload tables.
+payload tables. Video has its own state (``video_negotiation``); here its m-lines get
+their place.
 """
 
 from __future__ import annotations
@@ -22,27 +23,18 @@ from gateway.media.relay.codecs import (
     Codec,
 )
 from gateway.media.relay.description import RemoteDescription, RemoteMedia
-from gateway.media.relay.ice_lite import IceCredentials
+from gateway.media.relay.media_lines import (
+    LocalBrowserSide,
+    browser_media_lines,
+    family,
+    format_lines,
+    rejected_lines,
+)
+from gateway.media.relay.video_negotiation import VideoNegotiation
 from sip.sdp import Direction
 
 BROWSER_PROTOCOLS = ("UDP/TLS/RTP/SAVPF", "UDP/TLS/RTP/SAVP")
 SIP_PROTOCOLS = ("RTP/AVP", "RTP/AVPF")
-
-# RFC 8445 section 5.1.2.1: host candidate, component 1.
-_CANDIDATE_PRIORITY = 2130706431
-
-
-@dataclass(frozen=True, slots=True)
-class LocalBrowserSide:
-    """What our answers to the browser tell about us."""
-
-    host: str
-    port: int
-    credentials: IceCredentials
-    fingerprint: str
-    is_dtls_server: bool
-    ssrc: int
-    cname: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +54,19 @@ class EventTarget:
 
     payload_type: int
     clock_rate: int
+
+
+@dataclass(slots=True)
+class _SipLine:
+    """One m-line of the SIP side, which keeps its place for the life of the call.
+
+    ``is_ours``: the call's audio or video; everything else stays refused.
+    """
+
+    kind: str
+    protocol: str
+    formats: tuple[str, ...]
+    is_ours: bool
 
 
 @dataclass(slots=True)
@@ -94,6 +99,7 @@ class Negotiation:
 
     Args:
         codecs: encoding names in our order of preference.
+        video_codecs: encoding names of the video that is passed through.
         host: our address on the SIP side.
         sip_port: our RTP port on the SIP side.
         session_ids: origin session identifiers, browser side and SIP side.
@@ -106,6 +112,7 @@ class Negotiation:
         host: str,
         sip_port: int,
         session_ids: tuple[int, int],
+        video_codecs: Sequence[str] = (),
     ) -> None:
         self._preference = [CODECS[name.lower()] for name in codecs]
         self._host = host
@@ -119,7 +126,11 @@ class Negotiation:
         self._browser: _Leg | None = None
         self._sip: _Leg | None = None
         self._offered: _Leg | None = None
+        self._sip_lines: list[_SipLine] = []
         self.codec: Codec | None = None
+        self.video = VideoNegotiation(video_codecs)
+        # Our RTP port for video on the SIP side, None: none could be had yet.
+        self.video_port: int | None = None
 
     # Browser leg
 
@@ -157,14 +168,28 @@ class Negotiation:
         self._browser = leg = _identity_leg(media, allowed, direction)
         if self.codec is None:
             self.codec = allowed[0]
+        video = self.video.browser_media(description, media)
+        if video is None or self.video_port is None:
+            video = None
+            self.video.without_browser()
+        accepted = [each for each in description.media if each in (media, video)]
+        bundle = [each.mid for each in accepted if each.mid in description.bundle]
         lines: list[str] = ["t=0 0", "a=ice-lite"]
-        if media.mid is not None and media.mid in description.bundle:
-            lines.append(f"a=group:BUNDLE {media.mid}")
+        if media.mid in bundle:
+            lines.append(f"a=group:BUNDLE {' '.join(filter(None, bundle))}")
         for each in description.media:
             if each is media:
-                lines += self._browser_lines(media, leg, ours)
+                lines += _browser_audio_lines(media, leg, ours)
+            elif each is video:
+                lines += self.video.answer_browser(each, media, ours)
             else:
-                lines += _rejected_lines(each, self._host)
+                lines += rejected_lines(
+                    each.kind,
+                    each.protocol,
+                    each.formats,
+                    mid=each.mid,
+                    host=self._host,
+                )
         body = "\r\n".join(lines) + "\r\n"
         if body != self._browser_body:
             self._browser_body = body
@@ -172,31 +197,6 @@ class Negotiation:
         return self._with_origin(
             body, ours.host, self._browser_session, self._browser_version
         )
-
-    def _browser_lines(
-        self, media: RemoteMedia, leg: _Leg, ours: LocalBrowserSide
-    ) -> list[str]:
-        family = _family(ours.host)
-        formats = _format_lines(leg.codecs, leg.incoming, leg.incoming_events, media)
-        lines = [
-            f"m=audio {ours.port} {media.protocol} {_format_list(leg)}",
-            f"c=IN {family} {ours.host}",
-            "a=rtcp-mux",
-            f"a={leg.direction}",
-            f"a=ice-ufrag:{ours.credentials.ufrag}",
-            f"a=ice-pwd:{ours.credentials.password}",
-            f"a=fingerprint:sha-256 {ours.fingerprint}",
-            f"a=setup:{'passive' if ours.is_dtls_server else 'active'}",
-            *formats,
-            f"a=msid:{ours.cname} audio",
-            f"a=ssrc:{ours.ssrc} cname:{ours.cname}",
-            f"a=candidate:1 1 udp {_CANDIDATE_PRIORITY} {ours.host} {ours.port} "
-            "typ host",
-            "a=end-of-candidates",
-        ]
-        if media.mid is not None:
-            lines.insert(2, f"a=mid:{media.mid}")
-        return lines
 
     # SIP leg
 
@@ -222,17 +222,51 @@ class Negotiation:
             wanted = EVENT_PAYLOAD_TYPES[rate] if agreed is None else agreed
             events[rate] = _free_type(wanted, taken)
         self._offered = leg = _Leg(codecs, incoming, {}, events, {}, direction)
+        audio = self._sip_line("audio")
+        lines = {id(audio): self._sip_audio_lines(leg, audio.protocol, None)}
+        if self.video.is_wanted and self.video_port is not None:
+            video = self._sip_line("video")
+            lines[id(video)] = self.video.offer_sip(self.video_port, video.protocol)
+        else:
+            self.video.offer_none()
         return self._sip_text(
             [
-                f"m=audio {self._sip_port} RTP/AVP {_format_list(leg)}",
-                *_format_lines(leg.codecs, leg.incoming, leg.incoming_events, None),
-                "a=ptime:20",
-                f"a={direction}",
+                line
+                for each in self._sip_lines
+                for line in lines.get(id(each)) or _refused(each)
             ]
         )
 
-    def accept_sip(self, description: RemoteDescription) -> RemoteMedia:
-        """Take the answer to our offer; may be called again for another fork."""
+    def _sip_line(self, kind: str) -> _SipLine:
+        """The place of our audio or video: its own, else a free one, else a new one."""
+        for is_ours in (True, False):
+            for line in self._sip_lines:
+                if line.kind == kind and line.is_ours is is_ours:
+                    line.is_ours = True
+                    if line.protocol not in SIP_PROTOCOLS:
+                        line.protocol = SIP_PROTOCOLS[0]
+                    return line
+        line = _SipLine(kind, SIP_PROTOCOLS[0], ("0",), is_ours=True)
+        self._sip_lines.append(line)
+        return line
+
+    def _sip_audio_lines(
+        self, leg: _Leg, protocol: str, remote: RemoteMedia | None
+    ) -> list[str]:
+        return [
+            f"m=audio {self._sip_port} {protocol} {_format_list(leg)}",
+            *_audio_format_lines(leg, remote),
+            "a=ptime:20",
+            f"a={leg.direction}",
+        ]
+
+    def accept_sip(
+        self, description: RemoteDescription
+    ) -> tuple[RemoteMedia, RemoteMedia | None]:
+        """Take the answer to our offer; may be called again for another fork.
+
+        Returns the peer's audio, and its video if that is agreed.
+        """
         if self._offered is None:
             raise MediaError(MediaErrorKind.WRONG_STATE, "nothing was offered")
         media = self._usable_sip_media(description)
@@ -256,10 +290,14 @@ class Negotiation:
             media.direction.mirrored & offered.direction,
         )
         self._choose()
-        return media
+        video = _usable_video(description.media)
+        self.video.accept_sip(video)
+        return media, video if self.video.has_sip else None
 
-    def answer_sip(self, description: RemoteDescription) -> tuple[str, RemoteMedia]:
-        """Answer an INVITE's or re-INVITE's offer."""
+    def answer_sip(
+        self, description: RemoteDescription
+    ) -> tuple[str, RemoteMedia, RemoteMedia | None]:
+        """Answer an INVITE's or re-INVITE's offer; also as :meth:`accept_sip`."""
         media = self._usable_sip_media(description)
         browser = self._browser
         if browser is None:
@@ -277,18 +315,26 @@ class Negotiation:
         direction = media.direction.mirrored & ours
         self._sip = leg = _identity_leg(media, agreed, direction)
         self._choose()
+        video = _usable_video(description.media)
+        video_lines = self.video.answer_sip(video, self.video_port)
+        self._sip_lines = [
+            _SipLine(
+                kind=each.kind,
+                protocol=each.protocol,
+                formats=each.formats,
+                is_ours=each is media or (each is video and video_lines is not None),
+            )
+            for each in description.media
+        ]
         lines: list[str] = []
-        for each in description.media:
-            if each is not media:
-                lines += _rejected_lines(each, None)
-                continue
-            lines += [
-                f"m=audio {self._sip_port} {media.protocol} {_format_list(leg)}",
-                *_format_lines(leg.codecs, leg.incoming, leg.incoming_events, media),
-                "a=ptime:20",
-                f"a={direction}",
-            ]
-        return self._sip_text(lines), media
+        for each, line in zip(description.media, self._sip_lines, strict=True):
+            if each is media:
+                lines += self._sip_audio_lines(leg, media.protocol, media)
+            elif each is video and video_lines is not None:
+                lines += video_lines
+            else:
+                lines += _refused(line)
+        return self._sip_text(lines), media, video if self.video.has_sip else None
 
     @staticmethod
     def _usable_sip_media(description: RemoteDescription) -> RemoteMedia:
@@ -318,6 +364,8 @@ class Negotiation:
     @property
     def needs_browser_offer(self) -> bool:
         """The browser sends another codec than the one that flows."""
+        if self.video.needs_browser_offer:
+            return True
         return self._browser is not None and self._browser.codecs[0] is not self.codec
 
     @property
@@ -384,7 +432,7 @@ class Negotiation:
         return self._browser
 
     def _sip_text(self, media_lines: list[str]) -> str:
-        connection = f"c=IN {_family(self._host)} {self._host}"
+        connection = f"c=IN {family(self._host)} {self._host}"
         body = "\r\n".join([connection, "t=0 0", *media_lines]) + "\r\n"
         if body != self._sip_body:
             self._sip_body = body
@@ -393,7 +441,7 @@ class Negotiation:
 
     @staticmethod
     def _with_origin(body: str, host: str, session: int, version: int) -> str:
-        origin = f"o=- {session} {version} IN {_family(host)} {host}"
+        origin = f"o=- {session} {version} IN {family(host)} {host}"
         return f"v=0\r\n{origin}\r\ns=-\r\n{body}"
 
 
@@ -434,32 +482,44 @@ def _format_list(leg: _Leg) -> str:
     return " ".join(str(pt) for pt in [*types, *leg.incoming_events.values()])
 
 
-def _format_lines(
-    codecs: Sequence[Codec],
-    types: Mapping[Codec, int],
-    events: Mapping[int, int],
-    remote: RemoteMedia | None,
-) -> list[str]:
+def _audio_format_lines(leg: _Leg, remote: RemoteMedia | None) -> list[str]:
+    """The formats, each with the remote's parameters if these are its numbers."""
     lines: list[str] = []
-    for codec in codecs:
-        lines.append(f"a=rtpmap:{types[codec]} {codec.rtpmap}")
+    for codec in leg.codecs:
         fmtp = codec.fmtp if remote is None else remote.codecs[codec].fmtp
-        if fmtp:
-            lines.append(f"a=fmtp:{types[codec]} {fmtp}")
-    for rate, payload_type in events.items():
-        lines.append(f"a=rtpmap:{payload_type} {TELEPHONE_EVENT}/{rate}")
-        lines.append(f"a=fmtp:{payload_type} 0-15")
+        lines += format_lines(leg.incoming[codec], codec.rtpmap, fmtp)
+    for rate, payload_type in leg.incoming_events.items():
+        lines += format_lines(payload_type, f"{TELEPHONE_EVENT}/{rate}", "0-15")
     return lines
 
 
-def _rejected_lines(media: RemoteMedia, host: str | None) -> list[str]:
-    lines = [f"m={media.kind} 0 {media.protocol} {' '.join(media.formats)}"]
-    if host is not None:
-        lines.append(f"c=IN {_family(host)} {host}")
-    if media.mid is not None:
-        lines.append(f"a=mid:{media.mid}")
-    return [*lines, "a=inactive"]
+def _browser_audio_lines(
+    media: RemoteMedia, leg: _Leg, ours: LocalBrowserSide
+) -> list[str]:
+    types = [leg.incoming[codec] for codec in leg.codecs]
+    return browser_media_lines(
+        media,
+        ours,
+        formats=[*types, *leg.incoming_events.values()],
+        ssrc=ours.ssrc,
+        direction=leg.direction,
+        details=_audio_format_lines(leg, media),
+    )
 
 
-def _family(host: str) -> str:
-    return "IP6" if ":" in host else "IP4"
+def _usable_video(medias: Sequence[RemoteMedia]) -> RemoteMedia | None:
+    """The peer's first video that plain RTP can carry."""
+    return next(
+        (
+            each
+            for each in medias
+            if each.kind == "video"
+            and each.protocol in SIP_PROTOCOLS
+            and not each.is_rejected
+        ),
+        None,
+    )
+
+
+def _refused(line: _SipLine) -> list[str]:
+    return rejected_lines(line.kind, line.protocol, line.formats, mid=None, host="")

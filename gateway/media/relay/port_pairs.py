@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from gateway.media.relay.datagrams import BUFFER_BYTES, open_udp_socket
 
 RTP_RECEIVE_BUFFER_BYTES = 128 << 10
+# A keyframe is a hundred packets at once; the kernel counts each as two kilobytes.
+VIDEO_RECEIVE_BUFFER_BYTES = 512 << 10
 
 # Ephemeral pairs: how often the kernel may give a port whose neighbour is taken.
 _EPHEMERAL_ATTEMPTS = 64
@@ -80,10 +82,12 @@ class PortPairs:
         """Pairs that wait to be quiet."""
         return len(self._quarantined)
 
-    def acquire(self) -> PortPair:
+    def acquire(self, *, receive_buffer: int = RTP_RECEIVE_BUFFER_BYTES) -> PortPair:
         """Bind a pair; raises :class:`NoPortsError`."""
         pair = self._acquire_from_range() if self._first else self._acquire_any()
         self._used.add(pair.port)
+        if receive_buffer != RTP_RECEIVE_BUFFER_BYTES:
+            pair.rtp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         return pair
 
     def _acquire_from_range(self) -> PortPair:

@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-OnReady = Callable[[float], None]
+OnReady = Callable[[float], object]
 
 MAX_EVENTS = 128
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,9 +16,11 @@ from gateway.media.relay.rtcp import FIRST_TYPE, LAST_TYPE
 from gateway.media.relay.source_filter import Address, SourceFilter
 from gateway.media.relay.stream import HEADER_BYTES, RelayedStream
 
+Attach = Callable[[BrowserTransport, Callable[[memoryview], object]], None]
+
 
 class SipPortOwner(Protocol):
-    """The call behind a SIP port."""
+    """The call, or its video, behind a SIP port."""
 
     def sip_media_started(self) -> None:
         """First accepted RTP packet."""
@@ -42,6 +45,8 @@ class SipPort:
         pair: the two sockets; the caller gives them back after :meth:`close`.
         downlink: stream towards the browser that incoming packets feed.
         sender: the worker's batch towards browsers.
+        attach: tells a browser transport how its packets come here.
+        burst: datagrams taken per wake-up of the socket; what is left wakes it again.
 
     Attributes:
         transport: live browser transport, None while there is none.
@@ -49,6 +54,8 @@ class SipPort:
 
     __slots__ = (
         "_accepted",
+        "_attach",
+        "_burst",
         "_downlink",
         "_expected",
         "_filter",
@@ -74,8 +81,12 @@ class SipPort:
         downlink: RelayedStream,
         sender: Sender,
         group: ReadinessGroup,
+        attach: Attach,
+        burst: int = 1,
     ) -> None:
         self._owner = owner
+        self._attach = attach
+        self._burst = burst
         self._pair = pair
         self._filter = source_filter
         self._downlink = downlink
@@ -90,7 +101,7 @@ class SipPort:
         self.destination: Address | None = None
         self.transport: BrowserTransport | None = None
         self.counters = SipPortCounters()
-        group.add(pair.rtp.fileno(), self._receive_rtp)
+        group.add(pair.rtp.fileno(), self._taking_bursts(self._receive_rtp))
         group.add(pair.rtcp.fileno(), self._receive_rtcp)
 
     @property
@@ -120,7 +131,8 @@ class SipPort:
         twin = connected_twin(self._pair.rtp, self.destination)
         if twin is not None:
             self._twin = twin
-            self._group.add(twin.fileno(), self._connected_receiver(twin))
+            receiver = self._connected_receiver(twin)
+            self._group.add(twin.fileno(), self._taking_bursts(receiver))
             self._set_forward()
 
     def _drop_twin(self) -> None:
@@ -138,7 +150,7 @@ class SipPort:
     def _set_forward(self) -> None:
         if self.transport is not None:
             twin = self._twin
-            self.transport.forward = self.send if twin is None else twin.send
+            self._attach(self.transport, self.send if twin is None else twin.send)
 
     def close(self) -> PortPair:
         """Stop receiving; the sockets stay open and are the caller's."""
@@ -174,53 +186,73 @@ class SipPort:
 
     # From the peer
 
-    def _receive_rtp(self, now: float) -> None:
+    def _taking_bursts(self, receive: Callable[[float], bool]) -> OnReady:
+        """``receive`` until nothing is there, at most a burst."""
+        if self._burst == 1:
+            return receive
+        burst = self._burst
+
+        def receive_burst(now: float) -> None:
+            for _ in range(burst):
+                if not receive(now):
+                    return
+
+        return receive_burst
+
+    def _receive_rtp(self, now: float) -> bool:
+        """Take one datagram; False when there was none."""
         sender = self._sender
         slot = sender.count
         view = sender.views[slot]
         try:
             length, source = self._pair.rtp.recvfrom_into(view, MAX_DATAGRAM)
+        except BlockingIOError:
+            return False
         except OSError:
             self.counters.errors += 1
-            return
+            return True
         if source != self._accepted and not self._admit(source, now):
             self.counters.foreign += 1
-            return
-        self._relay(view, slot, length, now)
+        else:
+            self._relay(view, slot, length, now)
+        return True
 
-    def _connected_receiver(self, twin: socket.socket) -> OnReady:
+    def _connected_receiver(self, twin: socket.socket) -> Callable[[float], bool]:
         """The packet path of a settled peer, everything it needs at hand."""
         sender, counters, owner = self._sender, self.counters, self._owner
         views, pointers, commit = sender.views, sender.pointers, sender.commit
         receive_into, rewrite = twin.recv_into, self._downlink.rewrite
         size = self._length
 
-        def receive_connected(now: float) -> None:
+        def receive_connected(now: float) -> bool:
             slot = sender.count
             view = views[slot]
             try:
                 length = receive_into(view, MAX_DATAGRAM)
+            except BlockingIOError:
+                return False
             except OSError:
                 counters.errors += 1
-                return
+                return True
             if not HEADER_BYTES <= length < MAX_DATAGRAM or not 128 <= view[0] < 192:
                 counters.malformed += 1
-                return
+                return True
             if FIRST_TYPE <= view[1] <= LAST_TYPE:
                 owner.sip_reports(bytes(view[:length]), now)
-                return
+                return True
             start = rewrite(view, length, now)
             transport = self.transport
             if start < 0 or transport is None:
-                return
+                return True
             pointer = pointers[slot]
             size[0] = length - start
             if srtp_protect(
                 transport.send_context, pointer + start if start else pointer, size
             ):
                 counters.errors += 1
-                return
+                return True
             commit(start, size[0], transport.destination)
+            return True
 
         return receive_connected
 

@@ -22,7 +22,6 @@ from __future__ import annotations
 import enum
 import random
 import struct
-from collections.abc import Sequence
 from typing import ClassVar
 
 from gateway.media.relay.source_clock import SourceReport
@@ -172,13 +171,13 @@ class RelayedStream:
         self._received_before = 0
         self._lost_before = 0
         self._mutes: set[Mute] = set()
-        self._base_table: Sequence[int] = [UNKNOWN] * 256
+        self._base_table: list[int] = [UNKNOWN] * 256
         self._table = self._base_table
         self.source_report: SourceReport | None = None
 
     # What the stream carries
 
-    def _set_table(self, table: Sequence[int], clock_rate: int) -> None:
+    def _set_table(self, table: list[int], clock_rate: int) -> None:
         self._base_table = table
         if clock_rate != self.clock_rate:
             self.clock_rate = clock_rate
@@ -200,6 +199,13 @@ class RelayedStream:
             self._mutes.remove(reason)
             self.source_ssrc = None
             self._choose_table()
+
+    def set_mute(self, reason: Mute, *, muted: bool) -> None:
+        """:meth:`mute` or :meth:`unmute`."""
+        if muted:
+            self.mute(reason)
+        else:
+            self.unmute(reason)
 
     def is_muted(self, *, besides: Mute | None = None) -> bool:
         """Whether anything (``besides`` one reason) keeps packets from going out."""

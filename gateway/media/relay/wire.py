@@ -18,9 +18,11 @@ from gateway.media.engine import (
     BrowserConnected,
     BrowserLost,
     DigitReceived,
+    KeyframeWanted,
     Leg,
     MediaErrorKind,
     MediaStatistics,
+    Negotiated,
     SipMediaStarted,
 )
 from gateway.media.relay.config import RelayConfig
@@ -94,6 +96,16 @@ class SendDigits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RequestKeyframe:
+    """:meth:`~gateway.media.engine.MediaEngine.request_keyframe`."""
+
+    type: Literal["request_keyframe"] = "request_keyframe"
+    id: int
+    call: str
+    leg: Leg
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Statistics:
     """:meth:`~gateway.media.engine.MediaEngine.statistics`."""
 
@@ -126,6 +138,7 @@ Request = Annotated[
     | Offer
     | Accept
     | SendDigits
+    | RequestKeyframe
     | Statistics
     | Close
     | ReadCounters,
@@ -142,6 +155,10 @@ class Done:
     sdp: str = ""
     codec: str = ""
     renegotiate_browser: bool = False
+    video: str = ""
+    video_sends: bool = False
+    video_receives: bool = False
+    video_offered: bool = False
     sent: bool = False
     statistics: MediaStatistics | None = None
     counters: dict[str, int] | None = None
@@ -189,11 +206,22 @@ class Digit:
     event: DigitReceived
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keyframe:
+    """A :class:`KeyframeWanted` event."""
+
+    type: Literal["keyframe"] = "keyframe"
+    event: KeyframeWanted
+
+
 Reply = Annotated[
-    Done | Failed | Connected | Lost | Started | Digit, Field(discriminator="type")
+    Done | Failed | Connected | Lost | Started | Digit | Keyframe,
+    Field(discriminator="type"),
 ]
 
-WorkerEvent = BrowserConnected | BrowserLost | SipMediaStarted | DigitReceived
+WorkerEvent = (
+    BrowserConnected | BrowserLost | SipMediaStarted | DigitReceived | KeyframeWanted
+)
 
 _requests: TypeAdapter[Request] = TypeAdapter(Request)
 _replies: TypeAdapter[Reply] = TypeAdapter(Reply)
@@ -214,6 +242,35 @@ def event_frame(event: WorkerEvent) -> Reply:
             return Started(event=event)
         case DigitReceived():
             return Digit(event=event)
+        case KeyframeWanted():
+            return Keyframe(event=event)
+
+
+def negotiated_frame(request: int, agreed: Negotiated) -> Done:
+    """What a description led to, for the socket."""
+    return Done(
+        id=request,
+        sdp=agreed.sdp,
+        codec=agreed.codec,
+        renegotiate_browser=agreed.renegotiate_browser,
+        video=agreed.video,
+        video_sends=agreed.video_sends,
+        video_receives=agreed.video_receives,
+        video_offered=agreed.video_offered,
+    )
+
+
+def negotiated(done: Done) -> Negotiated:
+    """The inverse of :func:`negotiated_frame`."""
+    return Negotiated(
+        sdp=done.sdp,
+        codec=done.codec,
+        renegotiate_browser=done.renegotiate_browser,
+        video=done.video,
+        video_sends=done.video_sends,
+        video_receives=done.video_receives,
+        video_offered=done.video_offered,
+    )
 
 
 def _frame(body: bytes) -> bytes:

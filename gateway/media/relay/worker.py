@@ -27,14 +27,19 @@ from gateway.media.engine import (
     MediaErrorKind,
 )
 from gateway.media.relay.aiortc_internals import Certificate
-from gateway.media.relay.browser_port import RECEIVE_BUFFER_BYTES, BrowserPort
+from gateway.media.relay.browser_port import (
+    RECEIVE_BUFFER_BYTES,
+    SEND_BUFFER_BYTES,
+    BrowserPort,
+)
 from gateway.media.relay.browser_transport import BrowserTransport
-from gateway.media.relay.call import CallServices, RelayCall
+from gateway.media.relay.call import RelayCall
 from gateway.media.relay.codecs import CODECS
 from gateway.media.relay.config import RelayConfig
 from gateway.media.relay.datagrams import open_udp_socket
 from gateway.media.relay.port_pairs import NoPortsError, PortPairs
 from gateway.media.relay.readiness import open_group
+from gateway.media.relay.services import CallServices
 from gateway.media.relay.tones import encode_tones
 from gateway.media.relay.wire import (
     Accept,
@@ -49,11 +54,13 @@ from gateway.media.relay.wire import (
     ReadCounters,
     Reply,
     Request,
+    RequestKeyframe,
     SendDigits,
     Statistics,
     WorkerEvent,
     encode_reply,
     event_frame,
+    negotiated_frame,
     read_request,
 )
 
@@ -90,6 +97,7 @@ class Worker:
                 config.bind_host,
                 config.browser_port + index if config.browser_port else 0,
                 receive_buffer=RECEIVE_BUFFER_BYTES,
+                send_buffer=SEND_BUFFER_BYTES,
             ),
             consent_timeout_s=config.consent_timeout_s,
         )
@@ -112,6 +120,7 @@ class Worker:
             rng=rng,
             certificate=self._current_certificate,
             browser_port=self._browser_port,
+            ports=self._ports,
             group=self._group,
             tones={
                 name: encode_tones(CODECS[name.lower()], random.Random(index))
@@ -175,12 +184,7 @@ class Worker:
                     agreed = call.answer_browser(request.offer, request.generation)
                 else:
                     agreed = call.answer_sip(request.offer)
-                return Done(
-                    id=request.id,
-                    sdp=agreed.sdp,
-                    codec=agreed.codec,
-                    renegotiate_browser=agreed.renegotiate_browser,
-                )
+                return negotiated_frame(request.id, agreed)
             case Offer():
                 call = self._find(request.call)
                 self._require_sip(request.leg)
@@ -189,23 +193,23 @@ class Worker:
                 call = self._find(request.call)
                 self._require_sip(request.leg)
                 agreed = call.accept_sip(request.answer)
-                return Done(
-                    id=request.id,
-                    codec=agreed.codec,
-                    renegotiate_browser=agreed.renegotiate_browser,
-                )
+                return negotiated_frame(request.id, agreed)
             case SendDigits():
                 call = self._find(request.call)
                 sent = call.send_digits(request.leg, request.digits)
                 return Done(id=request.id, sent=sent)
+            case RequestKeyframe():
+                self._find(request.call).request_keyframe(request.leg)
+                return Done(id=request.id)
             case Statistics():
                 call = self._find(request.call)
                 return Done(id=request.id, statistics=call.statistics())
             case Close():
                 call = self._find(request.call)
                 del self._calls[MediaCallId(request.call)]
-                statistics, pair = call.close()
-                self._ports.release(pair, self._clock())
+                statistics, pairs = call.close()
+                for pair in pairs:
+                    self._ports.release(pair, self._clock())
                 return Done(id=request.id, statistics=statistics)
             case ReadCounters():
                 return Done(id=request.id, counters=self.counters())
@@ -265,8 +269,8 @@ class Worker:
         """End all calls and free everything."""
         self._ticker.cancel()
         for call in self._calls.values():
-            _, pair = call.close()
-            pair.close()
+            for pair in call.close()[1]:
+                pair.close()
         self._calls.clear()
         if self._closing:
             await asyncio.wait(self._closing)

@@ -12,7 +12,8 @@ from gateway.media.engine import MediaError, MediaErrorKind
 from gateway.media.relay.config import DEFAULT_CODECS
 from gateway.media.relay.description import read_description
 from gateway.media.relay.ice_lite import IceCredentials
-from gateway.media.relay.negotiation import LocalBrowserSide, Negotiation
+from gateway.media.relay.media_lines import LocalBrowserSide
+from gateway.media.relay.negotiation import Negotiation
 from sip.sdp import SessionDescription
 from tests.gateway.media.rig import RTPMAPS, offer_sdp
 
