@@ -80,6 +80,8 @@ class VideoNegotiation:
         self._offered: _Leg | None = None
         # A payload type once used stays that format's (RFC 3264 section 8.3.2).
         self._numbers: dict[FormatKey, int] = {}
+        # The SIP side has spoken since the browser did, and takes no video.
+        self._is_refused = False
         self.is_left_out = False
 
     # Browser leg
@@ -125,6 +127,7 @@ class VideoNegotiation:
         if sip is not None and (agreed := self._flowing(capability)) is not None:
             chosen = [each for each in capability if each.key == agreed]
         self._capability = capability
+        self._is_refused = False
         direction = media.direction.mirrored
         self._browser = _Leg(
             formats=chosen,
@@ -209,6 +212,7 @@ class VideoNegotiation:
     def accept_sip(self, media: RemoteMedia | None) -> None:
         """Take what the answer has at our m-line; None: it has none."""
         self._sip = None
+        self._is_refused = True
         self.is_left_out = False
         offered = self._offered
         if media is None or offered is None:
@@ -230,6 +234,7 @@ class VideoNegotiation:
         """Our m-line for the peer's first usable one; None: it is refused."""
         self._sip = None
         self._offered = None
+        self._is_refused = True
         self.is_left_out = False
         known = [] if media is None else self._usable(media, taken=())
         if media is None or not known:
@@ -292,7 +297,7 @@ class VideoNegotiation:
         if self._browser is None or not self.is_wanted:
             return ""
         if self._sip is None:
-            return self._browser.formats[0].name
+            return "" if self._is_refused else self._browser.formats[0].name
         key = self._flowing(self._capability)
         return key[0] if key is not None else ""
 

@@ -45,7 +45,21 @@ RTPMAPS = {
     "te8": (126, "telephone-event/8000"),
     "te48": (110, "telephone-event/48000"),
 }
+# As Chromium numbers and configures them: payload type, encoding, parameters.
+_H264 = "level-asymmetry-allowed=1;packetization-mode={};profile-level-id={}"
+VIDEO_FORMATS = {
+    "VP8": (96, "VP8", ""),
+    "VP9": (98, "VP9", "profile-id=0"),
+    "H264": (102, "H264", _H264.format(1, "42e01f")),
+    "H264-single": (108, "H264", _H264.format(0, "42e01f")),
+    "H264-main": (127, "H264", _H264.format(1, "4d001f")),
+    "rtx": (97, "rtx", "apt=96"),
+}
+BROWSER_VIDEO = ("VP8", "rtx", "VP9", "H264", "H264-single")
+BROWSER_FEEDBACK = ("goog-remb", "transport-cc", "ccm fir", "nack", "nack pli")
 BROWSER_CODECS = ("opus", "G722", "PCMU", "PCMA", "te48", "te8")
+
+_TRANSPORT_LINES = ("a=ice-ufrag", "a=ice-pwd", "a=fingerprint", "a=setup")
 
 EventT = TypeVar("EventT")
 
@@ -171,6 +185,37 @@ class _Dtls(RTCDtlsTransport):
         self.inbox.put_rtcp(data)
 
 
+def video_lines(
+    formats: Sequence[str],
+    *,
+    port: int = 9,
+    protocol: str = "UDP/TLS/RTP/SAVPF",
+    direction: str = "sendrecv",
+    feedback: Sequence[str] = BROWSER_FEEDBACK,
+    types: dict[str, int] | None = None,
+    parameters: dict[str, str] | None = None,
+    bandwidth: Sequence[str] = (),
+    extra: Sequence[str] = (),
+) -> str:
+    """An m-line of video with all its lines."""
+    numbers = {name: VIDEO_FORMATS[name][0] for name in formats} | (types or {})
+    lines = [
+        f"m=video {port} {protocol} {' '.join(str(numbers[n]) for n in formats)}",
+        *(f"b={each}" for each in bandwidth),
+        *extra,
+        f"a={direction}",
+    ]
+    for name in formats:
+        _, encoding, fmtp = VIDEO_FORMATS[name]
+        fmtp = (parameters or {}).get(name, fmtp)
+        lines.append(f"a=rtpmap:{numbers[name]} {encoding}/90000")
+        if name != "rtx":
+            lines += [f"a=rtcp-fb:{numbers[name]} {each}" for each in feedback]
+        if fmtp:
+            lines.append(f"a=fmtp:{numbers[name]} {fmtp}")
+    return "\r\n".join(lines) + "\r\n"
+
+
 def offer_sdp(
     *,
     ufrag: str = "abcd",
@@ -182,15 +227,18 @@ def offer_sdp(
     session: int = 4711,
     version: int = 1,
     extra: str = "",
+    video: Sequence[str] = (),
+    video_direction: str = "sendrecv",
+    **video_options: Any,
 ) -> str:
-    """A browser-like audio offer; ``extra`` are further m-lines."""
+    """A browser-like offer; ``video`` formats in the bundle, ``extra`` m-lines."""
     types = " ".join(str(RTPMAPS[name][0]) for name in codecs)
     lines = [
         "v=0",
         f"o=- {session} {version} IN IP4 127.0.0.1",
         "s=-",
         "t=0 0",
-        "a=group:BUNDLE 0",
+        "a=group:BUNDLE 0" + (" 1" if video else ""),
         "a=extmap-allow-mixed",
         f"m=audio 9 UDP/TLS/RTP/SAVPF {types}",
         "c=IN IP4 0.0.0.0",
@@ -206,6 +254,14 @@ def offer_sdp(
         "a=rtcp-mux",
         *(f"a=rtpmap:{RTPMAPS[name][0]} {RTPMAPS[name][1]}" for name in codecs),
     ]
+    if video:
+        transport = [line for line in lines if line.startswith(_TRANSPORT_LINES)]
+        extra += video_lines(
+            video,
+            extra=["c=IN IP4 0.0.0.0", "a=mid:1", "a=rtcp-mux", *transport],
+            direction=video_direction,
+            **video_options,
+        )
     return "\r\n".join(lines) + "\r\n" + extra
 
 
@@ -220,8 +276,19 @@ class Browser:
         self.dtls = _Dtls(self.ice, [_certificate])
         self.dtls.inbox = self.inbox = Inbox()
         self.talker = Talker(self.seed)
+        # The same transport, another source.
+        self.camera = Talker(self.seed + 100_000)
+        # Whether the network loses a datagram on its way here.
+        self.loses: Callable[[bytes], bool] = lambda data: False
+        self._receive, self.ice._recv = self.ice._recv, self._receive_some
         self.version = 0
         self.answer: aiortc_sdp.SessionDescription | None = None
+
+    async def _receive_some(self) -> bytes:
+        while True:
+            data: bytes = await self._receive()
+            if not self.loses(data):
+                return data
 
     async def offer(self, **options: Any) -> str:
         await self.gatherer.gather()
@@ -265,6 +332,12 @@ class Browser:
     ) -> None:
         await self.send_raw(self.talker.packet(payload_type, payload, **options))
 
+    async def send_video(
+        self, payload: bytes, *, payload_type: int = 96, **options: Any
+    ) -> None:
+        options.setdefault("ticks", 3000)
+        await self.send_raw(self.camera.packet(payload_type, payload, **options))
+
     async def send_raw(self, packet: bytes) -> None:
         """Encrypt and send RTP or RTCP."""
         await self.dtls._send_rtp(packet)
@@ -306,6 +379,7 @@ class Phone:
         self.inbox = Inbox()
         self.talker = Talker(self.seed)
         self.engine_address = ("127.0.0.1", 0)
+        self.video: Phone | None = None
         self._rtp: asyncio.DatagramTransport | None = None
         self._rtcp: asyncio.DatagramTransport | None = None
 
@@ -333,6 +407,9 @@ class Phone:
         host: str | None = None,
         types: dict[str, int] | None = None,
         version: int = 1,
+        video: Sequence[str] = (),
+        protocol: str = "RTP/AVP",
+        **video_options: Any,
     ) -> str:
         numbers = {name: RTPMAPS[name][0] for name in codecs} | (types or {})
         own_host, port = self.address
@@ -347,13 +424,22 @@ class Phone:
             *(f"a=rtpmap:{numbers[n]} {RTPMAPS[n][1]}" for n in codecs),
             f"a={direction}",
         ]
-        return "\r\n".join(lines) + "\r\n"
+        text = "\r\n".join(lines) + "\r\n"
+        if video:
+            assert self.video is not None
+            video_options.setdefault("feedback", ())
+            video_options.setdefault("direction", direction)
+            port = self.video.address[1]
+            text += video_lines(video, port=port, protocol=protocol, **video_options)
+        return text
 
     def learn(self, engine_sdp: str) -> None:
         """Remember where the engine wants its packets."""
         for line in engine_sdp.splitlines():
             if line.startswith("m=audio"):
                 self.engine_address = ("127.0.0.1", int(line.split()[1]))
+            elif line.startswith("m=video") and self.video is not None:
+                self.video.engine_address = ("127.0.0.1", int(line.split()[1]))
 
     def send(self, payload: bytes, *, payload_type: int = 0, **options: Any) -> None:
         self.send_raw(self.talker.packet(payload_type, payload, **options))
@@ -367,10 +453,17 @@ class Phone:
         host, port = self.engine_address
         self._rtcp.sendto(packet, (host, port + 1))
 
+    async def start_video(self) -> Phone:
+        """Ports for video; they are a phone of their own, called ``video``."""
+        self.video = await Phone().start(self.address[0])
+        return self.video
+
     def close(self) -> None:
         for transport in (self._rtp, self._rtcp):
             if transport is not None:
                 transport.close()
+        if self.video is not None:
+            self.video.close()
 
 
 def bind_pair(host: str = "127.0.0.1") -> tuple[socket.socket, socket.socket]:
@@ -442,18 +535,28 @@ async def join(
     phone_codecs: Sequence[str] = ("PCMU", "te8"),
     connect: bool = True,
     types: dict[str, int] | None = None,
+    browser_video: Sequence[str] = (),
+    phone_video: Sequence[str] = (),
+    **phone_options: Any,
 ) -> Joined:
     """An outgoing call: browser answered at once, phone answers our offer."""
     call = new_call()
     await engine.open(call)
     browser = Browser()
     answered = await engine.answer(
-        call, Leg.BROWSER, await browser.offer(codecs=browser_codecs)
+        call,
+        Leg.BROWSER,
+        await browser.offer(codecs=browser_codecs, video=browser_video),
     )
     phone = await Phone().start()
+    await phone.start_video()
     offer = await engine.offer(call, Leg.SIP)
     phone.learn(offer)
-    accepted = await engine.accept(call, Leg.SIP, phone.sdp(phone_codecs, types=types))
+    accepted = await engine.accept(
+        call,
+        Leg.SIP,
+        phone.sdp(phone_codecs, types=types, video=phone_video, **phone_options),
+    )
     if connect:
         await browser.connect(answered.sdp)
     return Joined(call, browser, phone, offer, answered.sdp, accepted)

@@ -11,8 +11,16 @@ from hypothesis import strategies as st
 
 from gateway.media.relay.audio_stream import AudioRoute, AudioStream
 from gateway.media.relay.codecs import CODECS
+from gateway.media.relay.feedback import Nack, build_nack
 from gateway.media.relay.quality import mean_opinion_score
-from gateway.media.relay.rtcp import ReportSession, ntp_timestamp, parse_reports
+from gateway.media.relay.rtcp import (
+    ReportSession,
+    ntp_timestamp,
+    parse_compound,
+    parse_reports,
+)
+from gateway.media.relay.source_clock import SourceClock
+from gateway.media.relay.stream import RelayedStream
 from tests.gateway.media.rig import build_rtp
 
 WALL = 1_800_000_000.0
@@ -70,6 +78,68 @@ def test_remote_loss_is_taken_over() -> None:
     )
     assert session.remote_lost == 7
     assert session.round_trip_s is None
+
+
+def sender_report(ssrc: int, ntp_s: float, timestamp: int) -> bytes:
+    body = struct.pack("!IQIII", ssrc, ntp_timestamp(ntp_s), timestamp, 0, 0)
+    return struct.pack("!BBH", 0x80, 200, 6) + body
+
+
+def mapped(report: bytes) -> tuple[float, int]:
+    """Wall clock and timestamp of a sender report of ours."""
+    ntp, timestamp = struct.unpack_from("!QI", report, 8)
+    return ntp / 2**32 - 2208988800, timestamp
+
+
+def test_what_was_captured_together_is_shown_together() -> None:
+    """Audio and video of a source whose clock is years off, in its two reports."""
+    clock = SourceClock()
+    source_clock = WALL - 1e8
+    moments = {}
+    # Video takes 150 ms longer than audio to get here.
+    for name, rate, delay in (("audio", 8000, 0.0), ("video", 90000, 0.15)):
+        stream = RelayedStream(ssrc=1, rng=random.Random(8), clock_rate=rate)
+        stream._set_table([0] * 256, rate)
+        near = ReportSession(
+            outgoing=new_stream(2), incoming=stream, cname=b"", clock=clock
+        )
+        far = ReportSession(outgoing=stream, incoming=new_stream(3), cname=b"")
+        for index in range(10):
+            packet = build_rtp(0, index, index * rate // 50, 99, b"p")
+            buffer = memoryview(bytearray(packet))
+            stream.rewrite(buffer, len(packet), 50.0 + index * 0.02 + delay)
+        # Captured at the source's time 0: timestamp 0.
+        told = sender_report(99, source_clock + 0.1, rate // 10)
+        assert near.receive(told, now=50.2 + delay, wall=WALL + 0.2 + delay)
+        moment, timestamp = mapped(far.report(now=51.0, wall=WALL + 1.0))
+        first = (stream.last_timestamp - 9 * (rate // 50)) & 0xFFFFFFFF
+        captured_s = ((timestamp - first) & 0xFFFFFFFF) / rate
+        moments[name] = moment - captured_s
+    assert moments["video"] == pytest.approx(moments["audio"], abs=0.001)
+
+
+def test_a_report_of_another_source_or_time_is_not_mapped() -> None:
+    stream = new_stream(1)
+    session = ReportSession(outgoing=new_stream(2), incoming=stream, cname=b"")
+    feed(stream, *range(1, 6))
+    by_arrival = stream.timestamp_at(0.2, WALL)
+    session.receive(sender_report(55, WALL, 12345), now=0.2, wall=WALL)
+    assert stream.source_report is None
+    session.receive(sender_report(99, WALL, 0x70000000), now=0.2, wall=WALL)
+    assert stream.timestamp_at(0.2, WALL) == by_arrival
+    session.receive(
+        struct.pack("!BBHIQIII", 0x80, 200, 6, 99, 0, 1, 0, 0), now=0.2, wall=WALL
+    )
+    assert stream.source_report is None
+
+
+def test_feedback_travels_in_a_compound_packet() -> None:
+    session = ReportSession(outgoing=new_stream(1), incoming=new_stream(2), cname=b"n")
+    nack = build_nack(1, 9, [5])
+    compound = parse_compound(session.covered(nack))
+    assert [report.ssrc for report in compound.reports] == [1]
+    assert compound.reports[0].blocks == ()
+    assert compound.feedback == (Nack(9, (5,)),)
 
 
 @pytest.mark.parametrize(
