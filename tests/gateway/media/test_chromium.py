@@ -14,18 +14,17 @@ import av
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Page
 
 from gateway.media.engine import BrowserConnected, DigitReceived, Leg
 from gateway.media.relay import RelayConfig, RelayEngine
+from tests.gateway.media.chromium import chromium_page
 from tests.gateway.media.contract import assert_one_stream
 from tests.gateway.media.rig import Events, Phone, Rtp, new_call
 
 MICROPHONE_HZ = 1000
 PHONE_HZ = 600
 OTHER_HZ = 1500
-
-CHROMIUM = "/usr/bin/chromium"
 
 ENCODERS = {"PCMU": ("pcm_mulaw", 8000), "opus": ("libopus", 48000)}
 
@@ -135,39 +134,8 @@ def microphone(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def page(microphone: Path) -> AsyncIterator[Page]:
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(
-            b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 6\r\n"
-            b"Connection: close\r\n\r\n<html>"
-        )
-        await writer.drain()
-        writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    async with server, async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=CHROMIUM,
-            headless=True,
-            args=[
-                "--no-sandbox",
-                "--use-fake-device-for-media-stream",
-                "--use-fake-ui-for-media-stream",
-                f"--use-file-for-fake-audio-capture={microphone}",
-                "--autoplay-policy=no-user-gesture-required",
-                "--disable-background-networking",
-                "--disable-component-update",
-                "--disable-sync",
-            ],
-        )
-        try:
-            context = await browser.new_context(permissions=["microphone"])
-            page = await context.new_page()
-            await page.goto(f"http://127.0.0.1:{port}/")
-            yield page
-        finally:
-            await browser.close()
+    async with chromium_page(microphone=microphone, permissions=["microphone"]) as page:
+        yield page
 
 
 @contextlib.asynccontextmanager
