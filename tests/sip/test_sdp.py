@@ -242,6 +242,31 @@ def test_ptime(value: str, expected: float | None) -> None:
     assert media.ptime_ms == expected
 
 
+def test_feedback_of_a_payload_type() -> None:
+    values = ["rtcp-fb:96 nack", "rtcp-fb:* nack  pli", "rtcp-fb:97 ccm fir"]
+    broken = ["rtcp-fb:", "rtcp-fb", "rtcp-fb:96", "rtcp-fb:96 nack"]
+    media = MediaDescription.parse(
+        "video 1 RTP/AVPF 96 97", [("a", value) for value in values + broken]
+    )
+    assert media.feedback(96) == ("nack", "nack pli")
+    assert media.feedback(97) == ("nack pli", "ccm fir")
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([], None),
+        (["AS:512"], 512_000),
+        (["TIAS:300000", "AS:512"], 300_000),
+        (["CT:100", "AS:0", "TIAS:"], None),
+        (["AS:-1", "AS:1e3", "AS:99999999999"], None),
+    ],
+)
+def test_bandwidth(values: list[str], expected: int | None) -> None:
+    lines = [("b", value) for value in values]
+    assert MediaDescription.parse("video 1 RTP/AVP 96", lines).bandwidth_bps == expected
+
+
 def test_same_format_whatever_the_number() -> None:
     assert Codec(0, "pcmu", 8000).is_same_format(Codec(96, "PCMU", 8000, 1, "x"))
     assert not Codec(0, "PCMU", 8000).is_same_format(Codec(0, "PCMU", 16000))

@@ -42,7 +42,7 @@ class RelayConfig:
         rtp_port_min: first SIP-side port (even: RTP, odd: RTCP); 0 with
             ``rtp_port_max`` 0 takes ephemeral pairs.
         rtp_port_max: last SIP-side port, inclusive; the range is split evenly
-            between workers.
+            between workers. A call takes a pair, with video two.
         symmetric_rtp: source filter of the SIP side.
         learning_window_s: how long after an SDP a source may still be learned.
         max_calls_per_worker: more are refused with ``no_capacity``.

@@ -97,6 +97,7 @@ def test_workers_share_a_range_without_overlap() -> None:
         {"rtp_port_min": 80, "rtp_port_max": 90},
         {"codecs": ()},
         {"codecs": ("G729",)},
+        {"video_codecs": ("AV1",)},
         {"max_calls_per_worker": 0},
     ],
 )
