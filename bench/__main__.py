@@ -27,6 +27,8 @@ CONDITIONS = DIRECTORY / "conditions.json"
 DOCUMENT = Path("docs/benchmarks.md")
 # Few and many calls, to see whether a call costs the same.
 SCALE = (50, 400)
+# A call with video is 2.5 times the packets of one with audio, of six times the bytes.
+VIDEO_PART = 4
 # A run that other programs disturbed says nothing about the service: once more.
 LOAD_ATTEMPTS = 3
 MEDIA_TIMEOUT_S = 900
@@ -53,6 +55,11 @@ def _read(path: Path) -> Any:
         raise RuntimeError(f"there is no {path.name}: a benchmark failed") from None
 
 
+def _read_if_there(path: Path) -> Any:
+    """None of results that are older than this benchmark."""
+    return _read(path) if path.exists() else None
+
+
 def _measure_media(options: argparse.Namespace) -> None:
     rounds, seconds = (1, 2) if options.quick else (options.rounds, 6)
     common = ("--rounds", rounds, "--seconds", seconds)
@@ -61,6 +68,13 @@ def _measure_media(options: argparse.Namespace) -> None:
         "bench.media",
         *("--calls", calls, *common),
         to=DIRECTORY / "media.json",
+        timeout_s=MEDIA_TIMEOUT_S,
+    )
+    _run(
+        "bench.media",
+        *("--medium", "video", "--engines", f"{RELAY},rtpengine"),
+        *("--calls", max(1, calls // VIDEO_PART), *common),
+        to=DIRECTORY / "video.json",
         timeout_s=MEDIA_TIMEOUT_S,
     )
     for calls in () if options.quick else SCALE:
@@ -93,6 +107,7 @@ def _results(scale: tuple[int, ...]) -> Results:
     return Results(
         media=_read(DIRECTORY / "media.json"),
         scaling={calls: _read(DIRECTORY / f"media-{calls}.json") for calls in scale},
+        video=_read_if_there(DIRECTORY / "video.json"),
         load=load,
         load_attempts=load["attempts"],
     )

@@ -48,6 +48,7 @@ class Results:
     Attributes:
         media: of ``bench.media``, all engines.
         scaling: of ``bench.media`` for the relay alone, by number of calls.
+        video: of ``bench.media`` with video; None: not measured.
         load: of ``bench.load``, the run that counts.
         load_attempts: how often it was run before it was left alone.
     """
@@ -56,6 +57,7 @@ class Results:
     scaling: Mapping[int, Result]
     load: Result
     load_attempts: int = 1
+    video: Result | None = None
 
 
 def render(conditions: Conditions, results: Results) -> str:
@@ -77,6 +79,7 @@ def render(conditions: Conditions, results: Results) -> str:
         _media_table(media),
         "Against the targets:",
         _targets(results, media),
+        *_video(results.video),
         "## The whole service",
         _load_text(results),
         _load_table(results.load),
@@ -281,6 +284,52 @@ def _target(
     return what, target, measured, "met" if is_met else "**missed**"
 
 
+def _video(video: Result | None) -> list[str]:
+    """Video beside rtpengine; there is no target for it yet."""
+    if video is None:
+        return []
+    about = video["conditions"]
+    media = _Media(video["measurements"])
+    # Both ways.
+    megabits = 2 * about["kbit_per_second"] / 1000
+    rows = []
+    for engine in media.engines:
+        ratio = media.ratio(engine)
+        memory = media.spread(engine, lambda each: float(each["memory_kb_per_call"]))
+        per_megabit = media.spread(engine, lambda each: _cost(each) / megabits)
+        lost = sum(map(int, media.values(engine, _lost)))
+        sent = sum(
+            map(int, media.values(engine, lambda each: sum(each["load"]["sent"])))
+        )
+        rows.append(
+            (
+                NAMES.get(engine, engine),
+                str(media.spread(engine, _cost)),
+                str(per_megabit),
+                "" if engine == RELAY else str(ratio or "no usable round"),
+                str(media.spread(engine, _p99)),
+                f"{memory.median:.0f}",
+                f"{lost} of {sent}",
+            )
+        )
+    text = (
+        f"Video, {about['calls']} calls: {about['packets_per_second']} packets of VP8 "
+        f"a second both ways, {about['kbit_per_second'] / 1000:g} Mbit/s each, without "
+        "audio; otherwise as above. Ringbridge keeps the last packets for a browser "
+        "that misses some, which is its memory:"
+    )
+    names = (
+        "engine",
+        "CPU ms per call and second",
+        "per Mbit/s relayed",
+        "Ringbridge's to it, per packet delivered",
+        "latency p99 ms, worse way",
+        "kB per call",
+        "lost",
+    )
+    return [text, _table(names, rows)]
+
+
 # The whole service --------------------------------------------------------------------
 
 
@@ -429,7 +478,7 @@ def _limits(conditions: Conditions, results: Results, media: _Media) -> str:
         "- Rounds in which either engine lost more than a tenth compare nothing and "
         "are left out of the ratios.",
         "- Loopback has no loss, no jitter and no NAT; the run is seconds long; there "
-        "is no video, TURN or TLS towards the registrar; the CRM is left out.",
+        "is no TURN or TLS towards the registrar; the CRM is left out.",
         f"- {conditions.cores} cores carry generator, Kamailio and service together in "
         "the second part; with cores of its own the service answers faster.",
     ]

@@ -2,10 +2,11 @@
 
     python -m bench.media --calls 200 --seconds 6 --rounds 3 --json out.json
 
-A call is 50 packets of PCMU a second each way, SRTP (AES128_CM_SHA1_80) on one side
-and RTP on the other, RTCP on both. ICE and DTLS are real; then sockets and keys go to
-the generator in C. Generator and engine are pinned to different cores, CPU time is the
-engine processes' own. Only ratios within a round mean anything on a shared machine.
+A call is 50 packets of PCMU a second each way, with ``--medium video`` a megabit of
+VP8, SRTP (AES128_CM_SHA1_80) on one side and RTP on the other, RTCP on both. ICE and
+DTLS are real; then sockets and keys go to the generator in C. Generator and engine are
+pinned to different cores, CPU time is the engine processes' own. Only ratios within a
+round mean anything on a shared machine.
 """
 
 from __future__ import annotations
@@ -27,11 +28,18 @@ from typing import Any
 from aiortc import RTCCertificate
 
 from bench.media.engines import Engine, run_janus, run_relay, run_rtpengine
-from bench.media.generator import Generator, Load
-from bench.media.parties import LoadBrowser, LoadPhone, host_address, use_only
+from bench.media.generator import AUDIO, VIDEO, Generator, Load, Medium
+from bench.media.parties import (
+    PAYLOAD_TYPES,
+    LoadBrowser,
+    LoadPhone,
+    host_address,
+    use_only,
+)
 
 WARM_UP_S = 1.5
 SETTLE_S = 0.5
+MEDIA = {each.name: each for each in (AUDIO, VIDEO)}
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -89,13 +97,20 @@ def pin(pids: tuple[int, ...], cores: set[int]) -> None:
 
 
 async def measure(
-    name: str, engine: Engine, *, round_: int, calls: int, seconds: float, host: str
+    name: str,
+    engine: Engine,
+    *,
+    round_: int,
+    calls: int,
+    seconds: float,
+    host: str,
+    medium: Medium,
 ) -> Measurement:
     """Set up the calls, load them, take everything down again."""
     engine_cores = set(range(1, os.cpu_count() or 1)) or {0}
     pin(engine.pids, engine_cores)
     certificate = RTCCertificate.generateCertificate()
-    browsers = [LoadBrowser(certificate) for _ in range(calls)]
+    browsers = [LoadBrowser(certificate, kind=medium.name) for _ in range(calls)]
     phones = [LoadPhone.open(host) for _ in range(calls)]
     cpu_before, memory_before = cpu_seconds(engine.pids), resident_kb(engine.pids)
     ports: list[int] = []
@@ -103,7 +118,7 @@ async def measure(
         ports.append(await engine.call(index, browsers[index], phones[index]))
     await asyncio.sleep(SETTLE_S)
     setup_cpu = cpu_seconds(engine.pids) - cpu_before
-    with Generator(calls) as generator:
+    with Generator(calls, medium) as generator:
         for index, (browser, phone) in enumerate(zip(browsers, phones, strict=True)):
             send, receive = browser.contexts
             generator.set_side(
@@ -125,7 +140,7 @@ async def measure(
                 address=(host, ports[index]),
                 send=None,
                 receive=None,
-                payload_type=0,
+                payload_type=PAYLOAD_TYPES[medium.name],
                 ssrc=phone.ssrc,
             )
         pin(engine.pids, engine_cores)
@@ -179,6 +194,7 @@ async def run_one(
             calls=options.calls,
             seconds=options.seconds,
             host=host,
+            medium=MEDIA[options.medium],
         )
 
 
@@ -228,6 +244,9 @@ def table(measurements: list[Measurement]) -> str:
 def conditions(options: argparse.Namespace) -> dict[str, Any]:
     """What a reader needs to judge the figures."""
     return {
+        "medium": options.medium,
+        "kbit_per_second": MEDIA[options.medium].kbit_per_second,
+        "packets_per_second": MEDIA[options.medium].packets_per_second,
         "calls": options.calls,
         "seconds": options.seconds,
         "rounds": options.rounds,
@@ -281,6 +300,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=6.0)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--medium", choices=sorted(MEDIA), default=AUDIO.name)
     parser.add_argument("--engines", default="relay,rtpengine,janus")
     parser.add_argument("--json", help="also write every measurement to this file")
     return parser.parse_args()

@@ -44,9 +44,9 @@ class Relay:
         await self._engine.open(call)
         answer = await self._engine.answer(call, Leg.BROWSER, await browser.offer())
         offer = await self._engine.offer(call, Leg.SIP)
-        await self._engine.accept(call, Leg.SIP, phone.answer())
+        await self._engine.accept(call, Leg.SIP, phone.answer(browser.kind))
         await browser.connect(answer.sdp)
-        return media_port(offer)
+        return media_port(offer, browser.kind)
 
 
 @contextlib.asynccontextmanager
@@ -108,7 +108,8 @@ class Rtpengine:
         common: dict[str, Any] = {"call_id": f"load-{index}", "from_tag": "a"}
         offered = await self.command(
             command="offer",
-            sdp=await browser.offer(),
+            # One m-line: it does not split bundles.
+            sdp=await browser.offer(alone=True),
             ICE="remove",
             DTLS="off",
             SDES="off",
@@ -121,7 +122,7 @@ class Rtpengine:
         answered = await self.command(
             command="answer",
             to_tag="b",
-            sdp=phone.answer(),
+            sdp=phone.answer(browser.kind, alone=True),
             ICE="force",
             rtcp_mux=["require"],
             transport_protocol="UDP/TLS/RTP/SAVPF",
@@ -130,7 +131,7 @@ class Rtpengine:
             **common,
         )
         await browser.connect(answered["sdp"].decode())
-        return media_port(offered["sdp"].decode())
+        return media_port(offered["sdp"].decode(), browser.kind)
 
     def close(self) -> None:
         """Close the control socket."""

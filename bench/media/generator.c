@@ -3,9 +3,10 @@
  *
  * Sockets are opened and connected by the caller, who also gives libsrtp contexts and
  * the four libsrtp functions, so that generator and handshake share one library. The
- * loop spins: it must never be what is waited for. Each call sends 50 packets a second
- * each way, calls are spread over the 20 ms, and both sides send an RTCP report every
- * five seconds. Payloads begin with a magic word and the sending time.
+ * loop spins: it must never be what is waited for. Each call sends a packet every so
+ * many slots each way, calls are spread over them, and both sides send an RTCP report
+ * every 250 packets. Payloads begin with a magic word and the sending time; the word
+ * begins like a VP8 keyframe (RFC 7741), for those who look.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -18,9 +19,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MAGIC 0x52494e47u
-#define PAYLOAD 160
-#define SLOTS 20
+#define MAGIC 0x474e0010u
+#define PAYLOAD_MAX 1400
 #define SLOT_NS 1000000ull
 #define BIN_NS 10000ull
 #define BINS 20001
@@ -49,7 +49,8 @@ struct result {
 };
 
 static struct call *calls;
-static int count;
+static int count, payload, slots;
+static uint32_t ticks;
 static srtp_function protect, unprotect, protect_rtcp, unprotect_rtcp;
 static uint32_t bins[2][BINS];
 static uint64_t worst[2];
@@ -60,9 +61,12 @@ static uint64_t now_ns(void) {
     return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
 }
 
-void generator_open(int n, void *functions[4]) {
+void generator_open(int n, void *functions[4], int bytes, int period, int clock_ticks) {
     calls = calloc((size_t)n, sizeof *calls);
     count = n;
+    payload = bytes < PAYLOAD_MAX ? bytes : PAYLOAD_MAX;
+    slots = period;
+    ticks = (uint32_t)clock_ticks;
     protect = (srtp_function)functions[0];
     unprotect = (srtp_function)functions[1];
     protect_rtcp = (srtp_function)functions[2];
@@ -101,19 +105,19 @@ static void put32(uint8_t *at, uint32_t value) {
 }
 
 static int send_packet(struct side *s) {
-    uint8_t p[512];
+    uint8_t p[PAYLOAD_MAX + 256];
     uint32_t magic = MAGIC;
     uint64_t t;
-    int length = 12 + PAYLOAD;
+    int length = 12 + payload;
     p[0] = 0x80;
     p[1] = s->payload_type;
     s->sequence++;
     p[2] = (uint8_t)(s->sequence >> 8);
     p[3] = (uint8_t)s->sequence;
-    s->timestamp += 160;
+    s->timestamp += ticks;
     put32(p + 4, s->timestamp);
     put32(p + 8, s->ssrc);
-    memset(p + 12, 0xd5, PAYLOAD);
+    memset(p + 12, 0xd5, (size_t)payload);
     memcpy(p + 12, &magic, 4);
     t = now_ns();
     memcpy(p + 16, &t, 8);
@@ -134,7 +138,7 @@ static void send_report(struct side *s, uint32_t packets) {
     put32(p + 8, (uint32_t)time(NULL) + 2208988800u);
     put32(p + 16, s->timestamp);
     put32(p + 20, packets);
-    put32(p + 24, packets * PAYLOAD);
+    put32(p + 24, packets * (uint32_t)payload);
     p[28] = 0x81;
     p[29] = 202;
     p[31] = 2;
@@ -224,7 +228,7 @@ void generator_run(double seconds, struct result *r) {
         if (t >= end + GRACE_NS) break;
         if (t >= next && t < end) {
             if (t > next + 5 * SLOT_NS) r->late_slots++;
-            for (int i = slot; i < count; i += SLOTS) {
+            for (int i = slot; i < count; i += slots) {
                 struct call *c = &calls[i];
                 r->sent[0] += (uint64_t)send_packet(&c->browser);
                 r->sent[1] += (uint64_t)send_packet(&c->phone);
@@ -233,7 +237,7 @@ void generator_run(double seconds, struct result *r) {
                     send_report(&c->phone, c->packets);
                 }
             }
-            slot = (slot + 1) % SLOTS;
+            slot = (slot + 1) % slots;
             next += SLOT_NS;
             continue;
         }

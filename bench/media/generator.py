@@ -54,10 +54,39 @@ class Load:
         return sum(self.sent) - sum(self.received)
 
 
+@dataclass(frozen=True, slots=True)
+class Medium:
+    """What a call is made of, each way.
+
+    Attributes:
+        payload: bytes of one packet.
+        period_ms: between two packets.
+        ticks: of the RTP clock in that time.
+    """
+
+    name: str
+    payload: int
+    period_ms: int
+    ticks: int
+
+    @property
+    def packets_per_second(self) -> int:
+        return 1000 // self.period_ms
+
+    @property
+    def kbit_per_second(self) -> int:
+        """Payload only."""
+        return 8 * self.payload * self.packets_per_second // 1000
+
+
+AUDIO = Medium("audio", payload=160, period_ms=20, ticks=160)
+VIDEO = Medium("video", payload=1000, period_ms=8, ticks=720)
+
+
 class Generator:
     """Owns the compiled library for one measurement of ``calls`` calls."""
 
-    def __init__(self, calls: int) -> None:
+    def __init__(self, calls: int, medium: Medium) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="ringbridge-bench-")
         library = Path(self._folder.name) / "generator.so"
         subprocess.run(
@@ -90,7 +119,9 @@ class Generator:
         functions = (ctypes.c_void_p * 4)(
             *(int(ffi.cast("uintptr_t", ffi.addressof(lib, name))) for name in names)
         )
-        self._library.generator_open(calls, functions)
+        self._library.generator_open(
+            calls, functions, medium.payload, medium.period_ms, medium.ticks
+        )
 
     def __enter__(self) -> Generator:
         return self

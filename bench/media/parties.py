@@ -35,10 +35,22 @@ def use_only(host: str) -> None:
     aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: [host]
 
 
+PAYLOAD_TYPES = {"audio": 0, "video": 96}
+FORMATS = {
+    "audio": ["a=rtpmap:0 PCMU/8000"],
+    "video": [
+        "a=rtpmap:96 VP8/90000",
+        "a=rtcp-fb:96 nack",
+        "a=rtcp-fb:96 nack pli",
+    ],
+}
+
+
 class LoadBrowser:
     """A browser up to the point where its keys and socket can be handed over."""
 
-    def __init__(self, certificate: RTCCertificate) -> None:
+    def __init__(self, certificate: RTCCertificate, *, kind: str = "audio") -> None:
+        self.kind = kind
         self.gatherer = RTCIceGatherer(iceServers=[])
         self.ice = RTCIceTransport(self.gatherer)
         self.ice._connection.ice_controlling = True
@@ -51,8 +63,8 @@ class LoadBrowser:
         self.ssrc = random.getrandbits(32)
         self.payload_type = 0
 
-    async def offer(self) -> str:
-        """An audio offer with PCMU only."""
+    async def offer(self, *, alone: bool = False) -> str:
+        """An offer of PCMU, or of VP8: in a bundle with PCMU, or ``alone``."""
         await self.gatherer.gather()
         parameters = self.gatherer.getLocalParameters()
         fingerprint = next(
@@ -65,35 +77,40 @@ class LoadBrowser:
             for each in self.gatherer.getLocalCandidates()
         ]
         first = self.gatherer.getLocalCandidates()[0]
+        kinds = [self.kind] if self.kind == "audio" or alone else ["audio", self.kind]
         lines = [
             "v=0",
             f"o=- {random.getrandbits(31)} 1 IN IP4 {first.ip}",
             "s=-",
             "t=0 0",
-            "a=group:BUNDLE 0",
+            f"a=group:BUNDLE {' '.join(str(mid) for mid in range(len(kinds)))}",
             "a=msid-semantic:WMS *",
-            f"m=audio {first.port} UDP/TLS/RTP/SAVPF 0",
-            f"c=IN IP4 {first.ip}",
-            "a=sendrecv",
-            "a=mid:0",
-            f"a=msid:load {self.ssrc}",
-            "a=rtcp-mux",
-            f"a=ssrc:{self.ssrc} cname:load",
-            "a=rtpmap:0 PCMU/8000",
-            *candidates,
-            "a=end-of-candidates",
-            f"a=ice-ufrag:{parameters.usernameFragment}",
-            f"a=ice-pwd:{parameters.password}",
-            f"a=fingerprint:sha-256 {fingerprint}",
-            "a=setup:actpass",
         ]
+        for mid, kind in enumerate(kinds):
+            lines += [
+                f"m={kind} {first.port} UDP/TLS/RTP/SAVPF {PAYLOAD_TYPES[kind]}",
+                f"c=IN IP4 {first.ip}",
+                "a=sendrecv",
+                f"a=mid:{mid}",
+                f"a=msid:load {self.ssrc + mid}",
+                "a=rtcp-mux",
+                f"a=ssrc:{self.ssrc - (kind != self.kind) & 0xFFFFFFFF} cname:load",
+                *FORMATS[kind],
+                *candidates,
+                "a=end-of-candidates",
+                f"a=ice-ufrag:{parameters.usernameFragment}",
+                f"a=ice-pwd:{parameters.password}",
+                f"a=fingerprint:sha-256 {fingerprint}",
+                "a=setup:actpass",
+            ]
         return "\r\n".join(lines) + "\r\n"
 
     async def connect(self, answer: str) -> None:
         """ICE and DTLS with whoever wrote the answer."""
         description = aiortc_sdp.SessionDescription.parse(answer)
         media = description.media[0]
-        self.payload_type = media.rtp.codecs[0].payloadType
+        (measured,) = (each for each in description.media if each.kind == self.kind)
+        self.payload_type = measured.rtp.codecs[0].payloadType
         for candidate in media.ice_candidates:
             await self.ice.addRemoteCandidate(candidate)
         await self.ice.addRemoteCandidate(None)
@@ -158,14 +175,24 @@ class LoadPhone:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         return cls(host, rtp, rtcp, random.getrandbits(32))
 
-    def answer(self, payload_type: int = 0) -> str:
-        """PCMU at our address."""
+    def answer(self, kind: str = "audio", *, alone: bool = False) -> str:
+        """PCMU at our address, or VP8: after an audio that is not, or ``alone``."""
         port = self.rtp.getsockname()[1]
-        return (
-            f"v=0\r\no=- 1 1 IN IP4 {self.host}\r\ns=-\r\nc=IN IP4 {self.host}\r\n"
-            f"t=0 0\r\nm=audio {port} RTP/AVP {payload_type}\r\n"
-            f"a=rtpmap:{payload_type} PCMU/8000\r\na=sendrecv\r\n"
-        )
+        lines = [
+            "v=0",
+            f"o=- 1 1 IN IP4 {self.host}",
+            "s=-",
+            f"c=IN IP4 {self.host}",
+            "t=0 0",
+        ]
+        if kind != "audio" and not alone:
+            lines += ["m=audio 9 RTP/AVP 0", "a=inactive"]
+        lines += [
+            f"m={kind} {port} RTP/AVP {PAYLOAD_TYPES[kind]}",
+            FORMATS[kind][0],
+            "a=sendrecv",
+        ]
+        return "\r\n".join(lines) + "\r\n"
 
     def close(self) -> None:
         """Close both."""
@@ -173,7 +200,7 @@ class LoadPhone:
         self.rtcp.close()
 
 
-def media_port(sdp: str) -> int:
-    """Port of the first m-line."""
-    line = next(line for line in sdp.splitlines() if line.startswith("m="))
+def media_port(sdp: str, kind: str = "audio") -> int:
+    """Port of the first m-line of that kind."""
+    line = next(line for line in sdp.splitlines() if line.startswith(f"m={kind}"))
     return int(line.split()[1])

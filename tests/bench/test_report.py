@@ -170,6 +170,19 @@ def test_a_repeated_run_is_said() -> None:
     assert "run 3 times" in document(measurement("relay", 0, 1.0), load_attempts=3)
 
 
+def test_video_is_told_by_call_and_by_megabit() -> None:
+    video = media(measurement("relay", 0, 6.0), measurement("rtpengine", 0, 4.0))
+    video["conditions"] |= {"kbit_per_second": 1000, "packets_per_second": 125}
+    text = document(measurement("relay", 0, 1.0), video=video)
+    assert "125 packets of VP8" in text
+    told = [line for line in text.splitlines() if line.startswith("| rtpengine")]
+    assert "| 4.00 (4.00 to 4.00) | 2.00 (2.00 to 2.00) | 1.50 (" in told[0]
+
+
+def test_results_without_video_say_nothing_of_it() -> None:
+    assert "VP8" not in document(measurement("relay", 0, 1.0))
+
+
 def test_spread() -> None:
     assert str(Spread.of([3.0, 1.0, 2.0])) == "2.00 (1.00 to 3.00)"
 
