@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,7 +26,8 @@ from gateway.media.relay.description import (
     read_description,
 )
 from gateway.media.relay.ice_lite import new_credentials
-from gateway.media.relay.injector import ComfortSound, Injector
+from gateway.media.relay.injection import Injection
+from gateway.media.relay.injector import ComfortSound
 from gateway.media.relay.leg_statistics import leg_statistics
 from gateway.media.relay.media_lines import LocalBrowserSide
 from gateway.media.relay.negotiation import Negotiation
@@ -100,9 +100,6 @@ class RelayCall:
             cname=cname.encode(),
             clock=self._sip_clock,
         )
-        self._up_injector = Injector(self._uplink)
-        self._down_injector = Injector(self._downlink)
-        self._injection: asyncio.TimerHandle | None = None
         self._sip = SipPort(
             self,
             pair=pair,
@@ -113,6 +110,13 @@ class RelayCall:
             sender=services.browser_port.sender,
             group=services.group,
             attach=_attach,
+        )
+        self._injection = Injection(
+            {
+                Leg.SIP: (self._uplink, self._sip.send),
+                Leg.BROWSER: (self._downlink, self._send_to_browser),
+            },
+            services.clock,
         )
         self._negotiation = Negotiation(
             codecs=config.codecs,
@@ -296,20 +300,19 @@ class RelayCall:
         if not is_dialable(digits):
             raise MediaError(MediaErrorKind.WRONG_STATE, "digits are 0-9, *, #, A-D")
         if leg is Leg.SIP:
-            target, injector = self._negotiation.sip_events(), self._up_injector
+            target = self._negotiation.sip_events()
         else:
-            target, injector = self._negotiation.browser_events(), self._down_injector
+            target = self._negotiation.browser_events()
         if target is None:
             return False
-        accepted = injector.send_digits(
+        accepted = self._injection.send_digits(
+            leg,
             digits,
             payload_type=target.payload_type,
             clock_rate=target.clock_rate,
-            now=self._services.clock(),
         )
         if not accepted:
             raise MediaError(MediaErrorKind.WRONG_STATE, "too many digits are waiting")
-        self._inject()
         return True
 
     def statistics(self) -> MediaStatistics:
@@ -340,9 +343,7 @@ class RelayCall:
     def close(self) -> tuple[MediaStatistics, list[PortPair]]:
         """Stop everything; the port pairs go back to the allocator."""
         statistics = self.statistics()
-        if self._injection is not None:
-            self._injection.cancel()
-            self._injection = None
+        self._injection.close()
         for transport in (self._live, self._pending):
             if transport is not None:
                 self._discard(transport)
@@ -387,7 +388,7 @@ class RelayCall:
         self._uplink.new_source()
         self._browser_clock.restart()
         self._browser_reports.restart()
-        self._up_injector.stop_comfort()
+        self._injection.stop_comfort(Leg.SIP)
         transport.uplink = self._uplink
         self._sip.connect_browser(transport)
         if self._video is not None:
@@ -483,41 +484,19 @@ class RelayCall:
         if self._video is not None:
             self._video.send_reports(now=now, wall=wall)
 
-    # Packets of our own
-
     def _start_comfort(self) -> None:
         codec = self._negotiation.codec
         payload_type = self._negotiation.sip_payload_type
         tones = self._services.tones.get(codec.name) if codec is not None else None
         if payload_type is None or tones is None:
             return
-        self._up_injector.start_comfort(
-            ComfortSound(
-                payload_type=payload_type,
-                quiet=tones.quiet,
-                tone=tones.tone,
-                delay_s=self._services.config.comfort_delay_s,
-            ),
-            self._services.clock(),
+        sound = ComfortSound(
+            payload_type=payload_type,
+            quiet=tones.quiet,
+            tone=tones.tone,
+            delay_s=self._services.config.comfort_delay_s,
         )
-        self._inject()
-
-    def _inject(self) -> None:
-        """Send what is due and come back for the rest."""
-        if self._injection is not None:
-            self._injection.cancel()
-            self._injection = None
-        now = self._services.clock()
-        for packet in self._up_injector.packets_due(now):
-            self._sip.send(packet)
-        for packet in self._down_injector.packets_due(now):
-            self._send_to_browser(packet)
-        dues = (self._up_injector.due, self._down_injector.due)
-        due = min((each for each in dues if each is not None), default=None)
-        if due is not None:
-            self._injection = asyncio.get_running_loop().call_later(
-                max(0.0, due - now), self._inject
-            )
+        self._injection.start_comfort(Leg.SIP, sound)
 
     def _send_to_browser(self, packet: bytes) -> None:
         if self._live is not None:

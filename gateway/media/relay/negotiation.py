@@ -30,11 +30,11 @@ from gateway.media.relay.media_lines import (
     format_lines,
     rejected_lines,
 )
+from gateway.media.relay.sip_lines import SIP_PROTOCOLS, SipLines
 from gateway.media.relay.video_negotiation import VideoNegotiation
 from sip.sdp import Direction
 
 BROWSER_PROTOCOLS = ("UDP/TLS/RTP/SAVPF", "UDP/TLS/RTP/SAVP")
-SIP_PROTOCOLS = ("RTP/AVP", "RTP/AVPF")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,19 +54,6 @@ class EventTarget:
 
     payload_type: int
     clock_rate: int
-
-
-@dataclass(slots=True)
-class _SipLine:
-    """One m-line of the SIP side, which keeps its place for the life of the call.
-
-    ``is_ours``: the call's audio or video; everything else stays refused.
-    """
-
-    kind: str
-    protocol: str
-    formats: tuple[str, ...]
-    is_ours: bool
 
 
 @dataclass(slots=True)
@@ -126,7 +113,7 @@ class Negotiation:
         self._browser: _Leg | None = None
         self._sip: _Leg | None = None
         self._offered: _Leg | None = None
-        self._sip_lines: list[_SipLine] = []
+        self._sip_lines = SipLines()
         self.codec: Codec | None = None
         self.video = VideoNegotiation(video_codecs)
         # Our RTP port for video on the SIP side, None: none could be had yet.
@@ -222,33 +209,14 @@ class Negotiation:
             wanted = EVENT_PAYLOAD_TYPES[rate] if agreed is None else agreed
             events[rate] = _free_type(wanted, taken)
         self._offered = leg = _Leg(codecs, incoming, {}, events, {}, direction)
-        audio = self._sip_line("audio")
-        lines = {id(audio): self._sip_audio_lines(leg, audio.protocol, None)}
+        audio = self._sip_lines.place("audio")
+        used = {id(audio): self._sip_audio_lines(leg, audio.protocol, None)}
         if self.video.is_wanted and self.video_port is not None:
-            video = self._sip_line("video")
-            lines[id(video)] = self.video.offer_sip(self.video_port, video.protocol)
+            video = self._sip_lines.place("video")
+            used[id(video)] = self.video.offer_sip(self.video_port, video.protocol)
         else:
             self.video.offer_none()
-        return self._sip_text(
-            [
-                line
-                for each in self._sip_lines
-                for line in lines.get(id(each)) or _refused(each)
-            ]
-        )
-
-    def _sip_line(self, kind: str) -> _SipLine:
-        """The place of our audio or video: its own, else a free one, else a new one."""
-        for is_ours in (True, False):
-            for line in self._sip_lines:
-                if line.kind == kind and line.is_ours is is_ours:
-                    line.is_ours = True
-                    if line.protocol not in SIP_PROTOCOLS:
-                        line.protocol = SIP_PROTOCOLS[0]
-                    return line
-        line = _SipLine(kind, SIP_PROTOCOLS[0], ("0",), is_ours=True)
-        self._sip_lines.append(line)
-        return line
+        return self._sip_text(self._sip_lines.text(used))
 
     def _sip_audio_lines(
         self, leg: _Leg, protocol: str, remote: RemoteMedia | None
@@ -317,24 +285,16 @@ class Negotiation:
         self._choose()
         video = _usable_video(description.media)
         video_lines = self.video.answer_sip(video, self.video_port)
-        self._sip_lines = [
-            _SipLine(
-                kind=each.kind,
-                protocol=each.protocol,
-                formats=each.formats,
-                is_ours=each is media or (each is video and video_lines is not None),
-            )
-            for each in description.media
-        ]
-        lines: list[str] = []
-        for each, line in zip(description.media, self._sip_lines, strict=True):
+        text: dict[int, list[str]] = {}
+        for place, each in enumerate(description.media):
             if each is media:
-                lines += self._sip_audio_lines(leg, media.protocol, media)
+                text[place] = self._sip_audio_lines(leg, media.protocol, media)
             elif each is video and video_lines is not None:
-                lines += video_lines
-            else:
-                lines += _refused(line)
-        return self._sip_text(lines), media, video if self.video.has_sip else None
+                text[place] = video_lines
+        lines = self._sip_lines.follow(description.media, text)
+        used = {id(lines[place]): each for place, each in text.items()}
+        agreed_video = video if self.video.has_sip else None
+        return self._sip_text(self._sip_lines.text(used)), media, agreed_video
 
     @staticmethod
     def _usable_sip_media(description: RemoteDescription) -> RemoteMedia:
@@ -519,7 +479,3 @@ def _usable_video(medias: Sequence[RemoteMedia]) -> RemoteMedia | None:
         ),
         None,
     )
-
-
-def _refused(line: _SipLine) -> list[str]:
-    return rejected_lines(line.kind, line.protocol, line.formats, mid=None, host="")

@@ -62,7 +62,7 @@ class TestStrangers:
             await exchange_video(joined)
         assert sprayer.sent > 10
         assert sprayer.received == 0
-        assert {p.payload for p in video_of(browser)} == {KEY + b"down"}
+        assert all(b"down" in packet.payload for packet in video_of(browser))
         assert len({p.ssrc for p in video_of(browser)}) == 1
         statistics = await engine.statistics(joined.call)
         assert statistics.sip_video is not None

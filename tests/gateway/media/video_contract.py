@@ -72,7 +72,7 @@ async def video_call(
 
 
 async def exchange_video(joined: Joined) -> None:
-    """Keyframes until each side has one."""
+    """Keyframes until each side has one; nothing is on its way afterwards."""
     camera = joined.phone.video
     assert camera is not None
     up, down = len(camera.inbox.rtp), len(video_of(joined.browser))
@@ -80,6 +80,12 @@ async def exchange_video(joined: Joined) -> None:
         await joined.browser.send_video(KEY + b"up")
         camera.send(KEY + b"down", payload_type=96, ticks=3000)
         await asyncio.sleep(0.01)
+    await joined.browser.send_video(KEY + b"last up")
+    camera.send(KEY + b"last down", payload_type=96, ticks=3000)
+    await camera.inbox.until(lambda: camera.inbox.rtp[-1].payload == KEY + b"last up")
+    await joined.browser.inbox.until(
+        lambda: video_of(joined.browser)[-1].payload == KEY + b"last down"
+    )
 
 
 def video_of(browser: Browser) -> list[Rtp]:
