@@ -94,6 +94,31 @@ async def test_feedback_of_strangers_asks_nobody(
                 stranger.recv(100)
 
 
+async def test_feedback_about_other_streams_asks_nobody(
+    engine: RelayEngine, events: Events
+) -> None:
+    async with video_call(engine, events, feedback=FEEDBACK) as joined:
+        camera, browser = camera_of(joined), joined.browser
+        shown = video_of(browser)[-1]
+        audio = [p for p in browser.inbox.rtp if p.payload_type == 0][-1]
+        camera.inbox.rtcp.clear()
+        count = len(browser.inbox.rtp)
+        for ssrc in (audio.ssrc, 0, 12345, browser.camera.ssrc):
+            await browser.send_raw(
+                _REPORT
+                + build_keyframe_request(KeyframeMessage.PICTURE_LOSS, 5, ssrc, 1)
+                + build_nack(5, ssrc, [shown.sequence])
+            )
+        await browser.send_raw(
+            _REPORT + build_nack(5, shown.ssrc, [(shown.sequence + 999) & 0xFFFF])
+        )
+        camera.send(DELTA, payload_type=96, ticks=3000)
+        await browser.inbox.until(lambda: len(browser.inbox.rtp) > count)
+        await asyncio.sleep(0.1)
+        assert feedback_of(camera.inbox) == []
+        assert len(browser.inbox.rtp) == count + 1
+
+
 async def test_nacks_do_not_multiply_without_end(
     engine: RelayEngine, events: Events
 ) -> None:
