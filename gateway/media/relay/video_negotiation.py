@@ -82,7 +82,7 @@ class VideoNegotiation:
         self._numbers: dict[FormatKey, int] = {}
         # The SIP side has spoken since the browser did, and takes no video.
         self._is_refused = False
-        self.is_left_out = False
+        self._is_left_out = False
 
     # Browser leg
 
@@ -213,7 +213,7 @@ class VideoNegotiation:
         """Take what the answer has at our m-line; None: it has none."""
         self._sip = None
         self._is_refused = True
-        self.is_left_out = False
+        self._is_left_out = False
         offered = self._offered
         if media is None or offered is None:
             return
@@ -235,13 +235,13 @@ class VideoNegotiation:
         self._sip = None
         self._offered = None
         self._is_refused = True
-        self.is_left_out = False
+        self._is_left_out = False
         known = [] if media is None else self._usable(media, taken=())
         if media is None or not known:
             return None
         browser = self._browser
         if browser is None or not self.is_wanted or port is None:
-            self.is_left_out = media.direction is not Direction.INACTIVE
+            self._is_left_out = media.direction is not Direction.INACTIVE
             return None
         ours = {each.key: each for each in browser.formats}
         if not any(each.key in ours for each in known):
@@ -302,9 +302,9 @@ class VideoNegotiation:
         return key[0] if key is not None else ""
 
     @property
-    def has_browser(self) -> bool:
-        """Whether the browser has an m-line for video, active or not."""
-        return self._browser is not None
+    def is_left_out(self) -> bool:
+        """The SIP side's description has video that only the browser lacks."""
+        return self._is_left_out and not self.is_wanted
 
     @property
     def has_sip(self) -> bool:

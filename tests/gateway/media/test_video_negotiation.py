@@ -278,6 +278,7 @@ def test_video_of_the_peer_waits_for_the_browsers() -> None:
     assert [media.port for media in answer.media] == [0, 20000]
     assert negotiation.video.is_left_out
     browser_offers(negotiation, version=2)
+    assert not negotiation.video.is_left_out
     offer = parsed(negotiation.offer_sip())
     assert [(m.kind, m.port) for m in offer.media] == [
         ("video", 20002),
