@@ -354,8 +354,9 @@ class VideoNegotiation:
 
     @property
     def browser_types(self) -> Collection[int]:
-        """Payload types with which the browser may send video."""
-        return () if self._browser is None else self._browser.incoming.keys()
+        """Payload types of the browser's video: after a change of codec packets of
+        the former are still on their way, and are nobody else's."""
+        return {each.payload_type for each in self._capability}
 
     @property
     def browser_feedback(self) -> Collection[str]:
