@@ -332,6 +332,7 @@ class RelayedStream:
         self._awaited_sequence = -1
         self._missing.clear()
         self._close_source()
+        self.source_report = None
         outgoing = self.highest + self.sequence_offset
         self.first_sequence = self.highest + delta
         self.sequence_offset = outgoing + 1 - self.first_sequence
@@ -371,6 +372,7 @@ class RelayedStream:
         advance = (timestamp - previous) & _MASK32
         limit = (now - self.last_arrival) * self.clock_rate + self.jump_ticks
         if advance >= _HALF32 or advance > limit:
+            self.source_report = None
             self._rebase_timestamp(timestamp, now)
 
     def _exceptional(

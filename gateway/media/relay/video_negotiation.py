@@ -28,8 +28,10 @@ from gateway.media.relay.video_codecs import (
 )
 from sip.sdp import Direction
 
-# Dynamic types, those that share no octet with RTCP first (RFC 3551 section 3).
+# Dynamic types (RFC 3551 section 3). Those between, with the marker bit, would be
+# taken for RTCP (RFC 5761 section 4).
 _DYNAMIC_TYPES = (*range(96, 128), *range(35, 64))
+_RTCP_LIKE_TYPES = range(64, 96)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,10 @@ class VideoNegotiation:
         m-line of the bundle could not be told apart."""
         usable: dict[FormatKey, VideoFormat] = {}
         for each in media.video:
-            if each.name.lower() in self._codecs and each.payload_type not in taken:
+            number = each.payload_type
+            if number in taken or number in _RTCP_LIKE_TYPES:
+                continue
+            if each.name.lower() in self._codecs:
                 usable.setdefault(each.key, each)
         return list(usable.values())
 
@@ -341,7 +346,7 @@ class VideoNegotiation:
         present = browser.formats[0]
         if present.key != self._flowing(self._capability):
             return True
-        if sip.limit_bps is not None and sip.limit_bps != self._told_limit_bps:
+        if sip.limit_bps != self._told_limit_bps:
             return True
         if present.name != "H264":
             return False
@@ -349,8 +354,9 @@ class VideoNegotiation:
 
     @property
     def browser_types(self) -> Collection[int]:
-        """Payload types with which the browser may send video."""
-        return () if self._browser is None else self._browser.incoming.keys()
+        """Payload types of the browser's video: after a change of codec packets of
+        the former are still on their way, and are nobody else's."""
+        return {each.payload_type for each in self._capability}
 
     @property
     def browser_feedback(self) -> Collection[str]:

@@ -133,6 +133,17 @@ def test_a_report_of_another_source_or_time_is_not_mapped() -> None:
     assert stream.source_report is None
 
 
+def test_a_source_that_sets_its_clock_makes_its_report_void() -> None:
+    stream = new_stream(1)
+    session = ReportSession(outgoing=new_stream(2), incoming=stream, cname=b"")
+    feed(stream, *range(1, 6))
+    session.receive(sender_report(99, WALL, 800), now=0.1, wall=WALL)
+    assert stream.source_report is not None
+    packet = build_rtp(0, 6, 0x50000000, 99, b"p")
+    stream.rewrite(memoryview(bytearray(packet)), len(packet), 0.12)
+    assert stream.source_report is None
+
+
 def test_feedback_travels_in_a_compound_packet() -> None:
     session = ReportSession(outgoing=new_stream(1), incoming=new_stream(2), cname=b"n")
     nack = build_nack(1, 9, [5])

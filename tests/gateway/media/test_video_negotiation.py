@@ -235,6 +235,10 @@ def test_a_limit_of_the_peer_reaches_the_browser_and_back() -> None:
     video = browser_offers(negotiation, version=2).media[1]
     assert video.values("b") == ("AS:384", "TIAS:384000")
     assert not negotiation.needs_browser_offer
+    phone_offers(negotiation, AUDIO, phone_video("VP8"))
+    assert negotiation.needs_browser_offer
+    assert browser_offers(negotiation, version=3).media[1].values("b") == ()
+    assert not negotiation.needs_browser_offer
 
 
 @pytest.mark.parametrize(
@@ -392,6 +396,14 @@ def test_a_bundle_may_tell_its_transport_once() -> None:
 def test_a_type_that_audio_has_too_cannot_be_told_apart() -> None:
     answer = browser_offers(new_negotiation(), types={"VP8": 111})
     assert answer.media[1].formats == ("98", "102", "108")
+
+
+def test_types_that_look_like_rtcp_are_not_used() -> None:
+    negotiation = new_negotiation()
+    answer = browser_offers(negotiation, types={"VP8": 72})
+    assert "72" not in answer.media[1].formats
+    peer = phone_video("VP9", "H264", types={"VP9": 80})
+    assert phone_offers(negotiation, AUDIO, peer).media[1].formats == ("102",)
 
 
 def test_no_ports_no_video() -> None:

@@ -212,6 +212,29 @@ class VideoContract:
             assert "VP8" not in final.sdp
             await engine.close(joined.call)
 
+    async def test_a_change_of_codec_is_no_loss(
+        self, engine: MediaEngine, events: Events
+    ) -> None:
+        async with video_call(engine, events) as joined:
+            camera, browser = camera_of(joined), joined.browser
+            answered = await engine.answer(
+                joined.call, Leg.SIP, joined.phone.sdp(video=("H264",), version=2)
+            )
+            assert answered.renegotiate_browser
+            await browser.send_video(DELTA)
+            offer = await browser.offer(video=BROWSER_VIDEO)
+            await engine.answer(joined.call, Leg.BROWSER, offer)
+            # Still on its way when the answer was given.
+            await browser.send_video(DELTA)
+            seen = len(camera.inbox.rtp)
+            await browser.send_video(b"\x67\x42", payload_type=102)
+            packets = await camera.inbox.rtp_count(seen + 1)
+            assert (packets[-1].sequence - packets[-2].sequence) & 0xFFFF == 1
+            assert packets[-1].payload_type == 102
+            statistics = await engine.statistics(joined.call)
+            assert statistics.browser_video is not None
+            assert statistics.browser_video.lost == 0
+
     async def test_no_port_is_told_for_video_in_a_call_without(
         self, engine: MediaEngine
     ) -> None:
