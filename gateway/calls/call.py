@@ -14,13 +14,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar, assert_never
+from typing import TypeVar, assert_never
 
 import sip
 from gateway.activities.record import CallRecord
 from gateway.calls.guest_calls import CallInvite
+from gateway.calls.inbox import Inbox
 from gateway.calls.keyframes import (
     CONTENT_TYPE,
     PICTURE_FAST_UPDATE,
@@ -77,7 +77,6 @@ from gateway.sessions.wire import (
 
 logger = logging.getLogger(__name__)
 
-INBOX_LIMIT = 128
 # How long an attempt may wait to be on disk: before it is dialled, before it rings.
 DIAL_WITHIN_S = 1.0
 RING_WITHIN_S = 0.25
@@ -147,12 +146,10 @@ class Call:
         # The record the rep meant: dialled from, chosen, or created during the call.
         self._chosen = record
         self._activity = ActivityView(state=ActivityState.NONE)
-        self._inbox: deque[Callable[[], Awaitable[None]]] = deque()
-        self._wake = asyncio.Event()
+        self._inbox = Inbox()
+        self._post = self._inbox.post
         self._alarm: Alarm | None = None
         self._reopening: Alarm | None = None
-        # Inputs refused because the inbox was full; only ever media or SIP noise.
-        self.dropped = 0
 
     # What others see --------------------------------------------------------------
 
@@ -244,13 +241,6 @@ class Call:
 
     # Into the inbox -----------------------------------------------------------------
 
-    def _post(self, job: Callable[[], Awaitable[None]], *, vital: bool = False) -> None:
-        if len(self._inbox) >= INBOX_LIMIT and not vital:
-            self.dropped += 1
-            return
-        self._inbox.append(job)
-        self._wake.set()
-
     async def request(self, command: Callable[[], Awaitable[T]]) -> T:
         """Run a command of the rep's in its turn and give back its result.
 
@@ -260,46 +250,13 @@ class Call:
         """
         if self.is_over:
             raise RequestError(ErrorKind.CALL_WRONG_STATE, "The call has ended.")
-        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-
-        async def job() -> None:
-            if done.cancelled():
-                return
-            try:
-                result = await command()
-            except WrongState as error:
-                self._fail(done, RequestError(ErrorKind.CALL_WRONG_STATE, str(error)))
-            except MediaError as error:
-                kind = ERROR_KIND[error.kind]
-                self._fail(done, RequestError(kind, error.detail))
-            except RequestError as error:
-                self._fail(done, error)
-            except Exception as error:
-                # A fault of ours, by which the call ends: nobody is to wait for it.
-                self._fail(done, error)
-                raise
-            else:
-                if not done.done():
-                    done.set_result(result)
-
-        if len(self._inbox) >= INBOX_LIMIT:
-            raise RequestError(
-                ErrorKind.RATE_LIMITED, "Too much at once for one call.", retryable=True
-            )
-        self._post(job)
-        return await done
-
-    @staticmethod
-    def _fail(done: asyncio.Future[Any], error: Exception) -> None:
-        if not done.done():
-            done.set_exception(error)
+        return await self._inbox.request(command)
 
     def sip_event(self, event: sip.CallEvent) -> None:
         """Called by the SIP leg."""
-        ends = isinstance(
-            event, sip.Rejected | sip.Cancelled | sip.RemoteHangup | sip.Failed
-        )
-        self._post(lambda: self._on_sip(event), vital=ends)
+        # Of all others the far end can send no more than one at a time.
+        is_noise = isinstance(event, sip.Progress | sip.InfoReceived)
+        self._post(lambda: self._on_sip(event), vital=not is_noise)
 
     def media_event(self, event: MediaEvent) -> None:
         """Called for the engine's events of this call."""
@@ -334,11 +291,10 @@ class Call:
         """Handle the inbox until the call is over; then free everything."""
         try:
             while not self.is_over:
-                if not self._inbox:
-                    self._wake.clear()
-                    await self._wake.wait()
+                job = self._inbox.take()
+                if job is None:
+                    await self._inbox.arrival()
                     continue
-                job = self._inbox.popleft()
                 try:
                     await job()
                 except MediaError as error:
@@ -358,9 +314,9 @@ class Call:
         self._far_keyframes.close()
         self._own_keyframes.close()
         await self._media.close()
-        while self._inbox:
+        while (job := self._inbox.take()) is not None:
             # Requests that came too late learn that the call has ended.
-            await self._answer_late(self._inbox.popleft())
+            await self._answer_late(job)
 
     async def _answer_late(self, job: Callable[[], Awaitable[None]]) -> None:
         try:
@@ -754,7 +710,7 @@ class Call:
         if not self.is_guests:
             self._activity = activity
         self._publish(CallEndedEvent, call=self.view())
-        self._wake.set()
+        self._inbox.wake()
 
     def _set_match(self, match: Match) -> None:
         if self._chosen is not None:

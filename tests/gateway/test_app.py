@@ -14,8 +14,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from gateway.app import Gateway
-from gateway.config import Config
+from gateway.app import Gateway, _guest_account
+from gateway.config import Config, InviteSection, SipAccountSection
 from gateway.identity.passwords import hash_password
 from tests.gateway.sessions.client import WireClient
 
@@ -78,6 +78,31 @@ async def test_alive_ready_and_measured(browser: aiohttp.ClientSession) -> None:
     assert "\nringbridge_calls_active 0.0\n" in text
     assert "\nringbridge_media_workers_alive 1.0\n" in text
     assert "\nringbridge_sessions 0.0\n" in text
+    assert '\nringbridge_guest_call_events_total{kind="begun"} 0.0\n' in text
+
+
+def test_guests_call_by_an_account_of_their_tenants(tmp_path: Path) -> None:
+    tenant = config(tmp_path).tenants[0]
+    assert _guest_account(tenant) is None
+    server = tenant.application_server.model_copy(
+        update={"trusted": ("192.0.2.7",), "transport": "tcp"}
+    )
+    own = SipAccountSection(username="guests", password="s3cret", auth_username="g")
+    for section, user, name, password in (
+        (InviteSection(sip=own), "guests", "g", "s3cret"),
+        # The server takes such calls from our address.
+        (InviteSection(), "guests", "guests", ""),
+    ):
+        account = _guest_account(
+            tenant.model_copy(update={"application_server": server, "invites": section})
+        )
+        assert account is not None
+        assert str(account.aor) == f"sip:{user}@acme.example"
+        assert (account.username, account.password.reveal()) == (name, password)
+        assert str(account.registrar) == "sip:127.0.0.1:9"
+        assert account.outbound_proxies == (account.registrar,)
+        assert (account.trusted_sources, account.transport) == (("192.0.2.7",), "tcp")
+        assert account.display_name == ""
 
 
 async def test_not_ready_when_a_part_failed(

@@ -379,14 +379,17 @@ class World:
 
     clock: FakeClock = field(default_factory=FakeClock)
     engine: FakeEngine = field(default_factory=FakeEngine)
-    telephony: FakeTelephony = field(default_factory=FakeTelephony)
+    telephony: Any = field(default_factory=FakeTelephony)
     journal: FakeJournal = field(default_factory=FakeJournal)
     connector: FakeConnector = field(default_factory=FakeConnector)
     invites: FakeInvites = field(default_factory=FakeInvites)
     events: list[tuple[UserKey, str, dict[str, Any]]] = field(default_factory=list)
+    accounts: dict[UserKey, sip.Account] = field(
+        default_factory=lambda: {u.key: account(u) for u in (ROBIN, SAM, ELSE)}
+    )
+    guest_account: sip.Account = field(default_factory=lambda: GUEST_ACCOUNT)
 
     def __post_init__(self) -> None:
-        self.accounts = {user.key: account(user) for user in (ROBIN, SAM, ELSE)}
         self.service = CallService(
             services=Services(
                 engine=self.engine,
@@ -404,7 +407,7 @@ class World:
                     "US",
                     "Salesforce",
                     connector=self.connector,
-                    guest_account=GUEST_ACCOUNT,
+                    guest_account=self.guest_account,
                 ),
                 "globex": TenantLine("globex.example", "US"),
             },
