@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from gateway.calls import policy
 from gateway.identity.users import User
 from gateway.invites.admission import Admission
 from gateway.invites.board import Board
 from gateway.invites.service import InviteService
 from gateway.sessions import wire
-from gateway.sessions.backend import Backend, RequestError
-from gateway.sessions.wire import ErrorKind, Wire
-
-# All that a guest may ask for. `call.join` takes no number: it calls the host.
-GUEST_METHODS = frozenset(
-    {"call.join", "call.media", "call.trickle", "call.dtmf", "call.hangup"}
-)
+from gateway.sessions.backend import Backend
+from gateway.sessions.wire import Wire
 
 
 class InviteBackend:
@@ -66,8 +62,7 @@ class InviteBackend:
 
     async def perform(self, user: User, method: str, params: Wire) -> Wire:
         """Raises RequestError as the others do."""
-        if user.is_guest and method not in GUEST_METHODS:
-            raise RequestError(ErrorKind.POLICY_DENIED, "Guests may not do this.")
+        policy.check(user, method)
         if method.startswith("invite."):
             return await self._service.perform(user, params)
         return await self._calls.perform(user, method, params)

@@ -24,8 +24,9 @@ TIMEOUT_S = 120
 LOGS = pytest.StashKey[LogBook]()
 MARKS = pytest.StashKey[Mapping[str, int]]()
 
-# What the rep says into the browser's microphone, in hertz.
+# What the rep says into the browser's microphone, in hertz, and shows its camera.
 BROWSER_SAYS = 1000.0
+BROWSER_SHOWS = 0xA5
 
 HOSTS = ("*.lightning.force.com", tls_front.HOST)
 
@@ -83,6 +84,7 @@ async def chromium(
     async with Chromium(
         directory=tmp_path_factory.mktemp("chromium"),
         says=BROWSER_SAYS,
+        shows=BROWSER_SHOWS,
         logs=logs,
         hosts=dict.fromkeys(HOSTS, "127.0.0.1"),
     ) as browser:

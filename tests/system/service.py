@@ -53,6 +53,7 @@ class Rep:
     password_hash: str = field(default="", repr=False)
     salesforce_user_id: str = ""
     salesforce_username: str = ""
+    email: str = ""
 
 
 class Service:
@@ -62,6 +63,7 @@ class Service:
         reps: its users.
         server: where they register.
         salesforce: the tenant's ``salesforce`` section, None for no CRM.
+        invites: the tenant's ``invites`` section, None for no video invites.
         origins: pages that may hold the widget.
         sections: further sections of the file; they replace ours member by member.
         environment: for the process, beside our own.
@@ -83,6 +85,7 @@ class Service:
         sections: Mapping[str, Mapping[str, Any]] | None = None,
         environment: Mapping[str, str] | None = None,
         http_port: int | None = None,
+        invites: Mapping[str, Any] | None = None,
         expires_s: int = 120,
         is_verbose: bool = True,
     ) -> None:
@@ -96,6 +99,7 @@ class Service:
         self._salesforce = salesforce
         self._origins = tuple(origins)
         self._sections = dict(sections or {})
+        self._invites = invites
         self._expires_s = expires_s
         self._rtp_port = free_ports(RTP_PORTS)
         self._file = directory / "ringbridge.yaml"
@@ -221,6 +225,8 @@ class Service:
         }
         if self._salesforce is not None:
             tenant["salesforce"] = dict(self._salesforce)
+        if self._invites is not None:
+            tenant["invites"] = dict(self._invites)
         return tenant
 
     # From outside -------------------------------------------------------------------
@@ -295,6 +301,7 @@ def _user(rep: Rep) -> dict[str, Any]:
         "number": rep.id,
         "sip": {"username": rep.id, "password": rep.sip_password},
         "password_hash": rep.password_hash,
+        "email": rep.email,
     }
     if rep.salesforce_user_id:
         user["salesforce"] = {

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from gateway.identity.passwords import hash_password
+from tests.gateway.invites.mail_server import MailServer, mail_server
 from tests.system.baresip import G711, Baresip
 from tests.system.browser import Chromium
 from tests.system.holdings import Holdings, Inventory
@@ -30,6 +31,8 @@ from tests.system.tls_front import TlsFront
 from tests.system.wire_client import WireClient
 
 ROBIN, ROBIN_USERNAME = "1001", "robin.reyes@acme.example"
+# The account by which guests of video invites call.
+GUESTS = "guests"
 SAM, SAM_USERNAME = "1002", "sam.okafor@acme.example"
 SIP_PASSWORD = "correct-horse"
 # The application server's idea of Sam's password; ours is SIP_PASSWORD.
@@ -64,6 +67,8 @@ class World:
             widget_url=self.widget_url,
             gateway_url=self.front.url,
         )
+        # Where invitations are handed in, and stay.
+        self.post = MailServer()
         self._http_port = port
         self._service: Service | None = None
         self._inventory = Inventory(self._holdings)
@@ -85,6 +90,8 @@ class World:
         await self._stack.aclose()
 
     async def _start(self) -> None:
+        await self.proxy.add_user(GUESTS, SIP_PASSWORD)
+        await self._stack.enter_async_context(mail_server(self.post))
         await self.proxy.add_user(ROBIN, SIP_PASSWORD)
         await self.proxy.add_user(SAM, SAM_PASSWORD)
         await self._stack.enter_async_context(self.front)
@@ -98,6 +105,15 @@ class World:
                 salesforce=salesforce.configuration(),
                 origins=(salesforce.lightning,),
                 http_port=self._http_port,
+                invites={
+                    "mail": {
+                        "host": "127.0.0.1",
+                        "port": self.post.port,
+                        "security": "none",
+                        "sender": "calls@acme.example",
+                    },
+                    "sip": {"username": GUESTS, "password": SIP_PASSWORD},
+                },
                 sections={"http": {"public_url": self.front.url}},
             )
         )
@@ -114,6 +130,7 @@ class World:
                 password_hash=secret,
                 salesforce_user_id=users[username],
                 salesforce_username=username,
+                email=username,
             )
             for number, name, username in (
                 (ROBIN, "Robin Reyes", ROBIN_USERNAME),
@@ -146,12 +163,13 @@ class World:
         *,
         user: Literal["robin", "sam"] = "robin",
         has_microphone: bool = True,
+        has_camera: bool = False,
         is_ready: bool = True,
     ) -> AsyncIterator[RepPage]:
         """The rep's Salesforce page, signed in and registered."""
         lightning = self.salesforce.lightning
         async with self._chromium.visitor(
-            user, has_microphone=has_microphone
+            user, has_microphone=has_microphone, has_camera=has_camera
         ) as visitor:
             page = await visitor.open(f"{lightning}/sandbox/login?user={user}")
             rep = RepPage(visitor, page, self.widget_url)
