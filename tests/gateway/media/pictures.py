@@ -102,8 +102,8 @@ class VideoPhone:
         self._rng = random.Random(5)
         self._sent: dict[int, bytes] = {}
         self._wants_keyframe = False
-        self._rtp_at = len(phone.inbox.rtp)
-        self._rtcp_at = len(phone.inbox.rtcp)
+        # The first keyframe may have come already.
+        self._rtp_at = self._rtcp_at = 0
         self._highest: int | None = None
         self._frame = 0
         self.use(codec, payload_type)

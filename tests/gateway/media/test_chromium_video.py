@@ -67,13 +67,16 @@ async def page(tmp_path: Path) -> AsyncIterator[Page]:
         yield page
 
 
-async def until(condition: Callable[[], bool], what: str) -> None:
+async def until(condition: Callable[[], bool], what: str, peer: VideoPhone) -> None:
     try:
         async with asyncio.timeout(WAIT_S):
             while not condition():  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
     except TimeoutError:
-        pytest.fail(f"not within {WAIT_S} s: {what}")
+        pytest.fail(
+            f"not within {WAIT_S} s: {what}; {len(peer.phone.inbox.rtp)} packets came, "
+            f"{peer.frames_decoded} frames were decoded, the last showed {peer.seen}"
+        )
 
 
 async def shows(page: Page, number: int) -> None:
@@ -137,7 +140,9 @@ class TestChromiumVideo:
         peer = VideoPhone(video_port, "VP8", 96)
         peer.number = PHONE_NUMBERS[0]
         async with peer.running():
-            await until(lambda: peer.seen == CAMERA_NUMBER, "the camera at the phone")
+            await until(
+                lambda: peer.seen == CAMERA_NUMBER, "the camera at the phone", peer
+            )
             await shows(page, PHONE_NUMBERS[0])
 
             # Losses on the SIP side, both ways; nobody may need a keyframe for them.
@@ -147,8 +152,11 @@ class TestChromiumVideo:
             await until(
                 lambda: len(peer.nacked) >= 5 and peer.retransmitted >= 5,
                 "losses asked for",
+                peer,
             )
-            await until(lambda: peer.frames_decoded >= frames + 30, "thirty frames")
+            await until(
+                lambda: peer.frames_decoded >= frames + 30, "thirty frames", peer
+            )
             await shows(page, PHONE_NUMBERS[1])
             peer.loss = 0.0
             statistics = await page.evaluate(STATISTICS)
@@ -175,7 +183,7 @@ class TestChromiumVideo:
             peer.number = PHONE_NUMBERS[2]
             peer.seen = None
             assert (await browser_negotiates()).video == "H264"
-            await until(lambda: peer.seen == CAMERA_NUMBER, "H.264 at the phone")
+            await until(lambda: peer.seen == CAMERA_NUMBER, "H.264 at the phone", peer)
             await shows(page, PHONE_NUMBERS[2])
             statistics = await page.evaluate(STATISTICS)
             decoded = statistics["inbound-rtp"]["framesDecoded"]
