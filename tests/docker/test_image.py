@@ -94,7 +94,7 @@ def test_compose_names_what_exists() -> None:
     settings = [
         line
         for line in (REPOSITORY / config).read_text("utf-8").splitlines()
-        if not line.startswith("#")
+        if not line.lstrip().startswith("#")
     ]
     wanted = set(re.findall(r"env: (\w+)", "\n".join(settings)))
     assert wanted == set(re.findall(r"^(\w+)=", example, flags=re.M))
