@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -78,6 +79,30 @@ async def sees(widget: Widget, call_id: str) -> None:
         }""",
         arg=call_id,
     )
+
+
+async def test_answered_with_video_before_the_pre_offer_is_answered(
+    widget: Widget, gateway: FakeGateway
+) -> None:
+    """What was offered while it rang has no video; that is no refusal of it."""
+    go_on = asyncio.Event()
+
+    async def hold(params: Any) -> wire.Wire:
+        del gateway.overrides["call.media"]
+        await go_on.wait()
+        (session,) = gateway.sessions.values()
+        return await gateway._default(session, params)
+
+    gateway.overrides["call.media"] = hold
+    call_id = await gateway.ring(video=OFFERED)
+    await gateway.until_sent("call.media")
+    answering = asyncio.ensure_future(run(widget, "answer", call_id, {"video": True}))
+    await widget.until(f"client.localState('{call_id}').isCameraOn")
+    go_on.set()
+    await answering
+    (answer,) = gateway.sent("call.answer")
+    assert video_of(answer.offer)
+    await sees(widget, call_id)
 
 
 async def test_answered_with_video_on_what_was_negotiated_while_it_rang(

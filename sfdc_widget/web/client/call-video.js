@@ -68,6 +68,11 @@ export class CallVideo {
 
   // With and without video
 
+  /** The camera, before anything is offered. @throws {CameraError} */
+  async open() {
+    await this.#openCamera();
+  }
+
   /** The next offer has video. @param {boolean} withCamera @throws {CameraError} */
   async prepare(withCamera) {
     if (withCamera) await this.#openCamera();

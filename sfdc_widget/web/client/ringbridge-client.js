@@ -664,9 +664,14 @@ export class RingbridgeClient extends EventTarget {
     const opened = this.#openMicrophone(local);
     if (isReady) opened.catch(() => undefined);
     else await opened;
-    if (video) await (await this.#video(callId, local)).prepare(camera);
+    const own = video ? await this.#video(callId, local) : null;
+    if (own && camera) await own.open();
     try {
-      await this.#inTurn(local, () => this.#sendAnswer(callId, local));
+      await this.#inTurn(local, async () => {
+        // The offer made while it rang has no video: its answer is no refusal.
+        await own?.prepare(false);
+        await this.#sendAnswer(callId, local);
+      });
     } catch (error) {
       await local.video?.giveUp();
       throw error;
