@@ -116,6 +116,7 @@ class Baresip:
         codecs: as baresip names them, best first.
         directory: an empty folder for configuration and recordings.
         display_name: shown to the called.
+        has_video: it is a video device for VP8 and shows what it sees, like a mirror.
     """
 
     def __init__(
@@ -133,6 +134,7 @@ class Baresip:
         codecs: Sequence[str] = G711,
         transport: Literal["udp", "tcp"] = "udp",
         display_name: str = "",
+        has_video: bool = False,
     ) -> None:
         self.name = name
         self.user = user
@@ -144,6 +146,7 @@ class Baresip:
         self._codecs = tuple(codecs)
         self._transport = transport
         self._display_name = display_name
+        self._has_video = has_video
         self._directory = directory
         self._logs = logs
         self._program: Program | None = None
@@ -229,8 +232,9 @@ class Baresip:
                 channels=channels,
             )
             source, player = f"aufile,{tone}", "aubridge,sink"
+        picture = ("vp8", "vidbridge") if self._has_video else ()
         modules = (
-            ("g711", "g722", "opus", "aufile", "aubridge", "sndfile", "uuid"),
+            ("g711", "g722", "opus", "aufile", "aubridge", "sndfile", "uuid", *picture),
             ("account",),
             ("menu", "ctrl_tcp", "debug_cmd"),
         )
@@ -255,6 +259,11 @@ class Baresip:
             "jitter_buffer_delay 1-10",
             "rtp_stats yes",
             "statmode_default off",
+            "video_source vidbridge,mirror",
+            "video_display vidbridge,mirror",
+            "video_size 320x240",
+            "video_fps 15",
+            "video_bitrate 400000",
             "ringback_disabled yes",
             f"snd_path {self._directory}",
             f"module_path {MODULES}",
@@ -271,6 +280,7 @@ class Baresip:
             f"answermode={self._answer}",
             f"audio_codecs={','.join(self._codecs)}",
             "dtmfmode=rtpevent",
+            f"video_codecs={'vp8' if self._has_video else ''}",
         ]
         if self._password is None:
             options.append("regint=0")

@@ -211,6 +211,7 @@ class World:
         *,
         answer: Literal["auto", "manual"] = "manual",
         codecs: tuple[str, ...] = G711,
+        has_video: bool = False,
     ) -> Baresip:
         """Somebody whom the rep can call at that number, to be entered."""
         await self.proxy.add_user(number, "callee")
@@ -221,6 +222,7 @@ class World:
             says=PHONE_SAYS,
             answer=answer,
             codecs=codecs,
+            has_video=has_video,
         )
 
     def sipp(self, scenario: str, **options: Any) -> Sipp:
