@@ -685,7 +685,19 @@ class CallService:
     ) -> None:
         """The activity writer's news, for the widget."""
         desk = self._desks.get(user)
-        call = desk and (desk.ended.get(call_id) or desk.calls.get(call_id))
+        if desk is None:
+            return
+        call = desk.ended.get(call_id) or desk.calls.get(call_id)
+        if call is None:
+            # What is written of a guest's attempt shows at the host's side of it.
+            call = next(
+                (
+                    call
+                    for call in (*desk.calls.values(), *desk.ended.values())
+                    if call.invite and call.invite.attempt.record_id == call_id
+                ),
+                None,
+            )
         if call:
             call.activity_changed(activity)
 
