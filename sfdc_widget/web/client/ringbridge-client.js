@@ -129,6 +129,8 @@ export class RingbridgeClient extends EventTarget {
   #drafts = /** @type {Map<string, {isSent: boolean}>} */ (new Map());
   #speakerId = '';
   #isLoaded = false;
+  /** The invite whose event was said to be written last. */
+  #loggedInvite = '';
   /** @type {ReturnType<typeof setTimeout>|undefined} */
   #yieldTimer;
   /** @type {ClientState} */
@@ -496,8 +498,12 @@ export class RingbridgeClient extends EventTarget {
   /** @param {InviteView} invite */
   #replaceInvite(invite) {
     const { invites, ending } = this.#state;
-    const former = invites?.find(({ invite_id }) => invite_id === invite.invite_id);
-    if (isWritten(invite.event) && !isWritten(former?.event)) this.#emit('logged', invite);
+    // Not by what the list says, which may have been asked for in between.
+    const isLogged = this.#loggedInvite === invite.invite_id;
+    if (isWritten(invite.event) !== isLogged) {
+      this.#loggedInvite = isLogged ? '' : invite.invite_id;
+      if (!isLogged) this.#emit('logged', invite);
+    }
     const isEnding = ending?.invite_id === invite.invite_id;
     const isStill = isEnding && invite.state === 'open' && invite.ends_at <= ending.ends_at;
     this.#update({
