@@ -707,7 +707,8 @@ class Call:
             match_is_open=self._match.state
             in (MatchState.SEARCHING, MatchState.FAILED),
         )
-        if not self.is_guests:
+        if self.invite is None:
+            # Of an invite's call the guest's side writes, and its news may be here.
             self._activity = activity
         self._publish(CallEndedEvent, call=self.view())
         self._inbox.wake()

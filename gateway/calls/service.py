@@ -686,8 +686,23 @@ class CallService:
         """The activity writer's news, for the widget."""
         desk = self._desks.get(user)
         call = desk and (desk.ended.get(call_id) or desk.calls.get(call_id))
+        if call is None:
+            call = self._hosts_side(user.tenant, call_id)
         if call:
             call.activity_changed(activity)
+
+    def _hosts_side(self, tenant: str, record_id: str) -> Call | None:
+        """Of a guest's attempt: what is written of it is news for the host."""
+        return next(
+            (
+                call
+                for key, desk in self._desks.items()
+                if key.tenant == tenant and not desk.user.is_guest
+                for call in (*desk.calls.values(), *desk.ended.values())
+                if call.invite and call.invite.attempt.record_id == record_id
+            ),
+            None,
+        )
 
     def _on_media(self, event: MediaEvent) -> None:
         call = self._by_media.get(event.call)

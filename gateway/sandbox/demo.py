@@ -285,9 +285,9 @@ Ringbridge's sandbox is up: everything runs on this machine, nothing leaves it.
   The other telephones   {console}
   The customers' mailbox {mailbox}
 
-1. Open both in Chrome, Edge or Firefox, side by side, with a headset. Robin is signed
-   in; "Phone" at the bottom of the Salesforce page is the widget. Allow the
-   microphone when the browser asks.
+1. Open them in Chrome, Edge or Firefox, side by side, with a headset. Robin is signed
+   in; "Phone" at the bottom of the Salesforce page is the widget. Allow microphone
+   and camera when the browser asks.
 2. On the telephones page, click "Call Robin" at Ana Ruiz's phone. The desk phone and
    the widget ring together, and the widget shows who it is. Click "Answer": Ana
    speaks, then plays back what she hears from you. "Open in Salesforce" shows her.
@@ -295,6 +295,10 @@ Ringbridge's sandbox is up: everything runs on this machine, nothing leaves it.
    Salesforce: when she calls, the widget offers to add her as a contact.
 4. To call out, open Contacts, Ana Ruiz, and click her telephone number.
 5. Reload the Salesforce page in the middle of a call: it goes on.
+6. For a video call, click the camera beside Ana Ruiz's telephone number, then "Now"
+   and "Send invite". The mail is in the mailbox: open its link and click "Join".
+7. Click "Video" in the widget: the call has a window of its own. "Leave" on Ana's page
+   ends it; meeting and call are in the activity history.
 
 Ctrl-C ends everything.
 """

@@ -17,7 +17,9 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import FrameLocator, Page, expect
 
-from tests.system.browser import Chromium, Visitor, hears, wait_hears
+from tests.system.browser import Chromium, Visitor, hears, wait_hears, wait_sees
+from tests.system.conftest import BROWSER_SAYS, BROWSER_SHOWS
+from tests.system.guest import GuestPage
 from tests.system.holdings import (
     Holdings,
     Inventory,
@@ -38,6 +40,8 @@ PORTS = 4
 CLONE_TIMEOUT_S = 600
 DATABASE = "ringbridge.db"
 GAUGES = ("ringbridge_calls_active", "ringbridge_media_open_calls")
+GUEST_SAYS, GUEST_SHOWS = 1500.0, 0x3C
+EMAIL = "ana.ruiz@acme-corp.example"
 
 
 @dataclass
@@ -110,6 +114,26 @@ class Demo:
         salesforce, console, _mailbox = (link[0] for link in links if link)
         return salesforce, console
 
+    @property
+    def mailbox(self) -> str:
+        """The customers' mailbox; as it says it."""
+        [line] = self.program.matching("mailbox +http")
+        return line.split()[-1]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def guests(
+    tmp_path_factory: pytest.TempPathFactory, logs: LogBook
+) -> AsyncIterator[Chromium]:
+    """Ana's browser: another voice, other pictures than Robin's."""
+    async with Chromium(
+        directory=tmp_path_factory.mktemp("guests"),
+        says=GUEST_SAYS,
+        shows=GUEST_SHOWS,
+        logs=logs,
+    ) as browser:
+        yield browser
+
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def whole_demo(logs: LogBook, chromium: Chromium) -> AsyncIterator[Demo]:
@@ -146,9 +170,11 @@ async def demo(whole_demo: Demo) -> AsyncIterator[Demo]:
 
 
 @asynccontextmanager
-async def stranger(demo: Demo, chromium: Chromium) -> AsyncIterator[Stranger]:
+async def stranger(
+    demo: Demo, chromium: Chromium, *, has_camera: bool = False
+) -> AsyncIterator[Stranger]:
     salesforce, console = demo.links()
-    async with chromium.visitor("stranger") as visitor:
+    async with chromium.visitor("stranger", has_camera=has_camera) as visitor:
         # Two slow cores may be shared by all that is in this world.
         expect.set_options(timeout=15_000)
         person = Stranger(
@@ -236,6 +262,55 @@ async def test_click_to_dial(demo: Demo, chromium: Chromium) -> None:
         await person.press("End")
         await person.sees_saved()
         await expect(activities).to_have_count(before + 1)
+
+
+async def test_a_video_invite(demo: Demo, chromium: Chromium, guests: Chromium) -> None:
+    """Points 6 and 7: invite, mail, link, both see and hear each other, two records."""
+    async with (
+        stranger(demo, chromium, has_camera=True) as person,
+        guests.visitor("ana", has_camera=True) as visitor,
+    ):
+        await person.salesforce.get_by_role("link", name="Ana Ruiz").click()
+        timeline = person.salesforce.locator("#timeline .activity")
+        await expect(timeline.first).to_be_visible()
+        before = await timeline.count()
+        camera = person.salesforce.get_by_role("button", name="Invite Ana Ruiz")
+        await camera.first.click()
+        await expect(person.widget.get_by_label("E-mail")).to_have_value(EMAIL)
+        subject = await person.widget.get_by_label("Subject").input_value()
+        await person.press("Now")
+        await person.press("Send invite")
+        await expect(timeline).to_have_count(before + 1)
+
+        mailbox = await visitor.open(demo.mailbox)
+        await expect(mailbox.get_by_role("heading", name="Invitation:")).to_be_visible()
+        await expect(mailbox.locator(".entry")).to_contain_text(EMAIL)
+        link = mailbox.frame_locator("iframe").get_by_role("link").first
+        async with mailbox.expect_popup() as popup:
+            await link.click()
+        guest = GuestPage(visitor, await popup.value)
+        await guest.says("Robin Reyes invites you to a video call")
+        await guest.join()
+
+        desk = person.console.get_by_role("listitem").filter(has_text="desk phone")
+        await expect(desk.get_by_text("Ringing")).to_be_visible()
+        await person.sees_heading("Ana Ruiz")
+        await expect(person.widget.get_by_text(subject)).to_be_visible()
+        async with person.salesforce.expect_popup() as popup:
+            await person.press("Answer with video")
+        window = await popup.value
+        await guest.stage("call")
+        await asyncio.gather(
+            wait_hears(window, GUEST_SAYS, timeout_s=15),
+            wait_sees(window, GUEST_SHOWS, timeout_s=15),
+            guest.meets(hz=BROWSER_SAYS, who=BROWSER_SHOWS, timeout_s=15),
+        )
+        await expect(desk.get_by_text("Answered on another device")).to_be_visible()
+
+        await guest.leave()
+        await expect(timeline).to_have_count(before + 2)
+        person.visitor.assert_no_complaints()
+        visitor.assert_no_complaints()
 
 
 async def test_the_desk_phone_answers(demo: Demo, chromium: Chromium) -> None:

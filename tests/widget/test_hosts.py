@@ -11,10 +11,10 @@ from aiohttp import web
 from playwright.async_api import FrameLocator, Page, expect
 
 from gateway.sessions import wire
-from gateway.sessions.wire import EndReason
+from gateway.sessions.wire import ActivityState, EndReason
 from tests.widget.browser import Widget
 from tests.widget.conftest import OpenWidget
-from tests.widget.fake_gateway import NOBODY, FakeGateway, record
+from tests.widget.fake_gateway import NOBODY, FakeGateway, invite, record
 
 pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="session")]
 
@@ -146,6 +146,26 @@ async def test_ringing_opens_the_panel_and_says_who(
     await gateway.logged(call)
     await expect(widget.text("Saved to Salesforce")).to_be_visible()
     assert len(await asked(widget, "refreshView")) == 1
+
+
+async def test_a_written_event_is_shown_on_the_page(
+    open_page: OpenWidget, gateway: FakeGateway, org: str
+) -> None:
+    widget = await open_page(path=path_for(org))
+    await widget.says("Ready")
+    for state in (
+        ActivityState.WAITING,
+        ActivityState.WRITTEN,
+        # Something else about the invite; and it is moved.
+        ActivityState.WRITTEN,
+        ActivityState.WAITING,
+        ActivityState.WRITTEN,
+    ):
+        event = wire.ActivityView(state=state)
+        await gateway.publish(wire.InviteUpdatedEvent, invite=invite(event=event))
+    await gateway.ring()
+    await widget.shows("call", "ringing")
+    assert len(await asked(widget, "refreshView")) == 2
 
 
 @pytest.mark.parametrize("is_wrapped", [False, True])

@@ -76,7 +76,7 @@ const RENEWAL_WAIT_CAP_MS = 8_000;
  * @property {ClientState} change anything in `state` changed
  * @property {CallView} incoming a call rings here
  * @property {CallView} ended with `end_reason`
- * @property {CallView} logged its CRM activity was written
+ * @property {CallView|InviteView} logged its CRM activity or event was written
  * @property {{status: ClientStatus}} status
  * @property {{problem: MicrophoneProblem}} microphone it could not be opened
  * @property {{problem: DeviceProblem}} camera it could not be opened
@@ -129,6 +129,8 @@ export class RingbridgeClient extends EventTarget {
   #drafts = /** @type {Map<string, {isSent: boolean}>} */ (new Map());
   #speakerId = '';
   #isLoaded = false;
+  /** The invite whose event was said to be written last. */
+  #loggedInvite = '';
   /** @type {ReturnType<typeof setTimeout>|undefined} */
   #yieldTimer;
   /** @type {ClientState} */
@@ -496,6 +498,12 @@ export class RingbridgeClient extends EventTarget {
   /** @param {InviteView} invite */
   #replaceInvite(invite) {
     const { invites, ending } = this.#state;
+    // Not by what the list says, which may have been asked for in between.
+    const isLogged = this.#loggedInvite === invite.invite_id;
+    if (isWritten(invite.event) !== isLogged) {
+      this.#loggedInvite = isLogged ? '' : invite.invite_id;
+      if (!isLogged) this.#emit('logged', invite);
+    }
     const isEnding = ending?.invite_id === invite.invite_id;
     const isStill = isEnding && invite.state === 'open' && invite.ends_at <= ending.ends_at;
     this.#update({
@@ -545,9 +553,7 @@ export class RingbridgeClient extends EventTarget {
         .sort((a, b) => b.started_at - a.started_at)
         .slice(0, RECENT_CALLS),
     });
-    if (call.activity?.state === 'written' && former?.activity?.state !== 'written') {
-      this.#emit('logged', call);
-    }
+    if (isWritten(call.activity) && !isWritten(former?.activity)) this.#emit('logged', call);
   }
 
   #callsChanged() {
@@ -1261,4 +1267,9 @@ function draftCall(callId, peer, record, now) {
 /** @param {unknown} error @returns {SignInFailure} */
 function signInProblem(error) {
   return error instanceof SignInError ? error.kind : 'failed';
+}
+
+/** @param {import('./wire.d.ts').ActivityView} [activity] */
+export function isWritten(activity) {
+  return activity?.state === 'written';
 }

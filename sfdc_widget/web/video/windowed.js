@@ -6,6 +6,7 @@
  * the window is gone the session comes back.
  */
 import { Invites } from '../client/invites.js';
+import { isWritten } from '../client/ringbridge-client.js';
 import { post, received, REMOTE, WINDOW_NAME } from './messages.js';
 
 /**
@@ -229,6 +230,10 @@ export class CallWindow {
       if (state.calls.some(({ call_id }) => call_id === call.call_id)) continue;
       const ended = state.recent?.find(({ call_id }) => call_id === call.call_id);
       if (ended) tell('ended', ended);
+    }
+    for (const call of state.recent ?? []) {
+      const known = former.recent?.find(({ call_id }) => call_id === call.call_id);
+      if (isWritten(call.activity) && !isWritten(known?.activity)) tell('logged', call);
     }
   }
 

@@ -489,6 +489,28 @@ async def test_answered_here_is_one_task_of_the_hosts(world: World) -> None:
         f["call"] for k, e, f in world.events if (k, e) == (ROBIN.key, "call.ended")
     )
     assert ended.activity.state is ActivityState.NONE
+    # What becomes of the Task is news for the host, at their own side of the call.
+    written = wire.ActivityView(state=ActivityState.WRITTEN, url="https://crm/00T1")
+    world.service.activity_changed(ANA.key, attempt.call_id, written)
+    shown = world.last("call.updated")["call"]
+    assert (shown.call_id, shown.activity) == (ended.call_id, written)
+
+
+async def test_the_task_may_be_written_before_the_hosts_side_is_over(
+    world: World,
+) -> None:
+    leg = await join(world)
+    own = await rings(world)
+    await answer(world)
+    leg.on_event(sip.Answered(sdp=phone(BOTH)))
+    leg.on_event(sip.RemoteHangup(reasons=()))
+    await settle()
+    (attempt,) = world.journal.over
+    written = wire.ActivityView(state=ActivityState.WRITTEN, url="https://crm/00T1")
+    world.service.activity_changed(ANA.key, attempt.call_id, written)
+    own.on_event(sip.RemoteHangup(reasons=()))
+    await settle()
+    assert world.last("call.ended")["call"].activity == written
 
 
 async def test_answered_on_the_desk_phone_is_a_task_all_the_same(
