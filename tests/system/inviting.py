@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+import time
+import uuid
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import vobject
@@ -22,6 +25,7 @@ from tests.system.conftest import (
 from tests.system.guest import GuestPage
 from tests.system.rep import RepPage
 from tests.system.waiting import until, until_true
+from tests.system.wire_client import WireClient
 from tests.system.world import World
 
 ANA_EMAIL = "ana.ruiz@acme-corp.example"
@@ -102,3 +106,63 @@ async def wait_events(world: World, count: int) -> list[dict[str, Any]]:
     assert found is not None
     assert len(found) == count
     return found
+
+
+# By the bare protocol, at times of one's choice --------------------------------------
+
+
+def draft(
+    *,
+    starts_in_s: float = 0,
+    lasts_s: float = 1800,
+    guests: Sequence[Mapping[str, str]] = ({"name": "Ana Ruiz", "email": ANA_EMAIL},),
+    send_mail: bool = True,
+) -> dict[str, Any]:
+    """What ``invite.create`` takes."""
+    starts_at = time.time() + starts_in_s
+    return {
+        "subject": "Renewal quote",
+        "starts_at": int(starts_at * 1000),
+        "ends_at": int((starts_at + lasts_s) * 1000),
+        "time_zone": "America/New_York",
+        "guests": list(guests),
+        "send_mail": send_mail,
+    }
+
+
+@dataclass
+class Made:
+    """An invite and its links, in the order of its guests."""
+
+    view: dict[str, Any]
+    links: list[str]
+
+    @property
+    def id(self) -> str:
+        return str(self.view["invite_id"])
+
+    def guest_id(self, index: int = 0) -> str:
+        return str(self.view["guests"][index]["guest_id"])
+
+
+async def make(rep: WireClient, invite: Mapping[str, Any]) -> Made:
+    invite_id = str(uuid.uuid4())
+    made = await rep.command("invite.create", invite_id=invite_id, invite=invite)
+    view = made["invite"]
+    links = [
+        await rep.request(
+            "invite.link", invite_id=invite_id, guest_id=guest["guest_id"]
+        )
+        for guest in view["guests"]
+    ]
+    return Made(view, [link["url"] for link in links])
+
+
+async def mails_to(world: World, address: str, *, after: int, count: int) -> list[Any]:
+    """Wait for mails to an address; gives their calendar entries."""
+
+    def found() -> list[Received]:
+        return [m for m in world.post.inbox[after:] if m.recipients == [address]]
+
+    await until_true(lambda: len(found()) >= count, f"{count} mails")
+    return [calendar_of(mail) for mail in found()]
