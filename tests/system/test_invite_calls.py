@@ -139,7 +139,7 @@ async def test_link_in_use(world: World, guests: Chromium) -> None:
 
 
 async def test_the_time_is_over(world: World, guests: Chromium) -> None:
-    """The guest is warned; the end ends the call, and both sides read why."""
+    """Both sides are warned, and told why, when the invite's end ends the call."""
     logged = len(await world.salesforce.tasks())
     async with world.client() as robin:
         made = await make(robin, draft(starts_in_s=-200, lasts_s=222, send_mail=False))
@@ -153,6 +153,7 @@ async def test_the_time_is_over(world: World, guests: Chromium) -> None:
         await guest.stage("call")
         await see_each_other(window, guest)
         await guest.says("One minute left. Then the call ends.")
+        await window.get_by_text("The invite ends in less than a minute.").wait_for()
         await guest.page.locator("[data-kind=time_over]").wait_for(timeout=30_000)
         await guest.says("The time of this call is over")
         await guest.says("It has ended as planned.")
