@@ -237,10 +237,13 @@ class Admission:
             "left" if not in_call else "talks" if answered else "calls",
         )
         self._tasks.spawn(
-            self._call_news(visit, is_first=is_first), name=f"guest {guest_id}"
+            self._call_news(visit, is_first=is_first, is_answered=in_call and answered),
+            name=f"guest {guest_id}",
         )
 
-    async def _call_news(self, visit: Visit, *, is_first: bool) -> None:
+    async def _call_news(
+        self, visit: Visit, *, is_first: bool, is_answered: bool
+    ) -> None:
         key = visit.invite.key
         if is_first and visit.joined_at is not None:
             try:
@@ -250,7 +253,7 @@ class Admission:
             except StorageError as error:
                 # Said again when the invite ends.
                 logger.warning("invite %s: %s", key, error)
-        await self._board.publish_current(key)
+        await self._board.publish_current(key, is_answered=is_answered)
 
     # Snapshots ------------------------------------------------------------------------
 

@@ -118,15 +118,21 @@ class Board:
         self.publisher.publish(invite.host, wire.InviteUpdatedEvent, invite=view)
         return view
 
-    async def publish_current(self, key: InviteKey) -> None:
-        """Something beside the invite has changed (a mail, the CRM's event): read it
-        and tell the host. What cannot be read is told by the next change."""
+    async def publish_current(
+        self, key: InviteKey, *, is_answered: bool = False
+    ) -> None:
+        """Something beside the invite has changed (a mail, the CRM's event, a call that
+        is answered): read it and tell the host. What cannot be read is told by the next
+        change."""
         if not self.has_invites(key.tenant):
             return
         try:
             invite = await self.store.get(key)
             if invite is not None:
                 await self.publish(invite)
+                # Who meets only now has not heard the warnings so far.
+                if is_answered and window.ends_soon(invite, self.now()):
+                    self.publish_ending(invite)
         except StorageError as error:
             logger.warning("news of invite %s: %s", key, error)
 

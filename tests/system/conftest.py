@@ -27,6 +27,8 @@ MARKS = pytest.StashKey[Mapping[str, int]]()
 # What the rep says into the browser's microphone, in hertz, and shows its camera.
 BROWSER_SAYS = 1000.0
 BROWSER_SHOWS = 0xA5
+# The same of a customer with a link.
+GUEST_SAYS, GUEST_SHOWS = 1500.0, 0x3C
 
 HOSTS = ("*.lightning.force.com", tls_front.HOST)
 
@@ -85,6 +87,21 @@ async def chromium(
         directory=tmp_path_factory.mktemp("chromium"),
         says=BROWSER_SAYS,
         shows=BROWSER_SHOWS,
+        logs=logs,
+        hosts=dict.fromkeys(HOSTS, "127.0.0.1"),
+    ) as browser:
+        yield browser
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def guests(
+    tmp_path_factory: pytest.TempPathFactory, logs: LogBook
+) -> AsyncIterator[Chromium]:
+    """The customers' browser: another voice, other pictures than the rep's."""
+    async with Chromium(
+        directory=tmp_path_factory.mktemp("guests"),
+        says=GUEST_SAYS,
+        shows=GUEST_SHOWS,
         logs=logs,
         hosts=dict.fromkeys(HOSTS, "127.0.0.1"),
     ) as browser:

@@ -23,7 +23,8 @@ import shutil
 import signal
 import socket
 import tempfile
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -168,6 +169,18 @@ class Kamailio:
         """Callers of ``number`` reach its registered contacts again."""
         await self.rpc("htable.delete", "answers", f"s:{number}")
         self._answers.pop(number, None)
+
+    @asynccontextmanager
+    async def switched(self, name: str, value: str | int) -> AsyncIterator[None]:
+        """Meanwhile it does otherwise.
+
+        ``ring_ms``: how long it rings; ``from_user``: user part of every caller's From.
+        """
+        await self.rpc("htable.sets", "switches", f"s:{name}", f"s:{value}")
+        try:
+            yield
+        finally:
+            await self.rpc("htable.delete", "switches", f"s:{name}")
 
     async def contacts(self) -> str:
         """The location table, as the control command prints it."""

@@ -354,6 +354,25 @@ async def test_who_called_in_vain_is_no_no_show(desk: Desk) -> None:
     assert desk.updates()[-1].state is InviteState.OVER
 
 
+@pytest.mark.parametrize(("left_s", "warnings"), [(200, 1), (400, 0)])
+async def test_who_is_answered_late_is_warned_at_once(
+    desk: Desk, left_s: float, warnings: int
+) -> None:
+    token = await desk.link(await desk.create(at=desk.time.now))
+    end = desk.time.now + 1800
+    await desk.pass_to(end - left_s)
+    heard = len(desk.endings())
+    user = await joined(desk, token)
+    visit = desk.book.visit(user.key)
+    assert visit is not None
+    desk.admission.call_changed(
+        visit.invite.invite_id, visit.guest_id, in_call=True, answered=True
+    )
+    await desk.settle()
+    assert desk.endings()[heard:] == [round(end * 1000)] * warnings
+    assert desk.endings(user.key) == [round(end * 1000)] * warnings
+
+
 async def test_news_of_calls_that_are_nobodys_changes_nothing(desk: Desk) -> None:
     view = await desk.create(at=desk.time.now)
     token = await desk.link(view)
