@@ -168,6 +168,14 @@ def footprint(
     )
 
 
+def served(port: int) -> int:
+    """How many connections a local server has on this port."""
+    return sum(
+        row[3] == ESTABLISHED and int(row[1].rpartition(":")[2], 16) == port
+        for row in _table("tcp")
+    )
+
+
 def tree(pid: int) -> list[int]:
     """The process and all its children's children."""
     found = [pid]
@@ -212,6 +220,7 @@ def _links(pid: int) -> list[str]:
 
 
 LISTENING = "0A"
+ESTABLISHED = "01"
 
 
 def _table(protocol: str) -> list[list[str]]:
