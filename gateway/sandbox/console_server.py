@@ -14,7 +14,8 @@ from gateway.sandbox.mailbox import Mailbox
 from gateway.sandbox.phone import Phone
 
 MAX_EVENTS = 64
-KEEPALIVE_S = 15.0
+# A page that is gone is noticed by this.
+KEEPALIVE_S = 3.0
 _FILES = {
     "": "index.html",
     "console.css": "console.css",
