@@ -37,7 +37,7 @@ def test_drift_is_found_and_mended(
         shutil.copy(path, copy)
     assert main(["--check"], root=tmp_path) == 0
     document = tmp_path / "PROTOCOL.md"
-    stale = DOCUMENT.replace("`call.hangup`", "`call.hang_up`")
+    stale = DOCUMENT.replace("| `call.hangup`", "| `call.hang_up`")
     document.write_text(stale, encoding="utf-8")
     (tmp_path / "gateway/sessions/schema/ringbridge.v1.json").unlink()
     assert main(["--check"], root=tmp_path) == 1
