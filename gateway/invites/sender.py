@@ -117,8 +117,9 @@ class MailSender:
             while not self._is_closing:
                 self._wake.clear()
                 try:
-                    await self._start_due()
-                    wait_s = await self._time_to_next()
+                    looked_at = self._now()
+                    await self._start_due(looked_at)
+                    wait_s = await self._time_to_next(looked_at)
                 except StorageError as error:
                     logger.warning("the mails cannot be read: %s", error)
                     wait_s = STORAGE_PAUSE_S
@@ -152,14 +153,14 @@ class MailSender:
                 self._on_news(MailNews(host, invite))
             return
 
-    async def _start_due(self) -> None:
+    async def _start_due(self, now: float) -> None:
         counts = await self._mails.counts()
         self.counters.waiting = counts.get(MailRowState.WAITING, 0)
         free = self._max_at_once - len(self._in_flight)
         if free <= 0:
             return
         due = await self._mails.due(
-            self._now(), limit=4 * self._max_at_once, exclude=self._in_flight
+            now, limit=4 * self._max_at_once, exclude=self._in_flight
         )
         for mail in due:
             tenant = mail.invite.tenant
@@ -172,12 +173,13 @@ class MailSender:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _time_to_next(self) -> float:
+    async def _time_to_next(self, looked_at: float) -> float:
         at = await self._mails.next_due(exclude=self._in_flight)
-        # A due one that could not be started waits for another's end, which wakes us.
-        if at is None or at <= self._now():
+        # One that was due then and was not started waits for another's end, which
+        # wakes us; one that has become due since does not.
+        if at is None or at <= looked_at:
             return MAX_SLEEP_S
-        return min(MAX_SLEEP_S, at - self._now())
+        return min(MAX_SLEEP_S, max(0.0, at - self._now()))
 
     async def _settle(self, mail: Mail) -> None:
         try:

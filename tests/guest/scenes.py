@@ -105,7 +105,7 @@ async def offered(guest: Guest) -> None:
 async def reconnecting(guest: Guest) -> None:
     await in_call(guest)
     guest.gateway.answers_sockets = False
-    await guest.gateway.drop_sockets()
+    guest.gateway.drop_sockets()
     await guest.stage("reconnecting")
 
 
@@ -138,7 +138,7 @@ def ended(reason: EndReason, *, talked: bool = False) -> Scene:
 
 async def superseded(guest: Guest) -> None:
     await in_call(guest)
-    await guest.gateway.drop_sockets(wire.CLOSE_SUPERSEDED)
+    guest.gateway.drop_sockets(wire.CLOSE_SUPERSEDED)
     await guest.shows("ended", "elsewhere")
 
 

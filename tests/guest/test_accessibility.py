@@ -107,7 +107,7 @@ async def test_in_the_call(guest: Guest, gateway: FakeInvite) -> None:
     await guest.text("One minute left").wait_for()
     await check(guest, "muted, ending")
     gateway.answers_sockets = False
-    await gateway.drop_sockets()
+    gateway.drop_sockets()
     await guest.stage("reconnecting")
     await check(guest, "reconnecting")
     gateway.answers_sockets = True

@@ -173,7 +173,7 @@ async def test_the_network_changes(guest: Guest, gateway: FakeInvite) -> None:
     call_id = await guest.connect()
     await plays(guest)
     gateway.answers_sockets = False
-    await gateway.drop_sockets()
+    gateway.drop_sockets()
     await guest.stage("reconnecting")
     await expect(guest.text("Stay here, the call goes on.")).to_be_visible()
     gateway.answers_sockets = True
@@ -236,7 +236,7 @@ async def test_a_warning_without_the_event(guest: Guest, gateway: FakeInvite) ->
 
 async def test_in_another_tab(guest: Guest, gateway: FakeInvite) -> None:
     await guest.connect()
-    await gateway.drop_sockets(wire.CLOSE_SUPERSEDED)
+    gateway.drop_sockets(wire.CLOSE_SUPERSEDED)
     await guest.says("The call is open in another tab")
     await guest.button("Use this tab").click()
     await guest.stage("call")

@@ -223,6 +223,8 @@ class FakeGateway:
         self.has_far_video = True
         self.refuses_video = False
         self.answers_sockets = True
+        self.turn_is_up = asyncio.Event()
+        self.turn_is_up.set()
         self.is_deaf = False
         self.sockets: set[SocketOutlet] = set()
         self.accepted = 0
@@ -320,6 +322,7 @@ class FakeGateway:
         return web.json_response({"ticket": ticket, "expires_in": 30})
 
     async def _turn(self, request: web.Request) -> web.Response:
+        await self.turn_is_up.wait()
         del request
         return web.json_response({"ice_servers": []})
 

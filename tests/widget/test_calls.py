@@ -10,6 +10,7 @@ from playwright.async_api import expect
 from gateway.sessions import wire
 from gateway.sessions.wire import ActivityState, EndReason
 from tests.widget.browser import Widget
+from tests.widget.conftest import OpenWidget
 from tests.widget.fake_gateway import (
     NOBODY,
     SEARCHING,
@@ -372,3 +373,20 @@ async def test_the_ended_call_leaves_by_itself(
     await gateway.end(call_id, EndReason.HUNG_UP_THERE)
     await widget.shows("call", "ended")
     await expect(widget.root).to_have_attribute("data-view", "idle", timeout=12_000)
+
+
+async def test_muted_before_there_is_any_media(
+    open_page: OpenWidget, gateway: FakeGateway
+) -> None:
+    """Who is muted stays muted, however late the connection is made."""
+    gateway.turn_is_up.clear()
+    widget = await open_page()
+    await widget.says("Ready")
+    call_id = await gateway.ring()
+    await widget.shows("call", "ringing")
+    await widget.state(f"client.mute('{call_id}', true)")
+    gateway.turn_is_up.set()
+    await widget.past_guard()
+    await widget.button("Answer").click()
+    await widget.until(f"client.localState('{call_id}').isConnected")
+    assert await widget.state(f"client.localState('{call_id}').isMuted")

@@ -723,12 +723,12 @@ export class RingbridgeClient extends EventTarget {
 
   /** @param {string} callId @param {boolean} isMuted */
   mute(callId, isMuted) {
+    // Who was muted before a reload is muted after it; so is a call without media yet.
+    this.#storage.set('muted', isMuted ? callId : null);
     const local = this.#local.get(callId);
     if (!local) return;
     local.isMuted = isMuted;
     local.media.mute(isMuted);
-    // Who was muted before a reload is muted after it.
-    this.#storage.set('muted', isMuted ? callId : null);
     this.#update({});
   }
 

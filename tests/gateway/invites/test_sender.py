@@ -18,7 +18,7 @@ from gateway.invites.sender import MailNews, MailSender
 from gateway.invites.smtp import SmtpConfig, SmtpTransport, sanitised
 from gateway.sandbox.salesforce.certificates import make_certificate
 from gateway.sessions.wire import MailState
-from gateway.storage import StorageError
+from gateway.storage import Database, StorageError
 from gateway.storage.invites import InviteStore
 from gateway.storage.mails import MailRowState, MailStore
 from tests.gateway.invites.mail_server import MailServer, mail_server
@@ -503,3 +503,37 @@ async def test_a_wrong_password_is_said_and_not_shown(
     assert state is MailState.WAITING
     assert "does not accept our account" in problem
     assert "hunter2" not in problem + caplog.text
+
+
+async def test_what_becomes_due_while_it_is_looked_for_is_sent_at_once(
+    database: Database, store: InviteStore
+) -> None:
+    now = T0
+
+    class Slow(MailStore):
+        async def next_due(self, *arguments: Any, **options: Any) -> float | None:
+            nonlocal now
+            # Since it looked for what is due, the moment has come.
+            now = T0 + 1
+            return await super().next_due(*arguments, **options)
+
+    async with mail_server() as server:
+        draft = MailDraft(
+            f"{1:032x}",
+            1,
+            MailKind.INVITATION,
+            mail_content(guest_email=a_guest(1).email),
+        )
+        assert await store.add(an_invite(), mails=[draft], links={}, now=T0 + 0.5)
+        sender = MailSender(
+            Slow(database, owner="node-1"),
+            {"acme": SmtpTransport(smtp(server))},
+            compose=message_of,
+            on_news=lambda _: None,
+            now=lambda: now,
+            rng=random.Random(1),
+        )
+        task = asyncio.create_task(sender.run())
+        await server.until(lambda it: len(it.inbox) == 1)
+        await sender.close()
+        await task
