@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import { LinkWatch } from '../../sfdc_widget/web/guest/link-watch.js';
 import { tokenOf } from '../../sfdc_widget/web/guest/link.js';
 import { fixFor, platformOf } from '../../sfdc_widget/web/guest/platform.js';
 import { lookAgainMs, minutesLeft, screenOf, wayBack } from '../../sfdc_widget/web/guest/screen.js';
@@ -184,4 +185,22 @@ test('a level is between silence and full, and grows with the sound', () => {
   assert.equal(levels.at(-1), 1);
   assert.deepEqual(levels, [...levels].sort((a, b) => a - b));
   assert.equal(levelOf(new Float32Array(0)), 0);
+});
+
+test('asked for during a look, the link is looked at once more', async () => {
+  const answers = [];
+  const link = { look: () => new Promise((resolve) => answers.push(resolve)) };
+  const seen = [];
+  const watch = new LinkWatch(link, async () => void seen.push(watch.view.state));
+  watch.rest(true);
+  const looked = watch.look();
+  await watch.look();
+  await watch.look();
+  assert.equal(answers.length, 1);
+  answers[0]({ view: view({ state: 'open' }), clockOffsetMs: 0 });
+  while (answers.length < 2) await new Promise(setImmediate);
+  answers[1]({ view: view({ state: 'cancelled' }), clockOffsetMs: 0 });
+  await looked;
+  assert.deepEqual(seen, ['open', 'cancelled']);
+  assert.equal(answers.length, 2);
 });

@@ -12,6 +12,8 @@ export class LinkWatch {
   #looked;
   #failures = 0;
   #isLooking = false;
+  // Asked for while one look was under way, whose answer may be older than the wish.
+  #isWanted = false;
   #isResting = false;
   /** @type {ReturnType<typeof setTimeout>|undefined} */
   #timer;
@@ -42,6 +44,7 @@ export class LinkWatch {
   }
 
   async look() {
+    this.#isWanted = this.#isLooking;
     if (this.#isLooking) return;
     this.#isLooking = true;
     clearTimeout(this.#timer);
@@ -49,6 +52,7 @@ export class LinkWatch {
     this.#isLooking = false;
     this.#later();
     await this.#looked(isNew);
+    if (this.#isWanted) await this.look();
   }
 
   async #look() {
