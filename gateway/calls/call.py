@@ -46,6 +46,7 @@ from gateway.media.engine import (
     MediaErrorKind,
     MediaEvent,
     Negotiated,
+    RoomChanged,
     SipMediaStarted,
 )
 from gateway.sessions.backend import RequestError
@@ -645,6 +646,8 @@ class Call:
                 # The browser always understands RTCP.
                 if event.leg is Leg.SIP and self.state is CallState.ACTIVE:
                     self._far_keyframes.ask()
+            case RoomChanged():
+                self._tell_media(MediaAction.RENEGOTIATE, self._media.generation)
             case SipMediaStarted():
                 logger.debug("call %s: first RTP from the far end", self.call_id)
             case _:

@@ -154,12 +154,21 @@ class EngineLost:
     call: MediaCallId
 
 
+@dataclass(frozen=True, slots=True)
+class RoomChanged:
+    """The browser should get other streams of its room than its last answer says; ask
+    it for a new offer of the same generation, with enough receiving lines."""
+
+    call: MediaCallId
+
+
 MediaEvent = (
     BrowserConnected
     | BrowserLost
     | SipMediaStarted
     | DigitReceived
     | KeyframeWanted
+    | RoomChanged
     | EngineLost
 )
 
@@ -170,8 +179,11 @@ class MediaEngine(Protocol):
     def subscribe(self, on_event: Callable[[MediaEvent], None]) -> None:
         """Hand events to ``on_event``, in order, in the loop; it must not block."""
 
-    async def open(self, call: MediaCallId) -> None:
-        """Reserve a worker and a port pair for a new call."""
+    async def open(self, call: MediaCallId, *, room: str = "") -> None:
+        """Reserve a worker and a port pair for a new call.
+
+        Calls of one ``room`` share a worker (design 010); "" is no room.
+        """
 
     async def answer(
         self, call: MediaCallId, leg: Leg, offer: str, *, generation: int = 1
@@ -201,6 +213,25 @@ class MediaEngine(Protocol):
         The call layer does so when the other leg's remote asked for one by other
         means than RTCP (SIP INFO ``media_control``).
         """
+
+    async def enter(
+        self, call: MediaCallId, *, name: str, partner: MediaCallId | None = None
+    ) -> None:
+        """Bring the call's browser into its room; again: as before, but so.
+
+        From now on what it sends goes to the browsers of all others who are in, and
+        theirs to it, in further receiving lines of their offers (design 010).
+
+        Args:
+            name: stream id under which others receive it, a token of RFC 8830.
+            partner: who hears it by SIP already, and is heard so.
+
+        Raises:
+            MediaError: WRONG_STATE: it was opened without a room, or has no browser.
+        """
+
+    async def leave(self, call: MediaCallId) -> None:
+        """Take it out again; nothing happens if it is not in."""
 
     async def statistics(self, call: MediaCallId) -> MediaStatistics:
         """Counters now."""

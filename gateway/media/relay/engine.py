@@ -150,7 +150,7 @@ class RelayEngine:
 
     # Operations of the contract
 
-    async def open(self, call: MediaCallId) -> None:
+    async def open(self, call: MediaCallId, *, room: str = "") -> None:
         """See :class:`~gateway.media.engine.MediaEngine`."""
         if call in self._placement:
             raise MediaError(MediaErrorKind.WRONG_STATE, "call is open already")
@@ -200,6 +200,15 @@ class RelayEngine:
         await self._request(
             call, lambda id_: RequestKeyframe(id=id_, call=call, leg=leg)
         )
+
+    async def enter(
+        self, call: MediaCallId, *, name: str, partner: MediaCallId | None = None
+    ) -> None:
+        """See :class:`~gateway.media.engine.MediaEngine`."""
+        raise MediaError(MediaErrorKind.WRONG_STATE, "no rooms yet")
+
+    async def leave(self, call: MediaCallId) -> None:
+        """See :class:`~gateway.media.engine.MediaEngine`."""
 
     async def statistics(self, call: MediaCallId) -> MediaStatistics:
         """See :class:`~gateway.media.engine.MediaEngine`."""

@@ -133,15 +133,29 @@ class VideoView(Wire):
 
 
 class InviteRef(Wire):
-    """The video invite that a call came by; ``guest`` is who it was for."""
+    """The video invite that a call came by; ``guest`` is who it was for. ``ends_at``:
+    Unix ms when the call ends with the invite's time, None in the history."""
 
     invite_id: Id
     subject: ShortText = ""
     guest: ShortText = ""
+    ends_at: int | None = None
+
+
+class Participant(Wire):
+    """Somebody else in a meeting. ``id``: stream id (``a=msid``) of what they send,
+    "" if that is the call's own audio and video."""
+
+    id: ShortText
+    name: ShortText
+    is_host: bool = False
 
 
 class CallView(Wire):
-    """All that a client needs to draw a call. Times are Unix milliseconds."""
+    """All that a client needs to draw a call. Times are Unix milliseconds.
+
+    ``participants``: everybody else in a meeting; empty in a call of two, where
+    ``peer`` is the other one."""
 
     call_id: Id
     direction: CallDirection
@@ -157,6 +171,7 @@ class CallView(Wire):
     activity: ActivityView = ActivityView(state=ActivityState.NONE)
     video: VideoView = VideoView()
     invite: InviteRef | None = None
+    participants: tuple[Participant, ...] = ()
 
 
 class CallCreate(Wire):

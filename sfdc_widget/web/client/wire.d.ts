@@ -228,7 +228,12 @@ export interface CallUpdatedEvent {
   call: CallView;
 }
 
-/** All that a client needs to draw a call. Times are Unix milliseconds. */
+/**
+ * All that a client needs to draw a call. Times are Unix milliseconds.
+ *
+ * `participants`: everybody else in a meeting; empty in a call of two, where
+ * `peer` is the other one.
+ */
 export interface CallView {
   call_id: string;
   direction: CallDirection;
@@ -244,6 +249,7 @@ export interface CallView {
   activity: ActivityView;
   video: VideoView;
   invite?: InviteRef;
+  participants: readonly Participant[];
 }
 
 /** Create a contact, and match it to `call_id` when given. */
@@ -294,11 +300,15 @@ export interface HistoryListResult {
   calls: readonly CallView[];
 }
 
-/** The video invite that a call came by; `guest` is who it was for. */
+/**
+ * The video invite that a call came by; `guest` is who it was for. `ends_at`:
+ * Unix ms when the call ends with the invite's time, None in the history.
+ */
 export interface InviteRef {
   invite_id: string;
   subject: string;
   guest: string;
+  ends_at?: number;
 }
 
 /** What the CRM knows of the other party; `records` best first. */
@@ -334,6 +344,16 @@ export type MediaReason =
   | "network"
   | "failed"
   | "renegotiate";
+
+/**
+ * Somebody else in a meeting. `id`: stream id (`a=msid`) of what they send,
+ * "" if that is the call's own audio and video.
+ */
+export interface Participant {
+  id: string;
+  name: string;
+  is_host: boolean;
+}
 
 /** The other party: `number` as dialled or shown by SIP, `national` to read. */
 export interface Peer {

@@ -115,7 +115,7 @@ class FakeEngine:
         if what in self.refuse:
             raise MediaError(self.refuse[what], "as the test wants")
 
-    async def open(self, call: MediaCallId) -> None:
+    async def open(self, call: MediaCallId, *, room: str = "") -> None:
         self._do("open")
         assert call not in self.open_calls
         self.open_calls.add(call)
