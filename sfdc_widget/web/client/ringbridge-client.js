@@ -1261,6 +1261,7 @@ function draftCall(callId, peer, record, now) {
     media_generation: 0,
     activity: { state: 'none', record_id: '', url: '', problem: '' },
     video: { state: 'none', sends: false, receives: false },
+    participants: [],
   };
 }
 
