@@ -256,6 +256,44 @@ async def wait_sees(frame: Frame | Page, who: int, *, timeout_s: float = 5.0) ->
         await asyncio.sleep(0.03)
 
 
+async def wait_meets(
+    frame: Frame | Page, others: Mapping[int, float], *, timeout_s: float = 10.0
+) -> None:
+    """Wait until the page sees moving pictures of all others and hears all of them.
+
+    Args:
+        others: the tone in hertz of each, by what their pictures say.
+
+    Raises:
+        AssertionError: not within the time; the text says who is missed.
+    """
+    loop = asyncio.get_running_loop()
+    end = loop.time() + timeout_s
+    counts: dict[int, set[int]] = {who: set() for who in others}
+    unheard = set(others.values())
+    while unheard or min(map(len, counts.values())) < 3:
+        pieces: list[list[int]] = await frame.evaluate(
+            "(how) => ringbridgeEars.listenToAll(how)",
+            {"rate": HEARING_RATE, "samples": HEARING_SAMPLES},
+        )
+        for piece in pieces:
+            sound = Sound(np.array(piece, dtype=np.float64) / 32767, HEARING_RATE)
+            unheard = {hz for hz in unheard if not has_tone(sound, hz)}
+        for cells in await frame.evaluate(
+            "(grid) => ringbridgeEyes.lookAtAll(grid)", pictures.GRID
+        ):
+            who, count = pictures.read(cells)
+            if who in counts:
+                counts[who].add(count)
+        if loop.time() > end:
+            states = await frame.evaluate("ringbridgeEars.states()")
+            seen = {f"{who:#x}": len(count) for who, count in counts.items()}
+            raise AssertionError(
+                f"{unheard or 'nobody'} unheard, pictures of {seen}; peers are {states}"
+            )
+        await asyncio.sleep(0.03)
+
+
 async def statistics(frame: Frame | Page, kind: str) -> list[dict[str, Any]]:
     """WebRTC statistics of one type (``inbound-rtp``) of all open connections."""
     rows: list[dict[str, Any]] = await frame.evaluate("ringbridgeEars.statistics()")

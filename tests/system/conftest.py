@@ -29,6 +29,8 @@ BROWSER_SAYS = 1000.0
 BROWSER_SHOWS = 0xA5
 # The same of a customer with a link.
 GUEST_SAYS, GUEST_SHOWS = 1500.0, 0x3C
+# And of one more.
+COLLEAGUE_SAYS, COLLEAGUE_SHOWS = 2100.0, 0x66
 
 HOSTS = ("*.lightning.force.com", tls_front.HOST)
 
@@ -102,6 +104,21 @@ async def guests(
         directory=tmp_path_factory.mktemp("guests"),
         says=GUEST_SAYS,
         shows=GUEST_SHOWS,
+        logs=logs,
+        hosts=dict.fromkeys(HOSTS, "127.0.0.1"),
+    ) as browser:
+        yield browser
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def colleagues(
+    tmp_path_factory: pytest.TempPathFactory, logs: LogBook
+) -> AsyncIterator[Chromium]:
+    """A browser of further guests."""
+    async with Chromium(
+        directory=tmp_path_factory.mktemp("colleagues"),
+        says=COLLEAGUE_SAYS,
+        shows=COLLEAGUE_SHOWS,
         logs=logs,
         hosts=dict.fromkeys(HOSTS, "127.0.0.1"),
     ) as browser:

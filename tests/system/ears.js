@@ -30,9 +30,14 @@
     } : wanted);
   }
   let context = null;
-  let tapped = null;
-  function tap(track, rate, samples) {
-    if (tapped?.track === track) return tapped.analyser;
+  let tapped = new Map();
+  // Of these tracks from now on, and of no others.
+  function tap(live, rate, samples) {
+    tapped = new Map(live.map((track) =>
+      [track, tapped.get(track) ?? tapOne(track, rate, samples)]));
+    return [...tapped.values()].map(({analyser}) => analyser);
+  }
+  function tapOne(track, rate, samples) {
     context ??= new AudioContext({sampleRate: rate});
     const stream = new MediaStream([track]);
     // Chromium decodes a remote track only while an element plays it.
@@ -43,8 +48,13 @@
     const analyser = context.createAnalyser();
     analyser.fftSize = samples;
     context.createMediaStreamSource(stream).connect(analyser);
-    tapped = {track, analyser, element};
-    return analyser;
+    return {analyser, element};
+  }
+  function heardBy(analyser, samples) {
+    context.resume();
+    const heard = new Float32Array(samples);
+    analyser.getFloatTimeDomainData(heard);
+    return Array.from(heard, (value) => Math.round(value * 32767));
   }
   const living = (kind) => tracks
     .filter(({peer, track}) => track.kind === kind
@@ -56,11 +66,12 @@
     listen({rate, samples}) {
       const live = living('audio');
       if (!live.length) return null;
-      const analyser = tap(live[live.length - 1], rate, samples);
-      context.resume();
-      const heard = new Float32Array(samples);
-      analyser.getFloatTimeDomainData(heard);
-      return Array.from(heard, (value) => Math.round(value * 32767));
+      const [analyser] = tap(live.slice(-1), rate, samples);
+      return heardBy(analyser, samples);
+    },
+    // Each remote track by itself.
+    listenToAll({rate, samples}) {
+      return tap(living('audio'), rate, samples).map((each) => heardBy(each, samples));
     },
     states: () => peers.map((peer) => peer.connectionState),
     async statistics() {

@@ -38,9 +38,12 @@ class GuestPage:
         text = self.page.get_by_text(words).locator("visible=true")
         await expect(text.first).to_be_visible(timeout=PATIENCE_MS)
 
+    async def press_join(self) -> None:
+        await self.page.get_by_role("button", name="Join", exact=True).click()
+
     async def join(self) -> None:
         """Press Join, and wait until it rings at the host."""
-        await self.page.get_by_role("button", name="Join", exact=True).click()
+        await self.press_join()
         await self.stage("ringing")
 
     async def leave(self) -> None:
