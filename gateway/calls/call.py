@@ -32,7 +32,7 @@ from gateway.calls.media import ERROR_KIND, SIP_STATUS, CallMedia
 from gateway.calls.outcome import of_cancel, of_rejection
 from gateway.calls.ports import Alarm, Services, SipLeg
 from gateway.calls.renegotiation import Renegotiation
-from gateway.crm.connector import CrmRecord
+from gateway.calls.subject import Subject
 from gateway.identity.users import User
 from gateway.media.engine import (
     BrowserConnected,
@@ -51,7 +51,6 @@ from gateway.media.engine import (
 )
 from gateway.sessions.backend import RequestError
 from gateway.sessions.wire import (
-    ActivityState,
     ActivityView,
     CallAnsweredEvent,
     CallDirection,
@@ -68,7 +67,6 @@ from gateway.sessions.wire import (
     ErrorKind,
     Event,
     Match,
-    MatchState,
     MediaAction,
     MediaReason,
     Peer,
@@ -140,13 +138,7 @@ class Call:
         self.is_announced = direction is CallDirection.OUTBOUND
         self.invite = invite
         self._when_answered = on_answered
-        self._match = match or Match(
-            state=MatchState.FOUND if record else MatchState.NONE,
-            records=(record,) if record else (),
-        )
-        # The record the rep meant: dialled from, chosen, or created during the call.
-        self._chosen = record
-        self._activity = ActivityView(state=ActivityState.NONE)
+        self._subject = Subject(record, match)
         self._inbox = Inbox()
         self._post = self._inbox.post
         self._alarm: Alarm | None = None
@@ -174,7 +166,7 @@ class Call:
             direction=machine.direction,
             state=machine.state,
             peer=self.peer,
-            match=self._match,
+            match=self._subject.match,
             started_at=_ms(machine.started_at),
             answered_at=None
             if machine.answered_at is None
@@ -183,7 +175,7 @@ class Call:
             end_reason=machine.end_reason,
             sip_code=machine.sip_code,
             media_generation=self._media.generation,
-            activity=self._activity,
+            activity=self._subject.activity,
             invite=None if self.invite is None else self.invite.ref,
             video=VideoView() if machine.is_over else self._media.video.view,
         )
@@ -198,7 +190,7 @@ class Call:
             number=self.peer.number,
             e164=self.peer.e164,
             display_name=self.peer.display_name,
-            record=self._record_meant(),
+            record=self._subject.record,
             started_at=machine.started_at,
             answered_at=machine.answered_at,
             ended_at=machine.ended_at,
@@ -222,23 +214,6 @@ class Call:
         if self.invite is not None and self.invite.is_guests:
             return self.invite.guest_pass.host
         return self.user
-
-    def _record_meant(self) -> CrmRecord | None:
-        """Whom the activity belongs to: never a guess among several."""
-        record = self._chosen
-        if record is None and len(self._match.records) == 1:
-            record = self._match.records[0]
-        if record is None or record.certainty != "exact":
-            return None
-        return CrmRecord(
-            id=record.id,
-            kind=record.kind,
-            name=record.name,
-            url=record.url,
-            company=record.company,
-            phone=record.phone,
-            email=record.email,
-        )
 
     # Into the inbox -----------------------------------------------------------------
 
@@ -272,18 +247,15 @@ class Call:
 
     def chosen(self, record: Record) -> None:
         """The rep chose or created the record of this call; also after the end."""
-        self._chosen = record
-        if self.is_guests:
-            return
-        records = (record, *(r for r in self._match.records if r.id != record.id))
-        self._match = Match(state=MatchState.FOUND, records=records)
-        self._publish(CallUpdatedEvent, call=self.view())
+        self._subject.choose(record, is_shown=not self.is_guests)
+        if not self.is_guests:
+            self._publish(CallUpdatedEvent, call=self.view())
 
     def activity_changed(self, activity: ActivityView) -> None:
         """The activity writer's news about this call."""
         if self.is_guests:
             return
-        self._activity = activity
+        self._subject.activity = activity
         self._publish(CallUpdatedEvent, call=self.view())
 
     # The actor ----------------------------------------------------------------------
@@ -374,7 +346,7 @@ class Call:
 
     def begin_search(self) -> None:
         """The CRM is being asked who this is."""
-        self._match = Match(state=MatchState.SEARCHING)
+        self._subject.searching()
 
     async def begin_outgoing(
         self, offer: str, dial: Callable[[str, Callable[[sip.CallEvent], None]], SipLeg]
@@ -705,22 +677,17 @@ class Call:
             return
         logger.info("= call %s ENDED (%s)", self.call_id, reason.value)
         activity = self._services.journal.ended(
-            self._owner,
-            self.record(),
-            match_is_open=self._match.state
-            in (MatchState.SEARCHING, MatchState.FAILED),
+            self._owner, self.record(), match_is_open=self._subject.is_open
         )
         if self.invite is None:
             # Of an invite's call the guest's side writes, and its news may be here.
-            self._activity = activity
+            self._subject.activity = activity
         self._publish(CallEndedEvent, call=self.view())
         self._inbox.wake()
 
     def _set_match(self, match: Match) -> None:
-        if self._chosen is not None:
-            return
-        self._match = match
-        self._publish(CallUpdatedEvent, call=self.view())
+        if self._subject.found(match):
+            self._publish(CallUpdatedEvent, call=self.view())
 
 
 async def _now(action: Callable[[], None]) -> None:
