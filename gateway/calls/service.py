@@ -13,6 +13,7 @@ import random
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import sip
@@ -25,7 +26,8 @@ from gateway.calls.guest_calls import (
     GuestCounters,
     legible,
 )
-from gateway.calls.ports import Invites, Services, Telephony
+from gateway.calls.meetings import Meetings, Member
+from gateway.calls.ports import Dial, Invites, Services, Telephony
 from gateway.crm.connector import Connector
 from gateway.crm.numbers import Number, NumberError, normalise
 from gateway.identity.users import User, UserKey
@@ -78,7 +80,7 @@ class CallService:
     session opens; :meth:`close` ends every call and every registration.
 
     Args:
-        rng: names the attempts of guests.
+        rng: names the attempts of guests, their meetings and who is in them.
     """
 
     def __init__(
@@ -96,13 +98,13 @@ class CallService:
         self._tenants = tenants
         self._users_of = {account: key for key, account in accounts.items()}
         self._desks: dict[UserKey, Desk] = {}
+        rng = rng or random.SystemRandom()
         self._guests = GuestCalls(
-            now=services.now,
-            rng=rng or random.SystemRandom(),
-            telephony=telephony,
-            accounts=accounts,
+            now=services.now, rng=rng, telephony=telephony, accounts=accounts
         )
+        self._meetings = Meetings(guests=self._guests, rng=rng)
         self._by_media: dict[str, Call] = {}
+        self._members: dict[str, Member] = {}
         self._jobs: asyncio.Queue[Coroutine[Any, Any, None] | None] = asyncio.Queue()
         self.counters = CallCounters()
         services.engine.subscribe(self._on_media)
@@ -150,6 +152,11 @@ class CallService:
     @property
     def guest_counters(self) -> GuestCounters:
         return self._guests.counters
+
+    @property
+    def meetings(self) -> int:
+        """Invites whose guests call or talk."""
+        return len(self._meetings)
 
     @property
     def registrations(self) -> Mapping[wire.RegistrationState, int]:
@@ -327,8 +334,12 @@ class CallService:
             _peer(number, ""),
             record=params.record,
         )
-        return await self._dial(
-            desk, call, params.offer, self._accounts[user.key], target
+        account = self._accounts[user.key]
+        return await self._start(
+            desk,
+            call,
+            params.offer,
+            lambda sdp, on_event: self._telephony.call(account, target, sdp, on_event),
         )
 
     async def _join(self, desk: Desk, params: wire.CallJoin) -> wire.CallAnswerResult:
@@ -339,34 +350,25 @@ class CallService:
         # Another request may have come first while the pass was made out.
         desk.check_room(params.call_id, 1)
         assert account is not None
-        attempt = self._guests.begin(given, account)
-        attempt.call = self._new_call(
+        member = self._meetings.join(given)
+        attempt = self._guests.begin(desk.user.key, given, account)
+        call = attempt.call = self._new_call(
             desk,
             params.call_id,
             CallDirection.OUTBOUND,
             Peer(number="", display_name=legible(given.host.name)),
             invite=CallInvite(attempt, is_guests=True),
-            on_answered=lambda: self._guests.answered(attempt),
+            member=member,
         )
-        return await self._dial(
-            desk, attempt.call, params.offer, attempt.account, attempt.target
-        )
+        dial = partial(self._guests.dial, attempt) if member.leads else None
+        member.begin(attempt, call)
+        return await self._start(desk, call, params.offer, dial)
 
-    async def _dial(
-        self,
-        desk: Desk,
-        call: Call,
-        offer: str,
-        account: sip.Account,
-        target: sip.Uri,
+    async def _start(
+        self, desk: Desk, call: Call, offer: str, dial: Dial | None
     ) -> wire.CallAnswerResult:
         try:
-            answer = await call.begin_outgoing(
-                offer,
-                lambda sdp, on_event: self._telephony.call(
-                    account, target, sdp, on_event
-                ),
-            )
+            answer = await call.begin_outgoing(offer, dial)
         except BaseException:
             self._forget(desk, call)
             raise
@@ -473,6 +475,9 @@ class CallService:
             match = Match(
                 state=MatchState.FOUND, records=(people.wire_record(contact),)
             )
+        member = None
+        if invite is not None and invite.is_certain:
+            member = self._meetings.rings(invite.attempt)
         call = self._new_call(
             desk,
             str(uuid.uuid4()),
@@ -480,7 +485,12 @@ class CallService:
             peer,
             match=match,
             invite=invite,
+            member=member,
         )
+        if invite is not None:
+            invite.attempt.hosts_call = call
+        if member is not None:
+            member.call = call
         leg.on_event = call.sip_event
         if peer.e164 and tenant.connector is not None and invite is None:
             call.begin_search()
@@ -499,6 +509,15 @@ class CallService:
         return tuple(
             call.view() for call in self._of_invite(tenant, invite_id) if call.is_guests
         )
+
+    def invite_moved(self, tenant: str, invite_id: str, ends_at: float) -> None:
+        """It ends at another time (Unix seconds): its calls show so, on both sides."""
+        calls = self._of_invite(tenant, invite_id)
+        for call in calls:
+            if call.invite is not None:
+                call.invite.attempt.ends_at(ends_at)
+        for call in calls:
+            call.show()
 
     async def end_invite(self, tenant: str, invite_id: str) -> None:
         """Its time is over, or it was cancelled: end its calls, on both sides."""
@@ -539,7 +558,7 @@ class CallService:
         record: wire.Record | None = None,
         match: Match | None = None,
         invite: CallInvite | None = None,
-        on_answered: Callable[[], None] | None = None,
+        member: Member | None = None,
     ) -> Call:
         call = Call(
             call_id,
@@ -552,8 +571,10 @@ class CallService:
             record=record,
             match=match,
             invite=invite,
-            on_answered=on_answered,
+            membership=member,
         )
+        if member is not None:
+            self._members[call.media_id] = member
         desk.calls[call_id] = call
         self._by_media[call.media_id] = call
         return call
@@ -586,6 +607,8 @@ class CallService:
     def _forget(self, desk: Desk, call: Call) -> None:
         desk.calls.pop(call.call_id, None)
         self._by_media.pop(call.media_id, None)
+        if (member := self._members.pop(call.media_id, None)) is not None:
+            member.gone()
         if call.invite is not None and call.is_guests:
             self._guests.end(call.invite.attempt, answered=call.was_answered)
 

@@ -52,7 +52,11 @@ from tests.gateway.calls.fakes import (
 CONTACT = CrmRecord("003A", "Contact", "Ana Ruiz", "https://crm/003A")
 DEAL = CrmRecord("006D", "Opportunity", "A big deal", "https://crm/006D")
 OTHER = CrmRecord("003B", "Contact", "Bea Ortiz", "https://crm/003B")
-REF = InviteRef(invite_id="inv1", subject="The contract", guest="Ana Ruiz")
+# World's clock begins at 1000 s, and the invite lasts half an hour.
+REF = InviteRef(
+    invite_id="inv1", subject="The contract", guest="Ana Ruiz", ends_at=2_800_000
+)
+ENDED_REF = REF.model_copy(update={"ends_at": None})
 
 
 def let_in(world: World, guest: User = ANA, *, host: User = ROBIN, **changes: object):  # type: ignore[no-untyped-def]
@@ -359,7 +363,8 @@ async def test_a_server_that_rewrites_from(
     await join(world)
     leg = await rings(world, remote, asserted=asserted)
     call = world.call()
-    assert call.invite == REF
+    # It shows the invite; that the invite's end would end it, nobody can say.
+    assert call.invite == ENDED_REF
     (record,) = call.match.records
     assert (record.id, record.certainty) == ("003A", "possible")
     leg.on_event(sip.Cancelled(reasons=()))
@@ -380,7 +385,7 @@ async def test_a_rewritten_caller_is_believed_for_seconds(world: World) -> None:
 
 async def test_of_two_guests_the_named_one_is_meant(world: World) -> None:
     await join(world)
-    await join(world, BEN, call_id="b1")
+    await join(world, BEN, call_id="b1", invite_id="inv2")
     await rings(world, "<sip:anonymous@anonymous.invalid>")
     assert world.call().invite is None
     await rings(world, '"Ben Roy" <sip:anonymous@anonymous.invalid>')
@@ -423,7 +428,8 @@ def test_only_the_attempts_own_name_is_certain(
         telephony=world.telephony,
         accounts={ROBIN.key: account(ROBIN)},
     )
-    attempt = guests.begin(world.invites.passes[ANA.key], GUEST_ACCOUNT)
+    attempt = guests.begin(ANA.key, world.invites.passes[ANA.key], GUEST_ACCOUNT)
+    guests.dial(attempt, "", lambda _: None)
     now[0] += age_s
 
     def caller(user: str) -> sip.NameAddr:
@@ -488,7 +494,7 @@ async def test_answered_here_is_one_task_of_the_hosts(world: World) -> None:
     ended = next(
         f["call"] for k, e, f in world.events if (k, e) == (ROBIN.key, "call.ended")
     )
-    assert ended.activity.state is ActivityState.NONE
+    assert ended.activity.state is ActivityState.WAITING
     # What becomes of the Task is news for the host, at their own side of the call.
     written = wire.ActivityView(state=ActivityState.WRITTEN, url="https://crm/00T1")
     world.service.activity_changed(ANA.key, attempt.call_id, written)
@@ -523,7 +529,7 @@ async def test_answered_on_the_desk_phone_is_a_task_all_the_same(
     await settle()
     ended = world.last("call.ended")["call"]
     assert ended.end_reason is EndReason.ANSWERED_ELSEWHERE
-    assert ended.invite == REF
+    assert ended.invite == ENDED_REF
     leg.on_event(sip.RemoteHangup(reasons=()))
     await settle()
     (task,) = world.journal.written
@@ -566,7 +572,7 @@ async def test_not_answered(
     assert (kept.reason, kept.sip_code) == (reason, status)
     # The widget can say "missed invite".
     ended = [f["call"] for k, e, f in world.events if (k, e) == (ROBIN.key, E)][-1]
-    assert (ended.end_reason, ended.invite) == (EndReason.MISSED, REF)
+    assert (ended.end_reason, ended.invite) == (EndReason.MISSED, ENDED_REF)
 
 
 E = "call.ended"
