@@ -19,7 +19,6 @@ from gateway.calls.guest_calls import (
     GuestCalls,
     legible,
 )
-from gateway.calls.ports import GuestPass
 from gateway.crm.connector import ActivityDirection, CrmRecord
 from gateway.identity.users import User, UserKey
 from gateway.media.engine import MediaErrorKind
@@ -35,7 +34,7 @@ from gateway.sessions.wire import (
     MatchState,
     VideoState,
 )
-from tests.gateway.calls.descriptions import BOTH, browser, phone, video_of
+from tests.gateway.calls.descriptions import BOTH, phone, video_of
 from tests.gateway.calls.fakes import (
     ANA,
     BEN,
@@ -43,90 +42,26 @@ from tests.gateway.calls.fakes import (
     GUEST_ACCOUNT,
     ROBIN,
     SAM,
-    FakeLeg,
     World,
     account,
     settle,
 )
+from tests.gateway.calls.guests import (
+    CONTACT,
+    again,
+    answer,
+    join,
+    let_in,
+    refused,
+    rings,
+)
 
-CONTACT = CrmRecord("003A", "Contact", "Ana Ruiz", "https://crm/003A")
-DEAL = CrmRecord("006D", "Opportunity", "A big deal", "https://crm/006D")
 OTHER = CrmRecord("003B", "Contact", "Bea Ortiz", "https://crm/003B")
 # World's clock begins at 1000 s, and the invite lasts half an hour.
 REF = InviteRef(
     invite_id="inv1", subject="The contract", guest="Ana Ruiz", ends_at=2_800_000
 )
 ENDED_REF = REF.model_copy(update={"ends_at": None})
-
-
-def let_in(world: World, guest: User = ANA, *, host: User = ROBIN, **changes: object):  # type: ignore[no-untyped-def]
-    given = GuestPass(
-        invite_id="inv1",
-        guest_id=guest.key.user.removeprefix("guest:"),
-        guest=guest.name,
-        subject="The contract",
-        host=host,
-        contact=CONTACT,
-        about=DEAL,
-        ends_at=world.clock.now() + 1800,
-    )
-    world.invites.passes[guest.key] = replace(given, **changes)
-
-
-async def join(
-    world: World, guest: User = ANA, *, call_id: str = "g1", **changes: object
-) -> FakeLeg:
-    """The guest comes and calls; gives the SIP side of their call."""
-    if guest.key not in world.invites.passes:
-        let_in(world, guest, **changes)
-    await world.service.session_opened(guest)
-    await again(world, guest, call_id=call_id)
-    return world.telephony.legs[-1]
-
-
-async def again(
-    world: World, guest: User = ANA, *, call_id: str
-) -> wire.CallAnswerResult:
-    result = await world.service.perform(
-        guest,
-        "call.join",
-        wire.CallJoin(op_id="1", call_id=call_id, offer=browser(BOTH)),
-    )
-    assert isinstance(result, wire.CallAnswerResult)
-    await settle()
-    return result
-
-
-async def rings(
-    world: World, remote: str = "", *, user: User = ROBIN, asserted: str = ""
-) -> FakeLeg:
-    """The INVITE comes back to a rep's registration; by default as it was sent."""
-    if not remote:
-        own = world.telephony.legs[-1].account
-        assert own is not None
-        remote = str(own.address)
-    leg = FakeLeg(world.accounts[user.key], offer=phone(BOTH), remote=remote)
-    if asserted:
-        leg.asserted_identity = sip.NameAddr.parse(asserted)
-    world.service.on_invite(leg)
-    await settle()
-    return leg
-
-
-async def answer(world: World, user: User = ROBIN) -> None:
-    await world.service.perform(
-        user,
-        "call.answer",
-        wire.CallAnswer(
-            op_id="1", call_id=world.call(user).call_id, offer=browser(BOTH)
-        ),
-    )
-
-
-async def refused(world: World, guest: User, call_id: str) -> ErrorKind:
-    with pytest.raises(RequestError) as caught:
-        await again(world, guest, call_id=call_id)
-    return caught.value.kind
 
 
 # Who calls whom --------------------------------------------------------------------
