@@ -420,6 +420,7 @@ class World:
         default_factory=lambda: {u.key: account(u) for u in (ROBIN, SAM, ELSE)}
     )
     guest_account: sip.Account = field(default_factory=lambda: GUEST_ACCOUNT)
+    globex_guests: sip.Account | None = None
 
     def __post_init__(self) -> None:
         self.service = CallService(
@@ -441,7 +442,9 @@ class World:
                     connector=self.connector,
                     guest_account=self.guest_account,
                 ),
-                "globex": TenantLine("globex.example", "US"),
+                "globex": TenantLine(
+                    "globex.example", "US", guest_account=self.globex_guests
+                ),
             },
             rng=random.Random(7),
         )
