@@ -682,11 +682,14 @@ STEPS = st.sampled_from(
     [
         *(f"join {guest}" for guest in range(4)),
         *(f"leave {guest}" for guest in range(4)),
-        *(f"lose {guest}" for guest in range(4)),
+        "lose 0",
+        "lose 1",
         "ring",
         "answer",
-        "answer",
         "answered",
+        "meet",
+        "meet",
+        "meet",
         "desk phone",
         "declined",
         "bye",
@@ -760,8 +763,13 @@ async def one_step(
                         ),
                     )
                     await settle()
-                    if legs and rng.random() < 0.7:
+                    if legs and not has_talked(world) and rng.random() < 0.7:
                         legs[-1].on_event(sip.Answered(sdp=phone(BOTH)))
+        case ["meet"]:
+            if legs and not has_talked(world):
+                for each in ("ring", "answer", "answered"):
+                    await one_step(world, each, call_id, hosts, rng)
+                    await settle()
         case ["answered" | "desk", *_] if legs and not has_talked(world):
             legs[-1].on_event(sip.Answered(sdp=phone(BOTH)))
             if step == "desk phone" and hosts:
