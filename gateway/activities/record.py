@@ -23,6 +23,8 @@ class InviteOfCall:
         about: the record the invite was made from, None if there is none.
         is_attempt: whether this is the guest's side, told from the host's point of
             view.
+        guest_user, attempt_id: user and call id by which the attempt is kept; "" in
+            records of older versions.
     """
 
     invite_id: str
@@ -31,6 +33,8 @@ class InviteOfCall:
     host: str
     about: CrmRecord | None = None
     is_attempt: bool = False
+    guest_user: str = ""
+    attempt_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

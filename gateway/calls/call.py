@@ -8,6 +8,10 @@ order by :meth:`Call.run`; nothing else touches its state. What may follow what 
 The SIP dialog lives here and never in the page: a reload, another tab or a network
 change is an offer with a higher generation (:meth:`Call.offer_media`), and the far
 end's call is not touched.
+
+A call of a meeting (:mod:`.meetings`) may have no SIP leg: a guest who waits or came in
+while the rep was there, and the rep when the guest who had called has left. What such
+a call is told comes by its :class:`~gateway.calls.ports.Membership`, and from there.
 """
 
 from __future__ import annotations
@@ -30,9 +34,16 @@ from gateway.calls.keyframes import (
 from gateway.calls.machine import CallInput, CallMachine, WrongState
 from gateway.calls.media import ERROR_KIND, SIP_STATUS, CallMedia
 from gateway.calls.outcome import of_cancel, of_rejection
-from gateway.calls.ports import Alarm, Services, SipLeg
+from gateway.calls.ports import (
+    Alarm,
+    Dial,
+    Membership,
+    RoomSeat,
+    Services,
+    SipLeg,
+)
 from gateway.calls.renegotiation import Renegotiation
-from gateway.crm.connector import CrmRecord
+from gateway.calls.subject import Subject
 from gateway.identity.users import User
 from gateway.media.engine import (
     BrowserConnected,
@@ -68,9 +79,9 @@ from gateway.sessions.wire import (
     ErrorKind,
     Event,
     Match,
-    MatchState,
     MediaAction,
     MediaReason,
+    Participant,
     Peer,
     Record,
     VideoView,
@@ -99,7 +110,7 @@ class Call:
         match: what is known of the other party already.
         invite: the video invite it came by. A guest's own side shows nothing of the
             CRM, and is kept as the host's.
-        on_answered: called once, when it is.
+        membership: of a meeting, for calls that certainly are an invite's.
     """
 
     def __init__(
@@ -114,14 +125,17 @@ class Call:
         record: Record | None = None,
         match: Match | None = None,
         invite: CallInvite | None = None,
-        on_answered: Callable[[], None] | None = None,
+        membership: Membership | None = None,
     ) -> None:
         self.call_id = call_id
         self.user = user
         self.peer = peer
         self._services = services
         self._machine = CallMachine(direction, now=services.now())
-        self._media = CallMedia(services.engine, media_id)
+        self._membership = membership
+        self._media = CallMedia(
+            services.engine, media_id, room=membership.room if membership else ""
+        )
         self._renegotiation = Renegotiation(
             call_id,
             self._media,
@@ -139,14 +153,12 @@ class Call:
         # Whether the rep may see it: an incoming call not before it is kept.
         self.is_announced = direction is CallDirection.OUTBOUND
         self.invite = invite
-        self._when_answered = on_answered
-        self._match = match or Match(
-            state=MatchState.FOUND if record else MatchState.NONE,
-            records=(record,) if record else (),
-        )
-        # The record the rep meant: dialled from, chosen, or created during the call.
-        self._chosen = record
-        self._activity = ActivityView(state=ActivityState.NONE)
+        # Who else is in the meeting, as far as the engine and the user know.
+        self._participants: tuple[Participant, ...] = ()
+        self._seat: RoomSeat | None = None
+        # It is this call's turn to call the rep, and no INVITE is out yet.
+        self._to_dial: Dial | None = None
+        self._subject = Subject(record, match)
         self._inbox = Inbox()
         self._post = self._inbox.post
         self._alarm: Alarm | None = None
@@ -174,7 +186,7 @@ class Call:
             direction=machine.direction,
             state=machine.state,
             peer=self.peer,
-            match=self._match,
+            match=self._subject.match,
             started_at=_ms(machine.started_at),
             answered_at=None
             if machine.answered_at is None
@@ -184,8 +196,11 @@ class Call:
             sip_code=machine.sip_code,
             media_generation=self._media.generation,
             activity=self._activity,
-            invite=None if self.invite is None else self.invite.ref,
+            invite=None
+            if self.invite is None
+            else self.invite.ref(is_over=machine.is_over),
             video=VideoView() if machine.is_over else self._media.video.view,
+            participants=() if machine.is_over else self._participants,
         )
 
     def record(self) -> CallRecord:
@@ -198,7 +213,7 @@ class Call:
             number=self.peer.number,
             e164=self.peer.e164,
             display_name=self.peer.display_name,
-            record=self._record_meant(),
+            record=self._subject.record,
             started_at=machine.started_at,
             answered_at=machine.answered_at,
             ended_at=machine.ended_at,
@@ -217,28 +232,20 @@ class Call:
         return self.invite is not None and self.invite.is_guests
 
     @property
+    def _activity(self) -> ActivityView:
+        """What is shown of it: of an invite's call, that of the guest's attempt."""
+        if self.invite is None:
+            return self._subject.activity
+        if self.is_guests:
+            return ActivityView(state=ActivityState.NONE)
+        return self.invite.attempt.activity
+
+    @property
     def _owner(self) -> User:
         """Whose activity it is."""
         if self.invite is not None and self.invite.is_guests:
             return self.invite.guest_pass.host
         return self.user
-
-    def _record_meant(self) -> CrmRecord | None:
-        """Whom the activity belongs to: never a guess among several."""
-        record = self._chosen
-        if record is None and len(self._match.records) == 1:
-            record = self._match.records[0]
-        if record is None or record.certainty != "exact":
-            return None
-        return CrmRecord(
-            id=record.id,
-            kind=record.kind,
-            name=record.name,
-            url=record.url,
-            company=record.company,
-            phone=record.phone,
-            email=record.email,
-        )
 
     # Into the inbox -----------------------------------------------------------------
 
@@ -272,19 +279,44 @@ class Call:
 
     def chosen(self, record: Record) -> None:
         """The rep chose or created the record of this call; also after the end."""
-        self._chosen = record
-        if self.is_guests:
-            return
-        records = (record, *(r for r in self._match.records if r.id != record.id))
-        self._match = Match(state=MatchState.FOUND, records=records)
-        self._publish(CallUpdatedEvent, call=self.view())
+        self._subject.choose(record, is_shown=not self.is_guests)
+        if not self.is_guests:
+            self._publish(CallUpdatedEvent, call=self.view())
 
     def activity_changed(self, activity: ActivityView) -> None:
         """The activity writer's news about this call."""
         if self.is_guests:
             return
-        self._activity = activity
-        self._publish(CallUpdatedEvent, call=self.view())
+        if self.invite is None:
+            self._subject.activity = activity
+        else:
+            self.invite.attempt.activity = activity
+        if self.is_announced:
+            self._publish(CallUpdatedEvent, call=self.view())
+
+    def show(self) -> None:
+        """Something beside the call has changed that it shows."""
+        if self.is_announced and not self.is_over:
+            self._publish(CallUpdatedEvent, call=self.view())
+
+    # From its meeting ---------------------------------------------------------------
+
+    def lead(self, dial: Dial) -> None:
+        """Call the rep now, by an INVITE."""
+        self._post(lambda: self._lead(dial), vital=True)
+
+    def enter(self) -> None:
+        """The rep is there: this guest has got through."""
+        self._post(self._enter, vital=True)
+
+    def take_seat(self, seat: RoomSeat | None) -> None:
+        """Whom to meet in the room from now on; None: nobody."""
+        self._seat = seat
+        self._post(self._sit, vital=True)
+
+    def dismiss(self, reason: EndReason, sip_code: int | None) -> None:
+        """The meeting ends this call."""
+        self._post(lambda: self._leave(reason, sip_code), vital=True)
 
     # The actor ----------------------------------------------------------------------
 
@@ -374,12 +406,12 @@ class Call:
 
     def begin_search(self) -> None:
         """The CRM is being asked who this is."""
-        self._match = Match(state=MatchState.SEARCHING)
+        self._subject.searching()
 
-    async def begin_outgoing(
-        self, offer: str, dial: Callable[[str, Callable[[sip.CallEvent], None]], SipLeg]
-    ) -> str:
+    async def begin_outgoing(self, offer: str, dial: Dial | None) -> str:
         """Set up media and send the INVITE; gives the SDP answer for the browser.
+
+        Without ``dial`` it hears ringing, until its meeting says how it goes on.
 
         Raises:
             RequestError: nothing was sent; the call is over and not recorded.
@@ -387,12 +419,13 @@ class Call:
         is_recorded = False
         try:
             answered = await self._media.answer_browser(offer, 1)
-            sip_offer = await self._media.offer_sip()
+            sip_offer = "" if dial is None else await self._media.offer_sip()
             self._services.journal.started(self.record())
             is_recorded = True
             if not await self._is_kept(DIAL_WITHIN_S):
-                logger.warning("call %s: dialled before it was kept", self.call_id)
-            self._leg = dial(sip_offer, self.sip_event)
+                logger.warning("call %s: begins before it is kept", self.call_id)
+            if dial is not None:
+                self._leg = dial(sip_offer, self.sip_event)
         except BaseException as error:
             if is_recorded:
                 self._finish(EndReason.FAILED)
@@ -402,8 +435,49 @@ class Call:
                 kind = ERROR_KIND[error.kind]
                 raise RequestError(kind, error.detail) from None
             raise
-        self._set_alarm(self._services.limits.no_answer_s, self._rang_too_long)
+        if dial is None:
+            self._post(self._ring_back, vital=True)
+        else:
+            self._set_alarm(self._services.limits.no_answer_s, self._rang_too_long)
         return answered.sdp
+
+    async def _ring_back(self) -> None:
+        self._alert(CallRingingEvent)
+
+    async def _lead(self, dial: Dial) -> None:
+        if self.is_over:
+            return
+        self._to_dial = dial
+        self._set_alarm(self._services.limits.no_answer_s, self._rang_too_long)
+        await self._dial_if_due()
+
+    async def _dial_if_due(self) -> None:
+        if self._to_dial is None or not self._media.has_browser:
+            # The browser is about to offer anew, to another media worker.
+            return
+        sip_offer = await self._media.offer_sip()
+        dial, self._to_dial = self._to_dial, None
+        self._leg = dial(sip_offer, self.sip_event)
+
+    async def _enter(self) -> None:
+        if not self.is_over:
+            self._connected()
+
+    async def _sit(self) -> None:
+        if self.is_over:
+            return
+        self._media.video.is_in_room = self._seat is not None
+        await self._media.sit(self._seat)
+        participants = () if self._seat is None else self._seat.participants
+        if participants != self._participants:
+            self._participants = participants
+            self._publish(CallUpdatedEvent, call=self.view())
+        self._show_video()
+
+    async def _leave(self, reason: EndReason, sip_code: int | None) -> None:
+        if not self.is_over:
+            self._drop_leg()
+            self._finish(reason, sip_code=sip_code)
 
     async def _is_kept(self, within_s: float) -> bool:
         """Wait until the attempt survives us; a slow disk does not stop the call."""
@@ -492,18 +566,22 @@ class Call:
         negotiated = await self._media.answer_browser(offer, generation)
         if self._leg is not None:
             await self._renegotiation.tell_far_end(self._leg)
+        await self._dial_if_due()
         self._show_video()
         return negotiated.sdp, self._media.generation
 
     async def send_digits(self, digits: str) -> None:
         """DTMF by RFC 4733, or by INFO where the far end takes no telephone-event."""
         self._machine.apply(CallInput.DIGITS, now=self._services.now())
+        if self._leg is None:
+            raise RequestError(
+                ErrorKind.CALL_WRONG_STATE, "There is no telephone in this call."
+            )
         digits = digits.upper()
         if await self._media.send_digits(digits):
             return
-        leg = self._require_leg()
         for digit in digits:
-            leg.info(
+            self._leg.info(
                 "application/dtmf-relay",
                 f"Signal={digit}\r\nDuration=160\r\n".encode("ascii"),
             )
@@ -529,7 +607,7 @@ class Call:
     # SIP ------------------------------------------------------------------------------
 
     async def _on_sip(self, event: sip.CallEvent) -> None:
-        if self.is_over:
+        if self.is_over or self._leg is None:
             return
         await self._take_sip(event)
         self._show_video()
@@ -557,16 +635,29 @@ class Call:
             case sip.Cancelled():
                 self._finish(of_cancel(event.reasons))
             case sip.RemoteHangup():
-                self._finish(EndReason.HUNG_UP_THERE)
+                await self._far_end_left(EndReason.HUNG_UP_THERE)
             case sip.Failed():
-                self._finish(EndReason.FAILED)
+                await self._far_end_left(EndReason.FAILED)
             case sip.InfoReceived():
                 if asks_for_keyframe(event.content_type, event.body):
                     self._own_keyframes.ask()
             case sip.LocalEnd():
-                self._finish(EndReason.FAILED)
+                await self._far_end_left(EndReason.FAILED)
             case _:
                 assert_never(event)
+
+    async def _far_end_left(self, reason: EndReason) -> None:
+        """The SIP leg has ended; in a meeting the call may live on without it."""
+        if (
+            self.state is CallState.ACTIVE
+            and self._membership is not None
+            and self._membership.cut_off()
+        ):
+            logger.info("call %s goes on without SIP", self.call_id)
+            self._leg = None
+            self._media.drop_sip()
+            return
+        self._finish(reason)
 
     async def _on_progress(self, event: sip.Progress) -> None:
         if event.sdp is not None and self._early_media_of in (
@@ -610,9 +701,9 @@ class Call:
         self._set_alarm(None, None)
         kept = self.record()
         self._services.journal.answered(kept.user, kept.call_id, now)
-        if self._when_answered is not None:
-            self._when_answered()
         self._publish(CallAnsweredEvent, call=self.view())
+        if self._membership is not None:
+            self._membership.connected()
 
     # Media ----------------------------------------------------------------------------
 
@@ -705,22 +796,22 @@ class Call:
             return
         logger.info("= call %s ENDED (%s)", self.call_id, reason.value)
         activity = self._services.journal.ended(
-            self._owner,
-            self.record(),
-            match_is_open=self._match.state
-            in (MatchState.SEARCHING, MatchState.FAILED),
+            self._owner, self.record(), match_is_open=self._subject.is_open
         )
         if self.invite is None:
-            # Of an invite's call the guest's side writes, and its news may be here.
-            self._activity = activity
+            self._subject.activity = activity
+        elif self.is_guests:
+            self.invite.attempt.kept_as(activity)
         self._publish(CallEndedEvent, call=self.view())
         self._inbox.wake()
+        if self._membership is not None:
+            # Without an INVITE nobody but the user, or we, can have ended it.
+            is_told = self._leg is not None or self.was_answered
+            self._membership.ended(reason if is_told else None, sip_code)
 
     def _set_match(self, match: Match) -> None:
-        if self._chosen is not None:
-            return
-        self._match = match
-        self._publish(CallUpdatedEvent, call=self.view())
+        if self._subject.found(match):
+            self._publish(CallUpdatedEvent, call=self.view())
 
 
 async def _now(action: Callable[[], None]) -> None:

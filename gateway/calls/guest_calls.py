@@ -17,18 +17,24 @@ from __future__ import annotations
 import random
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import sip
 from gateway.activities.record import CallRecord, InviteOfCall
 from gateway.calls.outcome import of_attempt
-from gateway.calls.ports import GuestPass, Invites, Telephony
+from gateway.calls.ports import GuestPass, Invites, SipLeg, Telephony
 from gateway.crm.connector import CrmRecord, MatchCertainty
 from gateway.identity.attempts import AttemptLimit, Attempts
 from gateway.identity.users import User, UserKey
 from gateway.sessions.backend import RequestError
-from gateway.sessions.wire import CallDirection, ErrorKind, InviteRef
+from gateway.sessions.wire import (
+    ActivityState,
+    ActivityView,
+    CallDirection,
+    ErrorKind,
+    InviteRef,
+)
 
 if TYPE_CHECKING:
     from gateway.calls.call import Call
@@ -50,6 +56,8 @@ class Attempt:
     """One call of a guest's, from its INVITE to its end."""
 
     guest_pass: GuestPass
+    # Who calls.
+    user: UserKey
     # User part of its From.
     name: str
     # Of its record, so that no guest can choose one that is there already.
@@ -57,14 +65,30 @@ class Attempt:
     # It calls by this, and whom.
     account: sip.Account
     target: sip.Uri
-    # Unix seconds.
-    started_at: float
+    # Unix seconds of its INVITE; None while it waits in a meeting.
+    dialled_at: float | None = None
     # The guest's call; set as soon as there is one.
     call: Call | None = None
+    # The host's side of it, if it rang in a browser here.
+    hosts_call: Call | None = None
+    # How what is written of it stands; the host's affair.
+    activity: ActivityView = field(
+        default_factory=lambda: ActivityView(state=ActivityState.NONE)
+    )
     # Whether it has rung at its host here.
     is_seen: bool = False
     # Unix seconds; None while it goes on.
     ended_at: float | None = None
+
+    def ends_at(self, ends_at: float) -> None:
+        """The invite ends then, Unix seconds."""
+        self.guest_pass = replace(self.guest_pass, ends_at=ends_at)
+
+    def kept_as(self, activity: ActivityView) -> None:
+        """It is over, and something is written of it."""
+        self.activity = activity
+        if self.hosts_call is not None:
+            self.hosts_call.activity_changed(activity)
 
 
 @dataclass(slots=True)
@@ -99,14 +123,16 @@ class CallInvite:
         certainty = MatchCertainty.EXACT if self.is_certain else MatchCertainty.POSSIBLE
         return replace(contact, certainty=certainty)
 
-    @property
-    def ref(self) -> InviteRef:
-        """As the browser protocol shows it."""
+    def ref(self, *, is_over: bool) -> InviteRef:
+        """As the browser protocol shows it. Only calls that certainly are the invite's
+        end with it."""
         given = self.guest_pass
+        ends = self.is_certain and not is_over
         return InviteRef(
             invite_id=given.invite_id,
             subject=legible(given.subject),
             guest=legible(given.guest),
+            ends_at=round(given.ends_at * 1000) if ends else None,
         )
 
     def kept(self, own: CallRecord) -> CallRecord:
@@ -119,6 +145,8 @@ class CallInvite:
             host=given.host.key.user,
             about=given.about,
             is_attempt=self.is_guests,
+            guest_user=self.attempt.user.user,
+            attempt_id=self.attempt.record_id,
         )
         if not self.is_guests:
             return replace(own, invite=invite)
@@ -186,12 +214,16 @@ class GuestCalls:
             raise RequestError(ErrorKind.POLICY_DENIED, "The host has no phone here.")
         return given
 
-    def begin(self, given: GuestPass, guest_account: sip.Account) -> Attempt:
-        """The guest is about to call; ``guest_account`` is the tenant's."""
+    def begin(
+        self, guest: UserKey, given: GuestPass, guest_account: sip.Account
+    ) -> Attempt:
+        """The guest is about to call, or to wait for it; ``guest_account`` is the
+        tenant's."""
         self._forget_ended()
         name = f"{PREFIX}{self._rng.getrandbits(ATTEMPT_BITS):020x}"
         attempt = self._attempts[name] = Attempt(
             given,
+            guest,
             name,
             str(uuid.UUID(int=self._rng.getrandbits(128), version=4)),
             account=replace(
@@ -200,14 +232,20 @@ class GuestCalls:
                 display_name=legible(given.guest),
             ),
             target=self._accounts[given.host.key].aor,
-            started_at=self._now(),
         )
         self.counters.begun += 1
         self._tell(attempt, in_call=True, answered=False)
         return attempt
 
+    def dial(
+        self, attempt: Attempt, sdp: str, on_event: Callable[[sip.CallEvent], None]
+    ) -> SipLeg:
+        """Send its INVITE."""
+        attempt.dialled_at = self._now()
+        return self._telephony.call(attempt.account, attempt.target, sdp, on_event)
+
     def answered(self, attempt: Attempt) -> None:
-        """A device of the host's has taken the call."""
+        """A device of the host's has taken the call, or it has entered a meeting."""
         self._tell(attempt, in_call=True, answered=True)
 
     def end(self, attempt: Attempt, *, answered: bool) -> None:
@@ -265,7 +303,8 @@ class GuestCalls:
             if attempt.guest_pass.host.key == host
             and not attempt.is_seen
             and attempt.ended_at is None
-            and 0.0 <= self._now() - attempt.started_at <= REWRITTEN_WITHIN_S
+            and attempt.dialled_at is not None
+            and 0.0 <= self._now() - attempt.dialled_at <= REWRITTEN_WITHIN_S
         ]
         name = _folded(shown.display_name or caller.display_name)
         found = [a for a in recent if name and name == _folded(a.guest_pass.guest)]

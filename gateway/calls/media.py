@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from gateway.calls.ports import RoomSeat
 from gateway.calls.video import CallVideo
 from gateway.media.engine import (
     Leg,
@@ -37,9 +38,14 @@ ERROR_KIND = {
 
 
 class CallMedia:
-    """One call in the engine. Methods raise :class:`MediaError`, but ``close``."""
+    """One call in the engine. Methods raise :class:`MediaError`, but ``close``.
 
-    def __init__(self, engine: MediaEngine, media_id: MediaCallId) -> None:
+    ``room`` of the engine that it belongs to, "" for none.
+    """
+
+    def __init__(
+        self, engine: MediaEngine, media_id: MediaCallId, *, room: str = ""
+    ) -> None:
         self.media_id = media_id
         # Of the browser's newest offer; 0 before the first.
         self.generation = 0
@@ -48,8 +54,14 @@ class CallMedia:
         # The engine's SIP side is new: the far end must be told by a re-INVITE.
         self.sip_must_be_reoffered = False
         self.video = CallVideo()
+        # The worker that has the call has answered the browser.
+        self.has_browser = False
         self._engine = engine
+        self._room = room
         self._is_open = False
+        # What of the room the call should have, and what the engine was told.
+        self._seat: RoomSeat | None = None
+        self._entered: tuple[str, MediaCallId | None] | None = None
 
     async def answer_browser(self, offer: str, generation: int) -> Negotiated:
         """Answer the browser's offer; opens the call in the engine at the first."""
@@ -58,12 +70,47 @@ class CallMedia:
             self.media_id, Leg.BROWSER, offer, generation=generation
         )
         self.generation = generation
+        self.has_browser = True
         self.video.browser_agreed(
             offer,
             negotiated,
             sip_has_spoken=self.sip_is_agreed and not self.sip_must_be_reoffered,
         )
+        await self._settle()
         return negotiated
+
+    async def sit(self, seat: RoomSeat | None) -> None:
+        """Have the browser meet those in the room, as soon as there is a browser."""
+        self._seat = seat
+        await self._settle()
+
+    async def _settle(self) -> None:
+        if not self.has_browser:
+            return
+        seat = self._seat
+        wanted = None if seat is None else (seat.name, seat.partner)
+        if wanted == self._entered:
+            return
+        try:
+            if seat is None:
+                await self._engine.leave(self.media_id)
+            else:
+                await self._engine.enter(
+                    self.media_id, name=seat.name, partner=seat.partner
+                )
+        except MediaError as error:
+            # What SIP gives it is worth keeping, and a lost worker will be replaced.
+            if not self.sip_is_agreed and error.kind is not MediaErrorKind.ENGINE_LOST:
+                raise
+            logger.warning("room of call %s: %s", self.media_id, error)
+            return
+        self._entered = wanted
+
+    def drop_sip(self) -> None:
+        """There is no SIP side any more."""
+        self.sip_is_agreed = False
+        self.sip_must_be_reoffered = False
+        self.video.sip_gone()
 
     @property
     def sip_is_behind(self) -> bool:
@@ -106,6 +153,8 @@ class CallMedia:
     def lost(self) -> None:
         """The worker that had the call died; :meth:`reopen` it elsewhere."""
         self._is_open = False
+        self.has_browser = False
+        self._entered = None
         self.sip_must_be_reoffered = self.sip_is_agreed
 
     async def reopen(self) -> None:
@@ -116,7 +165,7 @@ class CallMedia:
         """Free what the engine holds, if anything."""
         if not self._is_open:
             return
-        self._is_open = False
+        self._is_open = self.has_browser = False
         try:
             await self._engine.close(self.media_id)
         except MediaError as error:
@@ -124,5 +173,5 @@ class CallMedia:
 
     async def _open(self) -> None:
         if not self._is_open:
-            await self._engine.open(self.media_id)
+            await self._engine.open(self.media_id, room=self._room)
             self._is_open = True

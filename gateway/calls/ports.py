@@ -9,9 +9,9 @@ from typing import Protocol
 from gateway.activities.record import CallRecord
 from gateway.crm.connector import CrmRecord
 from gateway.identity.users import User, UserKey
-from gateway.media.engine import MediaEngine
+from gateway.media.engine import MediaCallId, MediaEngine
 from gateway.sessions.backend import Publisher
-from gateway.sessions.wire import ActivityView, CallView
+from gateway.sessions.wire import ActivityView, CallView, EndReason, Participant
 from sip import Account, CallEvent, Reason, Registration, RegistrationState, Uri
 
 
@@ -34,6 +34,10 @@ class SipLeg(Protocol):
     def accept_offer(self, sdp: str) -> None: ...
     def reject_offer(self, status: int) -> None: ...
     def info(self, content_type: str, body: bytes) -> None: ...
+
+
+# Sends an INVITE with this SDP; what happens to it comes by the callback.
+Dial = Callable[[str, Callable[[CallEvent], None]], SipLeg]
 
 
 class Telephony(Protocol):
@@ -136,6 +140,39 @@ class Invites(Protocol):
     ) -> None:
         """A guest's call has begun, was answered, or is over (``in_call`` False;
         ``answered`` then says whether it ever was)."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoomSeat:
+    """A call's part in the room of its meeting.
+
+    Attributes:
+        name: stream id under which others receive it.
+        partner: the call it hears by SIP.
+        participants: everybody else who is in.
+    """
+
+    name: str
+    partner: MediaCallId | None
+    participants: tuple[Participant, ...]
+
+
+class Membership(Protocol):
+    """A call's meeting, as the call knows it; what it says may come back at once, by
+    the call's own inbox."""
+
+    @property
+    def room(self) -> str:
+        """Of the media engine."""
+
+    def connected(self) -> None:
+        """The call is answered, or has entered."""
+
+    def cut_off(self) -> bool:
+        """Its SIP leg has ended at the far end; whether it lives on without."""
+
+    def ended(self, reason: EndReason | None, sip_code: int | None) -> None:
+        """It is over; None: no INVITE of its was ever sent, and it was not answered."""
 
 
 class Alarm(Protocol):

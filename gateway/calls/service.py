@@ -11,29 +11,24 @@ import asyncio
 import logging
 import random
 import uuid
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import sip
-from gateway.calls import policy
+from gateway.calls import people, policy
 from gateway.calls.call import Call
+from gateway.calls.desks import Desk, registration_view, unknown_call
 from gateway.calls.guest_calls import (
     CallInvite,
     GuestCalls,
     GuestCounters,
     legible,
 )
-from gateway.calls.ports import Invites, Services, Telephony
-from gateway.crm.connector import (
-    Connector,
-    ContactDraft,
-    CrmDuplicateFound,
-    CrmError,
-    CrmRecord,
-    CrmUser,
-)
+from gateway.calls.meetings import Meetings, Member
+from gateway.calls.ports import Dial, Invites, Services, Telephony
+from gateway.crm.connector import Connector
 from gateway.crm.numbers import Number, NumberError, normalise
 from gateway.identity.users import User, UserKey
 from gateway.media.engine import MediaCallId, MediaEvent
@@ -50,23 +45,8 @@ from gateway.sessions.wire import (
 
 logger = logging.getLogger(__name__)
 
-# Ended calls whose view can still change (activity written, contact created).
-REMEMBERED_CALLS = 50
-CRM_TIMEOUT_S = 15.0
 # Registrations that are removed at once when the service ends.
 LEAVING_AT_ONCE = 250
-
-
-@dataclass(slots=True)
-class _Desk:
-    """One user's telephone, from sign-in to sign-out; a guest has no registration."""
-
-    user: User
-    registration: sip.Registration | None
-    state: wire.Registration
-    is_attached: bool = True
-    calls: dict[str, Call] = field(default_factory=dict)
-    ended: OrderedDict[str, Call] = field(default_factory=OrderedDict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +80,7 @@ class CallService:
     session opens; :meth:`close` ends every call and every registration.
 
     Args:
-        rng: names the attempts of guests.
+        rng: names the attempts of guests, their meetings and who is in them.
     """
 
     def __init__(
@@ -117,14 +97,14 @@ class CallService:
         self._accounts = accounts
         self._tenants = tenants
         self._users_of = {account: key for key, account in accounts.items()}
-        self._desks: dict[UserKey, _Desk] = {}
+        self._desks: dict[UserKey, Desk] = {}
+        rng = rng or random.SystemRandom()
         self._guests = GuestCalls(
-            now=services.now,
-            rng=rng or random.SystemRandom(),
-            telephony=telephony,
-            accounts=accounts,
+            now=services.now, rng=rng, telephony=telephony, accounts=accounts
         )
+        self._meetings = Meetings(guests=self._guests, rng=rng)
         self._by_media: dict[str, Call] = {}
+        self._members: dict[str, Member] = {}
         self._jobs: asyncio.Queue[Coroutine[Any, Any, None] | None] = asyncio.Queue()
         self.counters = CallCounters()
         services.engine.subscribe(self._on_media)
@@ -156,7 +136,7 @@ class CallService:
         """
         leaving = asyncio.Semaphore(LEAVING_AT_ONCE)
 
-        async def clear(desk: _Desk) -> None:
+        async def clear(desk: Desk) -> None:
             async with leaving:
                 await self._clear(desk, signed_out=True)
 
@@ -174,6 +154,11 @@ class CallService:
         return self._guests.counters
 
     @property
+    def meetings(self) -> int:
+        """Invites whose guests call or talk."""
+        return len(self._meetings)
+
+    @property
     def registrations(self) -> Mapping[wire.RegistrationState, int]:
         """Reps' desks by the state of their registration."""
         counts = dict.fromkeys(wire.RegistrationState, 0)
@@ -187,7 +172,7 @@ class CallService:
     async def session_opened(self, user: User) -> None:
         """Bring up the user's phone account; guests have none."""
         if user.is_guest:
-            self._desks[user.key] = _Desk(
+            self._desks[user.key] = Desk(
                 user,
                 None,
                 wire.Registration(state=wire.RegistrationState.UNREGISTERED),
@@ -199,7 +184,7 @@ class CallService:
             self._registration_changed(user.key, state)
 
         registration = self._telephony.registration(account, changed)
-        self._desks[user.key] = _Desk(
+        self._desks[user.key] = Desk(
             user,
             registration,
             wire.Registration(state=wire.RegistrationState.REGISTERING),
@@ -212,7 +197,7 @@ class CallService:
         if desk is not None:
             await self._clear(desk, signed_out=signed_out)
 
-    async def _clear(self, desk: _Desk, *, signed_out: bool) -> None:
+    async def _clear(self, desk: Desk, *, signed_out: bool) -> None:
         if self._desks.pop(desk.user.key, None) is not desk:
             # Signed out while it waited for its turn.
             return
@@ -262,14 +247,7 @@ class CallService:
         desk = self._desks.get(key)
         if desk is None:
             return
-        desk.state = wire.Registration(
-            state=wire.RegistrationState(status.status),
-            problem=None
-            if status.problem is None
-            else wire.RegistrationProblem(status.problem),
-            sip_code=status.sip_code,
-            retry_in_s=None if status.retry_in_s is None else round(status.retry_in_s),
-        )
+        desk.state = registration_view(status)
         self._services.publisher.publish(
             key, wire.RegistrationStateEvent, registration=desk.state
         )
@@ -290,19 +268,19 @@ class CallService:
             case wire.CallAnswer():
                 return await self._answer(desk, params)
             case wire.CallReject():
-                call = self._call(desk, params.call_id)
+                call = desk.call(params.call_id)
                 await call.request(lambda: call.reject(params.reason))
                 return wire.CallResult(call=call.view())
             case wire.CallHangup():
-                call = self._call(desk, params.call_id)
+                call = desk.call(params.call_id)
                 await call.request(call.hang_up)
                 return wire.CallResult(call=call.view())
             case wire.CallDtmf():
-                call = self._call(desk, params.call_id)
+                call = desk.call(params.call_id)
                 await call.request(lambda: call.send_digits(params.digits))
                 return wire.Empty()
             case wire.CallMedia():
-                call = self._call(desk, params.call_id)
+                call = desk.call(params.call_id)
                 answer, generation = await call.request(
                     lambda: call.offer_media(
                         params.offer, params.generation, params.reason
@@ -316,7 +294,10 @@ class CallService:
             case wire.ContactCreate():
                 return await self._create_contact(desk, params)
             case wire.RecordSearch():
-                return await self._find_people(desk, params.text)
+                found = await people.find_people(
+                    self._connector(desk), desk.user, params.text
+                )
+                return wire.RecordSearchResult(records=found)
             case wire.HistoryList():
                 return wire.HistoryListResult(calls=await self._history(desk, params))
             case wire.RegistrationRetry():
@@ -326,15 +307,6 @@ class CallService:
             case _:
                 raise RequestError(ErrorKind.METHOD_UNKNOWN, f"No method {method}.")
 
-    @staticmethod
-    def _call(desk: _Desk, call_id: str) -> Call:
-        call = desk.calls.get(call_id)
-        if call is None:
-            if call_id in desk.ended:
-                raise RequestError(ErrorKind.CALL_WRONG_STATE, "The call has ended.")
-            raise RequestError(ErrorKind.CALL_UNKNOWN, "There is no such call.")
-        return call
-
     def _number(self, text: str, tenant: str) -> Number:
         try:
             return normalise(text, self._tenants[tenant].country)
@@ -342,10 +314,10 @@ class CallService:
             raise RequestError(ErrorKind.NUMBER_INVALID, str(error)) from None
 
     async def _create(
-        self, desk: _Desk, params: wire.CallCreate
+        self, desk: Desk, params: wire.CallCreate
     ) -> wire.CallAnswerResult:
         user = desk.user
-        self._check_room(desk, params.call_id, self._services.limits.max_per_user)
+        desk.check_room(params.call_id, self._services.limits.max_per_user)
         if desk.state.state is not wire.RegistrationState.REGISTERED:
             raise RequestError(
                 ErrorKind.REGISTRAR_DOWN,
@@ -362,55 +334,41 @@ class CallService:
             _peer(number, ""),
             record=params.record,
         )
-        return await self._dial(
-            desk, call, params.offer, self._accounts[user.key], target
+        account = self._accounts[user.key]
+        return await self._start(
+            desk,
+            call,
+            params.offer,
+            lambda sdp, on_event: self._telephony.call(account, target, sdp, on_event),
         )
 
-    async def _join(self, desk: _Desk, params: wire.CallJoin) -> wire.CallAnswerResult:
+    async def _join(self, desk: Desk, params: wire.CallJoin) -> wire.CallAnswerResult:
         """A guest calls the host of the invite: its address, and no other."""
         account = self._tenants[desk.user.key.tenant].guest_account
-        self._check_room(desk, params.call_id, 1)
+        desk.check_room(params.call_id, 1)
         given = await self._guests.admit(desk.user, account)
         # Another request may have come first while the pass was made out.
-        self._check_room(desk, params.call_id, 1)
+        desk.check_room(params.call_id, 1)
         assert account is not None
-        attempt = self._guests.begin(given, account)
-        attempt.call = self._new_call(
+        member = self._meetings.join(given)
+        attempt = self._guests.begin(desk.user.key, given, account)
+        call = attempt.call = self._new_call(
             desk,
             params.call_id,
             CallDirection.OUTBOUND,
             Peer(number="", display_name=legible(given.host.name)),
             invite=CallInvite(attempt, is_guests=True),
-            on_answered=lambda: self._guests.answered(attempt),
+            member=member,
         )
-        return await self._dial(
-            desk, attempt.call, params.offer, attempt.account, attempt.target
-        )
+        dial = partial(self._guests.dial, attempt) if member.leads else None
+        member.begin(attempt, call)
+        return await self._start(desk, call, params.offer, dial)
 
-    def _check_room(self, desk: _Desk, call_id: str, at_most: int) -> None:
-        """Whether the user may begin a call of this id."""
-        if call_id in desk.calls or call_id in desk.ended:
-            raise RequestError(ErrorKind.OP_CONFLICT, "The call id is used already.")
-        if len(desk.calls) >= at_most:
-            raise RequestError(
-                ErrorKind.CALL_LIMIT, f"Not more than {at_most} calls at once."
-            )
-
-    async def _dial(
-        self,
-        desk: _Desk,
-        call: Call,
-        offer: str,
-        account: sip.Account,
-        target: sip.Uri,
+    async def _start(
+        self, desk: Desk, call: Call, offer: str, dial: Dial | None
     ) -> wire.CallAnswerResult:
         try:
-            answer = await call.begin_outgoing(
-                offer,
-                lambda sdp, on_event: self._telephony.call(
-                    account, target, sdp, on_event
-                ),
-            )
+            answer = await call.begin_outgoing(offer, dial)
         except BaseException:
             self._forget(desk, call)
             raise
@@ -418,18 +376,18 @@ class CallService:
         return wire.CallAnswerResult(call=call.view(), answer=answer)
 
     async def _answer(
-        self, desk: _Desk, params: wire.CallAnswer
+        self, desk: Desk, params: wire.CallAnswer
     ) -> wire.CallAnswerResult:
-        call = self._call(desk, params.call_id)
+        call = desk.call(params.call_id)
         answer = await call.request(
             lambda: call.answer(params.offer, params.generation)
         )
         return wire.CallAnswerResult(call=call.view(), answer=answer)
 
-    def _choose(self, desk: _Desk, params: wire.CallChooseRecord) -> wire.CallResult:
-        call = desk.calls.get(params.call_id) or desk.ended.get(params.call_id)
+    def _choose(self, desk: Desk, params: wire.CallChooseRecord) -> wire.CallResult:
+        call = desk.find(params.call_id)
         if call is None:
-            raise RequestError(ErrorKind.CALL_UNKNOWN, "There is no such call.")
+            raise unknown_call()
         for record in call.view().match.records:
             if record.id == params.record_id:
                 self._name(call, record)
@@ -459,52 +417,23 @@ class CallService:
             )
 
     async def _create_contact(
-        self, desk: _Desk, params: wire.ContactCreate
+        self, desk: Desk, params: wire.ContactCreate
     ) -> wire.ContactCreateResult:
-        connector = self._connector(desk)
-        draft = ContactDraft(
-            last_name=params.last_name,
-            first_name=params.first_name,
-            phone=params.phone,
-            company=params.company,
-            email=params.email,
-        )
-        try:
-            async with asyncio.timeout(CRM_TIMEOUT_S):
-                found = await connector.create_contact(_crm_user(desk.user), draft)
-        except CrmDuplicateFound as error:
-            raise RequestError(
-                ErrorKind.CRM_DUPLICATE,
-                str(error),
-                records=tuple(_wire_record(record) for record in error.records),
-            ) from None
-        except (CrmError, TimeoutError) as error:
-            raise _crm_failed(error) from None
-        record = _wire_record(found)
+        record = await people.create_contact(self._connector(desk), desk.user, params)
         if params.call_id is not None:
-            call = desk.calls.get(params.call_id) or desk.ended.get(params.call_id)
+            call = desk.find(params.call_id)
             if call is not None:
                 self._name(call, record)
         return wire.ContactCreateResult(record=record)
 
-    async def _find_people(self, desk: _Desk, text: str) -> wire.RecordSearchResult:
-        try:
-            async with asyncio.timeout(CRM_TIMEOUT_S):
-                found = await self._connector(desk).find_people(
-                    _crm_user(desk.user), text
-                )
-        except (CrmError, TimeoutError) as error:
-            raise _crm_failed(error) from None
-        return wire.RecordSearchResult(records=tuple(map(_wire_record, found)))
-
-    def _connector(self, desk: _Desk) -> Connector:
+    def _connector(self, desk: Desk) -> Connector:
         connector = self._tenants[desk.user.key.tenant].connector
         if connector is None:
             raise RequestError(ErrorKind.CRM_REFUSED, "No CRM is configured.")
         return connector
 
     async def _history(
-        self, desk: _Desk, params: wire.HistoryList
+        self, desk: Desk, params: wire.HistoryList
     ) -> tuple[CallView, ...]:
         return await self._services.journal.history(
             desk.user.key,
@@ -543,7 +472,12 @@ class CallService:
             except NumberError:
                 peer = Peer(number=shown, display_name=name)
         if invite is not None and (contact := invite.contact) is not None:
-            match = Match(state=MatchState.FOUND, records=(_wire_record(contact),))
+            match = Match(
+                state=MatchState.FOUND, records=(people.wire_record(contact),)
+            )
+        member = None
+        if invite is not None and invite.is_certain:
+            member = self._meetings.rings(invite.attempt)
         call = self._new_call(
             desk,
             str(uuid.uuid4()),
@@ -551,7 +485,12 @@ class CallService:
             peer,
             match=match,
             invite=invite,
+            member=member,
         )
+        if invite is not None:
+            invite.attempt.hosts_call = call
+        if member is not None:
+            member.call = call
         leg.on_event = call.sip_event
         if peer.e164 and tenant.connector is not None and invite is None:
             call.begin_search()
@@ -571,6 +510,15 @@ class CallService:
             call.view() for call in self._of_invite(tenant, invite_id) if call.is_guests
         )
 
+    def invite_moved(self, tenant: str, invite_id: str, ends_at: float) -> None:
+        """It ends at another time (Unix seconds): its calls show so, on both sides."""
+        calls = self._of_invite(tenant, invite_id)
+        for call in calls:
+            if call.invite is not None:
+                call.invite.attempt.ends_at(ends_at)
+        for call in calls:
+            call.show()
+
     async def end_invite(self, tenant: str, invite_id: str) -> None:
         """Its time is over, or it was cancelled: end its calls, on both sides."""
         async with asyncio.TaskGroup() as group:
@@ -589,7 +537,7 @@ class CallService:
             and call.invite.guest_pass.invite_id == invite_id
         )
 
-    def _nobody_came(self, desk: _Desk, call: Call) -> None:
+    def _nobody_came(self, desk: Desk, call: Call) -> None:
         if not desk.is_attached and call.state is wire.CallState.RINGING:
             self._jobs.put_nowait(self._end(call, call.abandon))
 
@@ -602,7 +550,7 @@ class CallService:
 
     def _new_call(
         self,
-        desk: _Desk,
+        desk: Desk,
         call_id: str,
         direction: CallDirection,
         peer: Peer,
@@ -610,7 +558,7 @@ class CallService:
         record: wire.Record | None = None,
         match: Match | None = None,
         invite: CallInvite | None = None,
-        on_answered: Callable[[], None] | None = None,
+        member: Member | None = None,
     ) -> Call:
         call = Call(
             call_id,
@@ -623,13 +571,15 @@ class CallService:
             record=record,
             match=match,
             invite=invite,
-            on_answered=on_answered,
+            membership=member,
         )
+        if member is not None:
+            self._members[call.media_id] = member
         desk.calls[call_id] = call
         self._by_media[call.media_id] = call
         return call
 
-    def _begin(self, desk: _Desk, call: Call) -> None:
+    def _begin(self, desk: Desk, call: Call) -> None:
         self.counters.started += 1
         self._jobs.put_nowait(self._run(desk, call))
         tenant = self._tenants[desk.user.key.tenant]
@@ -642,7 +592,7 @@ class CallService:
         if call.peer.e164:
             self._jobs.put_nowait(self._search(call, tenant.connector))
 
-    async def _run(self, desk: _Desk, call: Call) -> None:
+    async def _run(self, desk: Desk, call: Call) -> None:
         try:
             await call.run()
         finally:
@@ -652,40 +602,27 @@ class CallService:
             self.counters.ended[reason.value] = (
                 self.counters.ended.get(reason.value, 0) + 1
             )
-        desk.ended[call.call_id] = call
-        while len(desk.ended) > REMEMBERED_CALLS:
-            desk.ended.popitem(last=False)
+        desk.remember(call)
 
-    def _forget(self, desk: _Desk, call: Call) -> None:
+    def _forget(self, desk: Desk, call: Call) -> None:
         desk.calls.pop(call.call_id, None)
         self._by_media.pop(call.media_id, None)
+        if (member := self._members.pop(call.media_id, None)) is not None:
+            member.gone()
         if call.invite is not None and call.is_guests:
             self._guests.end(call.invite.attempt, answered=call.was_answered)
 
     async def _search(self, call: Call, connector: Connector) -> None:
         """Ask the CRM who it is; never in the way of the call."""
-        try:
-            async with asyncio.timeout(CRM_TIMEOUT_S):
-                records = await connector.find_by_number(
-                    _crm_user(call.user), call.peer.e164
-                )
-        except (CrmError, TimeoutError) as error:
-            logger.warning("call %s: no caller match: %s", call.call_id, error)
-            call.match_found(Match(state=MatchState.FAILED))
-            return
-        call.match_found(
-            Match(
-                state=MatchState.FOUND if records else MatchState.NONE,
-                records=tuple(_wire_record(record) for record in records),
-            )
-        )
+        found = await people.find_caller(connector, call.user, call.peer.e164)
+        call.match_found(found)
 
     def activity_changed(
         self, user: UserKey, call_id: str, activity: wire.ActivityView
     ) -> None:
         """The activity writer's news, for the widget."""
         desk = self._desks.get(user)
-        call = desk and (desk.ended.get(call_id) or desk.calls.get(call_id))
+        call = desk and desk.find(call_id)
         if call is None:
             call = self._hosts_side(user.tenant, call_id)
         if call:
@@ -716,32 +653,4 @@ def _peer(number: Number, display_name: str) -> Peer:
         national=number.national,
         e164=number.e164,
         display_name=display_name,
-    )
-
-
-def _crm_user(user: User) -> CrmUser:
-    return CrmUser(
-        tenant=user.key.tenant, id=user.crm_user_id, username=user.crm_username
-    )
-
-
-def _crm_failed(error: CrmError | TimeoutError) -> RequestError:
-    retryable = isinstance(error, TimeoutError) or error.retryable
-    return RequestError(
-        ErrorKind.CRM_UNAVAILABLE if retryable else ErrorKind.CRM_REFUSED,
-        str(error) or "The CRM did not answer in time.",
-        retryable=retryable,
-    )
-
-
-def _wire_record(record: CrmRecord) -> wire.Record:
-    return wire.Record(
-        id=record.id,
-        kind=record.kind,
-        name=record.name[:255],
-        url=record.url,
-        company=record.company[:255],
-        phone=record.phone[:255],
-        email=record.email[:255],
-        certainty=record.certainty.value,
     )

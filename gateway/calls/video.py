@@ -10,7 +10,9 @@ Odd cases:
 
 * what was refused is not asked again until the browser wants something else;
 * nothing need be said to a SIP side that has no video when the browser gives it up;
-* while a lowering is under way the far end's picture is no offer of video.
+* while a lowering is under way the far end's picture is no offer of video;
+* in a room the browser's video has takers, whatever the SIP side says of it: it is
+  active when our answer took it. What comes is told of the call's own stream alone.
 """
 
 from __future__ import annotations
@@ -64,10 +66,18 @@ class CallVideo:
         self._sends = False
         self._receives = False
         self._is_offered = False
+        # The browser meets others besides the SIP side, or instead of it.
+        self.is_in_room = False
 
     @property
     def view(self) -> VideoView:
         """As the browser protocol shows it."""
+        if self._wanted is not None and self.is_in_room:
+            return VideoView(
+                state=VideoState.ACTIVE,
+                sends=self._wanted.sends,
+                receives=self._is_agreed and self._receives,
+            )
         if self._wanted is not None and self._is_agreed:
             return VideoView(
                 state=VideoState.ACTIVE, sends=self._sends, receives=self._receives
@@ -113,6 +123,12 @@ class CallVideo:
     def sip_overtaken(self) -> None:
         """The peer's offer came first: what ours asked for is still to be asked."""
         self._is_anew = True
+
+    def sip_gone(self) -> None:
+        """There is no SIP side any more."""
+        self._told = None
+        self._is_anew = self._sip_has_video = False
+        self._is_agreed = self._sends = self._receives = self._is_offered = False
 
     def _note(self, agreed: Negotiated) -> None:
         self._sends = agreed.video_sends

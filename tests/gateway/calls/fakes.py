@@ -24,6 +24,7 @@ from gateway.crm.connector import (
 )
 from gateway.identity.users import User, UserKey
 from gateway.media.engine import (
+    EngineLost,
     Leg,
     MediaCallId,
     MediaError,
@@ -103,6 +104,10 @@ class FakeEngine:
         self.renegotiate = False
         # By media call; lost with the worker.
         self.pictures: dict[MediaCallId, Picture] = {}
+        # The room that a call was opened with, and (name, partner) of who is in.
+        self.rooms: dict[MediaCallId, str] = {}
+        self.entered: dict[MediaCallId, tuple[str, MediaCallId | None]] = {}
+        self.with_browser: set[MediaCallId] = set()
         self.has_video_codec = True
         self.takes_digits = True
         self.emit: Callable[[MediaEvent], None] = lambda event: None
@@ -116,11 +121,14 @@ class FakeEngine:
             raise MediaError(self.refuse[what], "as the test wants")
 
     async def open(self, call: MediaCallId, *, room: str = "") -> None:
-        self._do("open")
+        self._do("open", room) if room else self._do("open")
         assert call not in self.open_calls
         self.open_calls.add(call)
         self.opened.append(call)
         self.pictures[call] = Picture(has_codec=self.has_video_codec)
+        self.rooms[call] = room
+        self.entered.pop(call, None)
+        self.with_browser.discard(call)
 
     async def answer(
         self, call: MediaCallId, leg: Leg, offer: str, *, generation: int = 1
@@ -128,6 +136,8 @@ class FakeEngine:
         assert call in self.open_calls
         self._do(f"answer {leg}", offer, generation)
         negotiated = self.pictures[call].answer(leg, offer)
+        if leg is Leg.BROWSER:
+            self.with_browser.add(call)
         renegotiate = self.renegotiate and leg is Leg.SIP
         return replace(negotiated, renegotiate_browser=renegotiate)
 
@@ -150,12 +160,34 @@ class FakeEngine:
         assert call in self.open_calls
         self._do(f"keyframe {leg}")
 
+    async def enter(
+        self, call: MediaCallId, *, name: str, partner: MediaCallId | None = None
+    ) -> None:
+        assert call in self.open_calls
+        self._do("enter", call, name, partner)
+        if not self.rooms[call] or call not in self.with_browser:
+            raise MediaError(MediaErrorKind.WRONG_STATE, "no room, or no browser")
+        self.entered[call] = (name, partner)
+
+    async def leave(self, call: MediaCallId) -> None:
+        assert call in self.open_calls
+        self._do("leave", call)
+        self.entered.pop(call, None)
+
+    def lose(self, *calls: MediaCallId) -> None:
+        """The worker that had these calls died."""
+        self.open_calls -= set(calls)
+        for call in calls:
+            self.entered.pop(call, None)
+            self.emit(EngineLost(call))
+
     async def statistics(self, call: MediaCallId) -> MediaStatistics:
         return MediaStatistics()
 
     async def close(self, call: MediaCallId) -> MediaStatistics:
         self._do("close")
         self.open_calls.remove(call)
+        self.entered.pop(call, None)
         return MediaStatistics()
 
 
@@ -369,7 +401,7 @@ class FakeInvites:
     def call_changed(
         self, invite_id: str, guest_id: str, *, in_call: bool, answered: bool
     ) -> None:
-        assert invite_id == "inv1"
+        assert invite_id.startswith("inv")
         self.news.append((guest_id, in_call, answered))
 
 
@@ -388,6 +420,7 @@ class World:
         default_factory=lambda: {u.key: account(u) for u in (ROBIN, SAM, ELSE)}
     )
     guest_account: sip.Account = field(default_factory=lambda: GUEST_ACCOUNT)
+    globex_guests: sip.Account | None = None
 
     def __post_init__(self) -> None:
         self.service = CallService(
@@ -409,7 +442,9 @@ class World:
                     connector=self.connector,
                     guest_account=self.guest_account,
                 ),
-                "globex": TenantLine("globex.example", "US"),
+                "globex": TenantLine(
+                    "globex.example", "US", guest_account=self.globex_guests
+                ),
             },
             rng=random.Random(7),
         )

@@ -19,7 +19,6 @@ from gateway.calls.guest_calls import (
     GuestCalls,
     legible,
 )
-from gateway.calls.ports import GuestPass
 from gateway.crm.connector import ActivityDirection, CrmRecord
 from gateway.identity.users import User, UserKey
 from gateway.media.engine import MediaErrorKind
@@ -35,7 +34,7 @@ from gateway.sessions.wire import (
     MatchState,
     VideoState,
 )
-from tests.gateway.calls.descriptions import BOTH, browser, phone, video_of
+from tests.gateway.calls.descriptions import BOTH, phone, video_of
 from tests.gateway.calls.fakes import (
     ANA,
     BEN,
@@ -43,86 +42,26 @@ from tests.gateway.calls.fakes import (
     GUEST_ACCOUNT,
     ROBIN,
     SAM,
-    FakeLeg,
     World,
     account,
     settle,
 )
+from tests.gateway.calls.guests import (
+    CONTACT,
+    again,
+    answer,
+    join,
+    let_in,
+    refused,
+    rings,
+)
 
-CONTACT = CrmRecord("003A", "Contact", "Ana Ruiz", "https://crm/003A")
-DEAL = CrmRecord("006D", "Opportunity", "A big deal", "https://crm/006D")
 OTHER = CrmRecord("003B", "Contact", "Bea Ortiz", "https://crm/003B")
-REF = InviteRef(invite_id="inv1", subject="The contract", guest="Ana Ruiz")
-
-
-def let_in(world: World, guest: User = ANA, *, host: User = ROBIN, **changes: object):  # type: ignore[no-untyped-def]
-    given = GuestPass(
-        invite_id="inv1",
-        guest_id=guest.key.user.removeprefix("guest:"),
-        guest=guest.name,
-        subject="The contract",
-        host=host,
-        contact=CONTACT,
-        about=DEAL,
-        ends_at=world.clock.now() + 1800,
-    )
-    world.invites.passes[guest.key] = replace(given, **changes)
-
-
-async def join(
-    world: World, guest: User = ANA, *, call_id: str = "g1", **changes: object
-) -> FakeLeg:
-    """The guest comes and calls; gives the SIP side of their call."""
-    if guest.key not in world.invites.passes:
-        let_in(world, guest, **changes)
-    await world.service.session_opened(guest)
-    await again(world, guest, call_id=call_id)
-    return world.telephony.legs[-1]
-
-
-async def again(
-    world: World, guest: User = ANA, *, call_id: str
-) -> wire.CallAnswerResult:
-    result = await world.service.perform(
-        guest,
-        "call.join",
-        wire.CallJoin(op_id="1", call_id=call_id, offer=browser(BOTH)),
-    )
-    assert isinstance(result, wire.CallAnswerResult)
-    await settle()
-    return result
-
-
-async def rings(
-    world: World, remote: str = "", *, user: User = ROBIN, asserted: str = ""
-) -> FakeLeg:
-    """The INVITE comes back to a rep's registration; by default as it was sent."""
-    if not remote:
-        own = world.telephony.legs[-1].account
-        assert own is not None
-        remote = str(own.address)
-    leg = FakeLeg(world.accounts[user.key], offer=phone(BOTH), remote=remote)
-    if asserted:
-        leg.asserted_identity = sip.NameAddr.parse(asserted)
-    world.service.on_invite(leg)
-    await settle()
-    return leg
-
-
-async def answer(world: World, user: User = ROBIN) -> None:
-    await world.service.perform(
-        user,
-        "call.answer",
-        wire.CallAnswer(
-            op_id="1", call_id=world.call(user).call_id, offer=browser(BOTH)
-        ),
-    )
-
-
-async def refused(world: World, guest: User, call_id: str) -> ErrorKind:
-    with pytest.raises(RequestError) as caught:
-        await again(world, guest, call_id=call_id)
-    return caught.value.kind
+# World's clock begins at 1000 s, and the invite lasts half an hour.
+REF = InviteRef(
+    invite_id="inv1", subject="The contract", guest="Ana Ruiz", ends_at=2_800_000
+)
+ENDED_REF = REF.model_copy(update={"ends_at": None})
 
 
 # Who calls whom --------------------------------------------------------------------
@@ -359,7 +298,8 @@ async def test_a_server_that_rewrites_from(
     await join(world)
     leg = await rings(world, remote, asserted=asserted)
     call = world.call()
-    assert call.invite == REF
+    # It shows the invite; that the invite's end would end it, nobody can say.
+    assert call.invite == ENDED_REF
     (record,) = call.match.records
     assert (record.id, record.certainty) == ("003A", "possible")
     leg.on_event(sip.Cancelled(reasons=()))
@@ -380,7 +320,7 @@ async def test_a_rewritten_caller_is_believed_for_seconds(world: World) -> None:
 
 async def test_of_two_guests_the_named_one_is_meant(world: World) -> None:
     await join(world)
-    await join(world, BEN, call_id="b1")
+    await join(world, BEN, call_id="b1", invite_id="inv2")
     await rings(world, "<sip:anonymous@anonymous.invalid>")
     assert world.call().invite is None
     await rings(world, '"Ben Roy" <sip:anonymous@anonymous.invalid>')
@@ -423,7 +363,8 @@ def test_only_the_attempts_own_name_is_certain(
         telephony=world.telephony,
         accounts={ROBIN.key: account(ROBIN)},
     )
-    attempt = guests.begin(world.invites.passes[ANA.key], GUEST_ACCOUNT)
+    attempt = guests.begin(ANA.key, world.invites.passes[ANA.key], GUEST_ACCOUNT)
+    guests.dial(attempt, "", lambda _: None)
     now[0] += age_s
 
     def caller(user: str) -> sip.NameAddr:
@@ -488,7 +429,7 @@ async def test_answered_here_is_one_task_of_the_hosts(world: World) -> None:
     ended = next(
         f["call"] for k, e, f in world.events if (k, e) == (ROBIN.key, "call.ended")
     )
-    assert ended.activity.state is ActivityState.NONE
+    assert ended.activity.state is ActivityState.WAITING
     # What becomes of the Task is news for the host, at their own side of the call.
     written = wire.ActivityView(state=ActivityState.WRITTEN, url="https://crm/00T1")
     world.service.activity_changed(ANA.key, attempt.call_id, written)
@@ -523,7 +464,7 @@ async def test_answered_on_the_desk_phone_is_a_task_all_the_same(
     await settle()
     ended = world.last("call.ended")["call"]
     assert ended.end_reason is EndReason.ANSWERED_ELSEWHERE
-    assert ended.invite == REF
+    assert ended.invite == ENDED_REF
     leg.on_event(sip.RemoteHangup(reasons=()))
     await settle()
     (task,) = world.journal.written
@@ -566,7 +507,7 @@ async def test_not_answered(
     assert (kept.reason, kept.sip_code) == (reason, status)
     # The widget can say "missed invite".
     ended = [f["call"] for k, e, f in world.events if (k, e) == (ROBIN.key, E)][-1]
-    assert (ended.end_reason, ended.invite) == (EndReason.MISSED, REF)
+    assert (ended.end_reason, ended.invite) == (EndReason.MISSED, ENDED_REF)
 
 
 E = "call.ended"
