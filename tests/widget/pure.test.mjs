@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { Backoff } from '../../sfdc_widget/web/client/backoff.js';
+import { endsSoonAt } from '../../sfdc_widget/web/client/call-facts.js';
 import { uuid7 } from '../../sfdc_widget/web/client/identifiers.js';
+import { remotesOf } from '../../sfdc_widget/web/client/remotes.js';
 import { ACK_EVERY_EVENTS, EventSequence } from '../../sfdc_widget/web/client/sequence.js';
 import { TabStorage } from '../../sfdc_widget/web/client/storage.js';
 import {
@@ -181,4 +183,50 @@ test('invites: when, in words', () => {
   assert.match(span(at(1, 11), at(1, 12), now, words), /^Today .*11:30.* – .*12:30/);
   assert.match(span(at(1, 23), at(2, 0), now, words), /^Today .* – Tomorrow/);
   assert.doesNotMatch(span(at(9, 11), at(9, 12), now, words), /Today|Tomorrow|2026/);
+});
+
+const callOf = (more = {}) => ({
+  state: 'active',
+  peer: { number: '+16465550175', national: '', e164: '', display_name: 'Ana Ruiz' },
+  match: { state: 'none', records: [] },
+  video: { state: 'active', sends: true, receives: true },
+  participants: [],
+  ...more,
+});
+
+test('remotes: in a call of two it is the peer', () => {
+  const videoOf = (id) => `picture of ${id}`;
+  assert.deepEqual(remotesOf(callOf(), { isGuest: false, videoOf }), [
+    { id: '', name: 'Ana Ruiz', isHost: false, video: 'picture of ' },
+  ]);
+  const [host] = remotesOf(callOf({ video: { state: 'offered', receives: false } }), { isGuest: true, videoOf });
+  assert.equal(host.isHost, true);
+  assert.equal(host.video, null);
+});
+
+test('remotes: the host first, the others as they came', () => {
+  const participants = [
+    { id: 'b', name: 'Ben', is_host: false },
+    { id: '', name: 'Sam', is_host: true },
+    { id: 'c', name: 'Cleo', is_host: false },
+  ];
+  const call = callOf({ participants, video: { state: 'none', receives: false } });
+  const remotes = remotesOf(call, { isGuest: true, videoOf: (id) => (id === 'c' ? null : id) });
+  assert.deepEqual(remotes, [
+    { id: '', name: 'Sam', isHost: true, video: null },
+    { id: 'b', name: 'Ben', isHost: false, video: 'b' },
+    { id: 'c', name: 'Cleo', isHost: false, video: null },
+  ]);
+  assert.equal(participants[0].id, 'b', 'what the gateway says stays as it is');
+});
+
+test('the end of an invite is soon for five minutes', () => {
+  const endsAt = 1_000_000_000_000;
+  const call = callOf({ invite: { invite_id: 'i', subject: '', guest: '', ends_at: endsAt } });
+  assert.equal(endsSoonAt(call, endsAt - 300_001), null);
+  assert.equal(endsSoonAt(call, endsAt - 300_000), endsAt);
+  assert.equal(endsSoonAt(call, endsAt - 1), endsAt);
+  assert.equal(endsSoonAt(call, endsAt), null, 'it is over');
+  assert.equal(endsSoonAt({ ...call, state: 'ended' }, endsAt - 1), null);
+  assert.equal(endsSoonAt(callOf(), endsAt), null);
 });

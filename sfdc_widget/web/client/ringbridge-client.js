@@ -3,6 +3,7 @@
  * picture of it. See `RingbridgeClient`.
  */
 import { CallMedia, MediaClosed } from './call-media.js';
+import { isWritten } from './call-facts.js';
 import { Camera } from './camera.js';
 import { SessionConnection } from './connection.js';
 import { ConnectionError, MicrophoneError, RequestError, SignInError } from './errors.js';
@@ -10,6 +11,7 @@ import { GatewayHttp } from './http.js';
 import { uuid7 } from './identifiers.js';
 import { Invites } from './invites.js';
 import { Microphone } from './microphone.js';
+import { remotesOf } from './remotes.js';
 import { TabStorage } from './storage.js';
 
 /**
@@ -770,6 +772,7 @@ export class RingbridgeClient extends EventTarget {
   /** What only this page knows of a call. @param {string} callId */
   localState(callId) {
     const local = this.#local.get(callId);
+    const call = this.#find(callId);
     return {
       isMuted: local?.isMuted ?? false,
       isConnected: local?.isConnected ?? false,
@@ -781,7 +784,17 @@ export class RingbridgeClient extends EventTarget {
       isSharing: local?.video?.isSharing ?? false,
       localVideo: local?.video?.preview ?? null,
       remoteVideo: local?.media.remoteVideo ?? null,
+      remotes: call ? this.#remotes(call) : [],
     };
+  }
+
+  /** @param {CallView} call */
+  #remotes(call) {
+    const media = this.#local.get(call.call_id)?.media;
+    return remotesOf(call, {
+      isGuest: this.#state.user?.role === 'guest',
+      videoOf: (id) => (id === '' ? media?.remoteVideo ?? null : null),
+    });
   }
 
   /** WebRTC statistics of a call. @param {string} callId */
@@ -1268,9 +1281,4 @@ function draftCall(callId, peer, record, now) {
 /** @param {unknown} error @returns {SignInFailure} */
 function signInProblem(error) {
   return error instanceof SignInError ? error.kind : 'failed';
-}
-
-/** @param {import('./wire.d.ts').ActivityView} [activity] */
-export function isWritten(activity) {
-  return activity?.state === 'written';
 }
