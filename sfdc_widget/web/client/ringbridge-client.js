@@ -2,22 +2,19 @@
  * The Ringbridge client: everything a page needs to be a rep's phone, without any
  * picture of it. See `RingbridgeClient`.
  */
-import { CallMedia, MediaClosed } from './call-media.js';
 import { isWritten } from './call-facts.js';
-import { Camera } from './camera.js';
 import { SessionConnection } from './connection.js';
-import { ConnectionError, MicrophoneError, RequestError, SignInError } from './errors.js';
+import { ConnectionError, SignInError } from './errors.js';
 import { GatewayHttp } from './http.js';
 import { uuid7 } from './identifiers.js';
 import { Invites } from './invites.js';
-import { Microphone } from './microphone.js';
+import { LocalCalls } from './local-calls.js';
 import { remotesOf } from './remotes.js';
 import { TabStorage } from './storage.js';
 
 /**
- * @import {AnyEvent, CallView, InviteView, JoinView, MediaReason, Peer,
- *   Record as CrmRecord, Registration, Snapshot, UserView} from './wire.d.ts'
- * @import {CallVideo} from './call-video.js'
+ * @import {AnyEvent, CallView, InviteView, JoinView, Peer, Record as CrmRecord,
+ *   Registration, Snapshot, UserView} from './wire.d.ts'
  * @import {Credentials} from './http.js'
  * @import {DeviceProblem, MicrophoneProblem, SignInFailure} from './errors.js'
  * @import {ConnectionState, StopReason} from './connection.js'
@@ -32,9 +29,6 @@ const RECENT_CALLS = 20;
 const KNOWN_INVITES = 100;
 /** Whether the window of a call still has the session is asked this often. */
 const YIELD_AGAIN_MS = 3_000;
-/** Between tries to bring media back. */
-const RENEWAL_WAIT_MS = 500;
-const RENEWAL_WAIT_CAP_MS = 8_000;
 
 /**
  * @typedef {'signed_out'|'signing_in'|'connecting'|'ready'|'reconnecting'|
@@ -61,18 +55,6 @@ const RENEWAL_WAIT_CAP_MS = 8_000;
  * @property {boolean} isPlaybackBlocked the far end is heard after `unblockPlayback`
  * @property {boolean} isInWindow `superseded` by the window of a call, see `yields`
  * @property {number} clockOffsetMs server time minus this machine's
- *
- * @typedef {object} LocalCall What only this page knows of a call.
- * @property {CallMedia} media
- * @property {CallVideo|null} video loaded with the first use
- * @property {boolean} isMuted
- * @property {boolean} isConnected audio flows
- * @property {boolean} hasEarlyMedia
- * @property {boolean} isRestored its media was built anew
- * @property {boolean} preOffered an offer of this page was answered
- * @property {Promise<unknown>} turn negotiation steps of a call run one by one
- * @property {number} renewals without success, in a row
- * @property {ReturnType<typeof setTimeout>|undefined} renewalTimer
  *
  * @typedef {object} ClientEvents
  * @property {ClientState} change anything in `state` changed
@@ -106,17 +88,12 @@ const RENEWAL_WAIT_CAP_MS = 8_000;
 export class RingbridgeClient extends EventTarget {
   #http;
   #storage;
-  #microphone = new Microphone();
-  /** @type {Promise<typeof import('./call-video.js')>|null} */
-  #videoModule = null;
-  #camera = new Camera();
   #instanceId = uuid7();
   #name;
   /** @type {(() => Promise<string|null>)|null} */
   #assertion;
   /** @type {(() => Promise<string|null>)|null} */
   #accessToken;
-  #keepsVideo;
   #caps;
   #yields;
   /** @type {string|null} */
@@ -125,11 +102,9 @@ export class RingbridgeClient extends EventTarget {
   #connection = null;
   /** @type {Promise<RTCIceServer[]>} */
   #iceServers = Promise.resolve([]);
-  /** @type {Map<string, LocalCall>} */
-  #local = new Map();
+  #local;
   /** Dialled here, not yet known to the gateway; `sent` once it may know. */
   #drafts = /** @type {Map<string, {isSent: boolean}>} */ (new Map());
-  #speakerId = '';
   #isLoaded = false;
   /** The invite whose event was said to be written last. */
   #loggedInvite = '';
@@ -187,7 +162,6 @@ export class RingbridgeClient extends EventTarget {
     this.#name = name;
     this.#assertion = assertion ?? null;
     this.#accessToken = accessToken ?? null;
-    this.#keepsVideo = keepsVideo;
     this.#caps = caps;
     this.#yields = yields;
     this.invites = new Invites({
@@ -196,8 +170,18 @@ export class RingbridgeClient extends EventTarget {
     });
     this.#storage = storage;
     this.#token = storage.get('access_token');
+    this.#local = new LocalCalls({
+      ask: (method, params, timeoutMs) => this.#ask(method, params, timeoutMs),
+      find: (callId) => this.#find(callId),
+      iceServers: () => this.#iceServers,
+      storage,
+      keepsVideo,
+      state: () => this.#state,
+      update: (changes) => this.#update(changes),
+      failed: (kind, problem) => this.#emit(kind, { problem }),
+    });
     globalThis.addEventListener('online', () => {
-      for (const call of this.#state.calls) this.#needsRenewal(call.call_id, 'network');
+      for (const { call_id } of this.#state.calls) this.#local.get(call_id)?.needsRenewal('network');
     });
     navigator.mediaDevices?.addEventListener?.('devicechange', () => void this.checkMicrophone());
   }
@@ -208,11 +192,11 @@ export class RingbridgeClient extends EventTarget {
   }
 
   get microphone() {
-    return this.#microphone;
+    return this.#local.microphone;
   }
 
   get camera() {
-    return this.#camera;
+    return this.#local.camera;
   }
 
   /**
@@ -408,7 +392,7 @@ export class RingbridgeClient extends EventTarget {
   /** @param {StopReason} reason */
   #stopped(reason) {
     this.#connection = null;
-    for (const callId of [...this.#local.keys()]) this.#endLocal(callId);
+    for (const callId of this.#local.ids()) this.#local.end(callId);
     if (reason === 'signed_out') this.#setToken(null);
     if (reason === 'yielded') this.#yieldTimer = setTimeout(() => this.#open(), YIELD_AGAIN_MS);
     this.#update({
@@ -432,7 +416,7 @@ export class RingbridgeClient extends EventTarget {
     const calls = [...live, ...drafts];
     const alive = new Set(calls.map(({ call_id }) => call_id));
     const gone = this.#state.calls.filter(({ call_id }) => !alive.has(call_id));
-    for (const callId of [...this.#local.keys()]) if (!alive.has(callId)) this.#endLocal(callId);
+    for (const callId of this.#local.ids()) if (!alive.has(callId)) this.#local.end(callId);
     this.#update({
       user: snapshot.user,
       registration: snapshot.registration,
@@ -445,10 +429,10 @@ export class RingbridgeClient extends EventTarget {
     if (gone.length > 0) void this.#endedUnseen(gone);
     for (const call of live) {
       if (call.state === 'ringing') {
-        void this.#preOffer(call);
+        void this.#local.preOffer(call);
         this.#emit('incoming', call);
       } else {
-        this.#restoreMedia(call);
+        this.#restore(call);
       }
     }
   }
@@ -461,7 +445,7 @@ export class RingbridgeClient extends EventTarget {
         break;
       case 'call.incoming':
         this.#replaceCall(event.call);
-        void this.#preOffer(event.call);
+        void this.#local.preOffer(event.call);
         this.#emit('incoming', event.call);
         break;
       case 'call.early_media': {
@@ -473,7 +457,7 @@ export class RingbridgeClient extends EventTarget {
       case 'call.ringing':
       case 'call.answered':
         this.#replaceCall(event.call);
-        if (!this.#local.has(event.call.call_id)) this.#restoreMedia(event.call);
+        if (!this.#local.get(event.call.call_id)) this.#restore(event.call);
         break;
       case 'call.updated':
         if (event.call.state === 'ended') this.#replaceRecent(event.call);
@@ -483,7 +467,7 @@ export class RingbridgeClient extends EventTarget {
         this.#ended(event.call);
         break;
       case 'call.media':
-        this.#mediaEvent(event);
+        this.#local.get(event.call_id)?.mediaEvent(event);
         break;
       case 'invite.updated':
         this.#replaceInvite(event.invite);
@@ -536,8 +520,8 @@ export class RingbridgeClient extends EventTarget {
 
   /** @param {CallView} call */
   #ended(call) {
-    this.#endLocal(call.call_id);
-    if (this.#keptVideo(call.call_id)) this.#storage.set('video', null);
+    this.#local.end(call.call_id);
+    this.#local.forgetVideo(call.call_id);
     const calls = this.#state.calls.filter(({ call_id }) => call_id !== call.call_id);
     this.#update({ calls });
     this.#callsChanged();
@@ -556,6 +540,11 @@ export class RingbridgeClient extends EventTarget {
         .slice(0, RECENT_CALLS),
     });
     if (isWritten(call.activity) && !isWritten(former?.activity)) this.#emit('logged', call);
+  }
+
+  /** @param {CallView} call */
+  #restore(call) {
+    if (!this.#drafts.has(call.call_id)) this.#local.restore(call);
   }
 
   #callsChanged() {
@@ -630,16 +619,16 @@ export class RingbridgeClient extends EventTarget {
     this.#drafts.set(callId, draft);
     this.#replaceCall(draftCall(callId, peer, record, Date.now() + this.#state.clockOffsetMs));
     try {
-      const local = await this.#createLocal(callId);
+      const local = await this.#local.create(callId);
       if (wanted.isMuted) this.mute(callId, true);
-      if (wanted.microphone) await this.#openMicrophone(local);
-      if (wanted.video) await (await this.#video(callId, local)).prepare(wanted.camera);
+      if (wanted.microphone) await this.#local.openMicrophone(local);
+      if (wanted.video) await (await local.loadVideo()).prepare(wanted.camera);
       const offer = await local.media.offer(1);
       if (!this.#drafts.has(callId)) throw new DialCancelled();
       draft.isSent = true;
       const result = await this.#ask(method, { call_id: callId, ...params, offer }, DIAL_TIMEOUT_MS);
       this.#drafts.delete(callId);
-      if (!this.#local.has(callId)) return result.call;
+      if (local.isClosed) return result.call;
       if (this.#find(callId)?.state === 'calling') this.#replaceCall(result.call);
       if (result.answer) await local.media.accept(1, result.answer);
       return result.call;
@@ -652,7 +641,7 @@ export class RingbridgeClient extends EventTarget {
 
   /** @param {string} callId */
   #forget(callId) {
-    this.#endLocal(callId);
+    this.#local.end(callId);
     this.#update({ calls: this.#state.calls.filter(({ call_id }) => call_id !== callId) });
     this.#callsChanged();
   }
@@ -667,45 +656,8 @@ export class RingbridgeClient extends EventTarget {
    *   seeing and not seen
    */
   async answer(callId, { video = false, camera = video } = {}) {
-    const local = this.#local.get(callId) ?? (await this.#createLocal(callId));
-    const isReady = await this.#microphone.isReady();
-    const opened = this.#openMicrophone(local);
-    if (isReady) opened.catch(() => undefined);
-    else await opened;
-    const own = video ? await this.#video(callId, local) : null;
-    if (own && camera) await own.open();
-    try {
-      await this.#inTurn(local, async () => {
-        // The offer made while it rang has no video: its answer is no refusal.
-        await own?.prepare(false);
-        await this.#sendAnswer(callId, local);
-      });
-    } catch (error) {
-      await local.video?.giveUp();
-      throw error;
-    }
-    await opened;
-  }
-
-  /** @param {string} callId @param {LocalCall} local */
-  async #sendAnswer(callId, local) {
-    if (local.preOffered && !local.media.wantsVideo) {
-      await this.#ask('call.answer', { call_id: callId, generation: local.media.generation });
-      return;
-    }
-    // With media negotiated while it rang, video is one more step on the same.
-    const { generation, offer } = await this.#answerOffer(local);
-    const result = await this.#ask('call.answer', { call_id: callId, offer, generation });
-    if (result.answer) await local.media.accept(generation, result.answer);
-    local.preOffered = true;
-  }
-
-  /** @param {LocalCall} local */
-  async #answerOffer(local) {
-    const { generation } = local.media;
-    const again = local.preOffered ? await local.media.reoffer() : null;
-    if (again !== null) return { generation, offer: again };
-    return { generation: generation + 1, offer: await local.media.offer(generation + 1) };
+    const local = this.#local.get(callId) ?? (await this.#local.create(callId));
+    await local.answer({ video, camera });
   }
 
   /** @param {string} callId @param {'declined'|'busy'} [reason] */
@@ -725,13 +677,7 @@ export class RingbridgeClient extends EventTarget {
 
   /** @param {string} callId @param {boolean} isMuted */
   mute(callId, isMuted) {
-    // Who was muted before a reload is muted after it; so is a call without media yet.
-    this.#storage.set('muted', isMuted ? callId : null);
-    const local = this.#local.get(callId);
-    if (!local) return;
-    local.isMuted = isMuted;
-    local.media.mute(isMuted);
-    this.#update({});
+    this.#local.mute(callId, isMuted);
   }
 
   /** @param {string} callId @param {string} digits `0-9 * # A-D` */
@@ -841,102 +787,37 @@ export class RingbridgeClient extends EventTarget {
 
   /** Looks, without asking the user, whether the microphone can be used. */
   async checkMicrophone() {
-    const problem = await this.#microphone.check();
-    const willAskMicrophone = await this.#microphone.willAsk();
-    if (willAskMicrophone !== this.#state.willAskMicrophone) this.#update({ willAskMicrophone });
-    if (problem !== null || this.#state.microphoneProblem !== 'no_device') {
-      this.#setMicrophoneProblem(problem);
-    }
-    return problem;
+    return this.#local.checkMicrophone();
   }
 
   /** Asks the browser for it, as a call would, and lets it go again. */
   async tryMicrophone() {
-    try {
-      this.#microphone.release(await this.#microphone.acquire());
-      this.#microphoneOpened();
-    } catch (error) {
-      this.#microphoneFailed(error);
-      throw error;
-    }
+    await this.#local.tryMicrophone();
   }
 
   /** Also for the calls in progress. @param {string} deviceId */
   async chooseMicrophone(deviceId) {
-    this.#microphone.choose(deviceId);
-    for (const local of this.#local.values()) {
-      const former = local.media.track;
-      if (!former) continue;
-      await local.media.setTrack(await this.#microphone.acquire());
-      this.#microphone.release(former);
-    }
+    await this.#local.chooseMicrophone(deviceId);
   }
 
   /** @param {string} deviceId */
   chooseSpeaker(deviceId) {
-    this.#speakerId = deviceId;
-    for (const local of this.#local.values()) local.media.setSpeaker(deviceId);
+    this.#local.chooseSpeaker(deviceId);
   }
 
   get speakerId() {
-    return this.#speakerId;
+    return this.#local.speakerId;
   }
 
   /** Call it from a click, when `isPlaybackBlocked`. */
   unblockPlayback() {
-    for (const local of this.#local.values()) local.media.play();
-  }
-
-  /** @param {LocalCall} local */
-  async #openMicrophone(local) {
-    if (local.media.track) return;
-    try {
-      const track = await this.#microphone.acquire();
-      if ([...this.#local.values()].includes(local)) {
-        track.addEventListener('ended', () => void this.#microphoneLost(local));
-        await local.media.setTrack(track);
-      } else {
-        this.#microphone.release(track);
-      }
-      this.#microphoneOpened();
-    } catch (error) {
-      this.#microphoneFailed(error);
-      throw error;
-    }
-  }
-
-  /** Unplugged in mid-call: go on with what is there now. @param {LocalCall} local */
-  async #microphoneLost(local) {
-    if (![...this.#local.values()].includes(local)) return;
-    try {
-      this.#microphone.choose('');
-      await local.media.setTrack(await this.#microphone.acquire());
-    } catch (error) {
-      this.#microphoneFailed(error);
-    }
+    this.#local.unblockPlayback();
   }
 
   /** Opens the microphone of a call that goes on without. @param {string} callId */
   async retryMicrophone(callId) {
     const local = this.#local.get(callId);
-    if (local) await this.#openMicrophone(local);
-  }
-
-  /** @param {unknown} error */
-  #microphoneFailed(error) {
-    if (!(error instanceof MicrophoneError)) return;
-    this.#setMicrophoneProblem(error.problem);
-    this.#emit('microphone', { problem: error.problem });
-  }
-
-  #microphoneOpened() {
-    this.#setMicrophoneProblem(null);
-    if (this.#state.willAskMicrophone) this.#update({ willAskMicrophone: false });
-  }
-
-  /** @param {MicrophoneProblem|null} problem */
-  #setMicrophoneProblem(problem) {
-    if (problem !== this.#state.microphoneProblem) this.#update({ microphoneProblem: problem });
+    if (local) await this.#local.openMicrophone(local);
   }
 
   // Video of a call: CallVideo, see there
@@ -949,7 +830,7 @@ export class RingbridgeClient extends EventTarget {
    * @throws {import('./errors.js').CameraError|RequestError|import('./errors.js').VideoRefused}
    */
   async startVideo(callId, { camera = true } = {}) {
-    await (await this.#videoOf(callId))?.start(camera);
+    await (await this.#local.get(callId)?.loadVideo())?.start(camera);
   }
 
   /** Back to sound alone. @param {string} callId */
@@ -964,7 +845,7 @@ export class RingbridgeClient extends EventTarget {
    * @param {boolean} isOn
    */
   async setCamera(callId, isOn) {
-    await (await this.#videoOf(callId))?.setCamera(isOn);
+    await (await this.#local.get(callId)?.loadVideo())?.setCamera(isOn);
   }
 
   /**
@@ -974,7 +855,7 @@ export class RingbridgeClient extends EventTarget {
    * @returns {Promise<boolean>} false: the user chose none
    */
   async shareScreen(callId) {
-    return (await (await this.#videoOf(callId))?.share()) ?? false;
+    return (await (await this.#local.get(callId)?.loadVideo())?.share()) ?? false;
   }
 
   /** @param {string} callId */
@@ -984,260 +865,7 @@ export class RingbridgeClient extends EventTarget {
 
   /** Also for the calls in progress. @param {string} deviceId */
   async chooseCamera(deviceId) {
-    this.#camera.choose(deviceId);
-    for (const { video } of this.#local.values()) await video?.switchCamera();
-  }
-
-  /** Most calls of most reps never need it. */
-  #loadVideo() {
-    return (this.#videoModule ??= import('./call-video.js'));
-  }
-
-  /** @param {string} callId */
-  async #videoOf(callId) {
-    const local = this.#local.get(callId);
-    return local ? this.#video(callId, local) : null;
-  }
-
-  /** @param {string} callId @param {LocalCall} local @returns {Promise<CallVideo>} */
-  async #video(callId, local) {
-    const { CallVideo: Made } = await this.#loadVideo();
-    local.video ??= new Made({
-      camera: this.#camera,
-      media: local.media,
-      negotiate: (step) =>
-        this.#inTurn(local, async () => {
-          if (await step()) await this.#reoffer(callId, local);
-        }),
-      listener: {
-        changed: () => {
-          this.#rememberVideo(callId, local);
-          this.#update({});
-        },
-        camera: (problem) => {
-          if (problem !== this.#state.cameraProblem) this.#update({ cameraProblem: problem });
-          if (problem !== null) this.#emit('camera', { problem });
-        },
-      },
-    });
-    return local.video;
-  }
-
-  /** What a reload of this page is to bring back. @param {string} callId @param {LocalCall} local */
-  #rememberVideo(callId, local) {
-    if (!this.#keepsVideo || this.#local.get(callId) !== local) return;
-    const kept = local.video?.isCameraOn ? 'camera' : 'black';
-    this.#storage.set('video', local.media.wantsVideo ? `${callId} ${kept}` : null);
-  }
-
-  /** @param {string} callId @returns {string} 'camera', 'black', '' for no video */
-  #keptVideo(callId) {
-    const [id, kept] = (this.#storage.get('video') ?? '').split(' ');
-    return id === callId ? kept ?? '' : '';
-  }
-
-  /** @param {string} callId @param {LocalCall} local */
-  async #restoreVideo(callId, local) {
-    const kept = this.#keptVideo(callId);
-    const isActive = this.#find(callId)?.video?.state === 'active';
-    if (!this.#keepsVideo || local.media.wantsVideo || (!isActive && kept === '')) return;
-    const video = await this.#video(callId, local);
-    await video.prepare(false);
-    // The user may be asked; the rest goes on meanwhile.
-    if (kept === 'camera') video.setCamera(true).catch(() => undefined);
-  }
-
-  // Media of a call
-
-  /** @param {string} callId @returns {Promise<LocalCall>} */
-  async #createLocal(callId) {
-    const iceServers = await this.#iceServers;
-    const existing = this.#local.get(callId);
-    if (existing) return existing;
-    const media = new CallMedia({
-      iceServers,
-      speakerId: this.#speakerId,
-      listener: {
-        needsRenewal: (reason) => this.#needsRenewal(callId, reason),
-        connected: (isConnected) => {
-          if (isConnected) local.renewals = 0;
-          local.isConnected = isConnected;
-          this.#update({});
-        },
-        playback: (isPlaybackBlocked) => this.#update({ isPlaybackBlocked }),
-        video: () => this.#update({}),
-      },
-    });
-    /** @type {LocalCall} */
-    const local = {
-      media,
-      video: null,
-      isMuted: this.#storage.get('muted') === callId,
-      isConnected: false,
-      hasEarlyMedia: false,
-      isRestored: false,
-      preOffered: false,
-      turn: Promise.resolve(),
-      renewals: 0,
-      renewalTimer: undefined,
-    };
-    media.mute(local.isMuted);
-    this.#local.set(callId, local);
-    return local;
-  }
-
-  /** @param {string} callId */
-  #endLocal(callId) {
-    const local = this.#local.get(callId);
-    if (!local) return;
-    this.#local.delete(callId);
-    clearTimeout(local.renewalTimer);
-    local.video?.close();
-    const track = local.media.close();
-    if (track) this.#microphone.release(track);
-    if (this.#state.isPlaybackBlocked) this.#update({ isPlaybackBlocked: false });
-  }
-
-  /**
-   * @template Result
-   * @param {LocalCall} local
-   * @param {() => Promise<Result>} step
-   * @returns {Promise<Result>}
-   */
-  #inTurn(local, step) {
-    const result = local.turn.then(step);
-    local.turn = result.catch(() => undefined);
-    return result;
-  }
-
-  /**
-   * Negotiates while it rings, with the microphone still closed: "Answer" then only
-   * has to open it. A failure costs nothing: the offer goes with the answer instead.
-   *
-   * @param {CallView} call
-   */
-  async #preOffer(call) {
-    if (!globalThis.RTCPeerConnection) return;
-    const local = await this.#createLocal(call.call_id);
-    if (local.media.generation > 0) return;
-    await this.#inTurn(local, async () => {
-      try {
-        await this.#negotiate(call.call_id, local, (call.media_generation ?? 0) + 1, 'initial');
-        local.preOffered = true;
-      } catch {
-        local.preOffered = false;
-      }
-    });
-  }
-
-  /**
-   * After a hello: a call that this page has no living media for gets it anew.
-   *
-   * @param {CallView} call
-   */
-  #restoreMedia(call) {
-    const local = this.#local.get(call.call_id);
-    if (this.#drafts.has(call.call_id)) return;
-    if (!local) {
-      void this.#renew(call.call_id, 'reload');
-    } else if (!local.isConnected || (call.media_generation ?? 0) !== local.media.generation) {
-      this.#needsRenewal(call.call_id, 'network');
-    }
-  }
-
-  /** @param {{call_id: string, action: string, generation: number}} event */
-  #mediaEvent({ call_id: callId, action, generation }) {
-    const local = this.#local.get(callId);
-    switch (action) {
-      case 'renegotiate':
-        if (local) void this.#renegotiate(callId, local);
-        break;
-      case 'renew':
-        this.#needsRenewal(callId, 'failed');
-        break;
-      case 'lost':
-        if (generation === local?.media.generation) this.#needsRenewal(callId, 'network');
-        break;
-      default:
-      // `connected` is seen on the peer connection itself.
-    }
-  }
-
-  /** @param {string} callId @param {LocalCall} local */
-  async #renegotiate(callId, local) {
-    try {
-      await this.#inTurn(local, () => this.#reoffer(callId, local));
-    } catch {
-      this.#needsRenewal(callId, 'failed');
-    }
-  }
-
-  /** @param {string} callId @param {LocalCall} local */
-  async #reoffer(callId, local) {
-    const offer = await local.media.reoffer();
-    if (offer === null) return;
-    const { generation } = local.media;
-    const reason = 'renegotiate';
-    const result = await this.#ask('call.media', { call_id: callId, offer, generation, reason });
-    await local.media.accept(result.generation, result.answer);
-  }
-
-  /**
-   * Media has to be built again; soon at first, with growing pauses if that does
-   * not help, as long as the call is up.
-   *
-   * @param {string} callId
-   * @param {MediaReason} reason
-   */
-  #needsRenewal(callId, reason) {
-    const local = this.#local.get(callId);
-    const call = this.#find(callId);
-    if (!local || !call || call.state === 'ringing' || local.renewalTimer !== undefined) return;
-    const wait =
-      local.renewals === 0
-        ? 0
-        : Math.min(RENEWAL_WAIT_CAP_MS, RENEWAL_WAIT_MS * 2 ** (local.renewals - 1));
-    local.renewals += 1;
-    local.renewalTimer = setTimeout(() => {
-      local.renewalTimer = undefined;
-      void this.#renew(callId, reason);
-    }, wait);
-  }
-
-  /** @param {string} callId @param {MediaReason} reason */
-  async #renew(callId, reason) {
-    try {
-      const local = await this.#createLocal(callId);
-      local.isRestored = true;
-      // The rep may be asked for the microphone: listening goes on meanwhile.
-      const opened = this.#openMicrophone(local).catch(() => undefined);
-      if (await this.#microphone.isReady()) await opened;
-      await this.#inTurn(local, async () => {
-        await this.#restoreVideo(callId, local);
-        const known = this.#find(callId)?.media_generation ?? 0;
-        const generation = Math.max(known, local.media.generation) + 1;
-        await this.#negotiate(callId, local, generation, reason);
-        local.preOffered = true;
-      });
-    } catch (error) {
-      const isFinal =
-        error instanceof MediaClosed ||
-        (error instanceof RequestError &&
-          (error.kind === 'call.unknown' || error.kind === 'call.wrong_state'));
-      if (!isFinal) this.#needsRenewal(callId, reason);
-    }
-  }
-
-  /**
-   * @param {string} callId
-   * @param {LocalCall} local
-   * @param {number} generation
-   * @param {MediaReason} reason
-   */
-  async #negotiate(callId, local, generation, reason) {
-    const offer = await local.media.offer(generation);
-    const result = await this.#ask('call.media', { call_id: callId, offer, generation, reason });
-    await local.media.accept(result.generation, result.answer);
+    await this.#local.chooseCamera(deviceId);
   }
 }
 
