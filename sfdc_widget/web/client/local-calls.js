@@ -86,6 +86,10 @@ export class LocalCalls {
     if (this.#options.state().isPlaybackBlocked) this.#options.update({ isPlaybackBlocked: false });
   }
 
+  endAll() {
+    for (const callId of this.ids()) this.end(callId);
+  }
+
   /** @param {CallView} call */
   async preOffer(call) {
     if (globalThis.RTCPeerConnection) await (await this.create(call.call_id)).preOffer(call);

@@ -2,60 +2,34 @@
  * The Ringbridge client: everything a page needs to be a rep's phone, without any
  * picture of it. See `RingbridgeClient`.
  */
-import { isWritten } from './call-facts.js';
-import { SessionConnection } from './connection.js';
-import { ConnectionError, SignInError } from './errors.js';
+import { Access } from './access.js';
+import { CallBook } from './call-book.js';
+import { blankState } from './client-state.js';
 import { GatewayHttp } from './http.js';
 import { uuid7 } from './identifiers.js';
 import { Invites } from './invites.js';
 import { LocalCalls } from './local-calls.js';
+import { draftCall, Placing } from './placing.js';
 import { remotesOf } from './remotes.js';
+import { PhoneSession } from './session.js';
 import { TabStorage } from './storage.js';
 
 /**
- * @import {AnyEvent, CallView, InviteView, JoinView, Peer, Record as CrmRecord,
- *   Registration, Snapshot, UserView} from './wire.d.ts'
+ * @import {CallView, InviteView, Record as CrmRecord} from './wire.d.ts'
  * @import {Credentials} from './http.js'
- * @import {DeviceProblem, MicrophoneProblem, SignInFailure} from './errors.js'
- * @import {ConnectionState, StopReason} from './connection.js'
+ * @import {DeviceProblem, MicrophoneProblem} from './errors.js'
+ * @import {Ask} from './local-call.js'
+ *
+ * @typedef {import('./client-state.js').ClientState} ClientState
+ * @typedef {import('./client-state.js').ClientStatus} ClientStatus
  */
 
-const VERSION = '0.1.0';
-/** A dial that could not be sent at once is stale: the rep has moved on. */
-const DIAL_TIMEOUT_MS = 10_000;
+export { DialCancelled } from './placing.js';
+
 /** An end is wanted however long the connection takes to come back. */
 const END_TIMEOUT_MS = 120_000;
-const RECENT_CALLS = 20;
-const KNOWN_INVITES = 100;
-/** Whether the window of a call still has the session is asked this often. */
-const YIELD_AGAIN_MS = 3_000;
 
 /**
- * @typedef {'signed_out'|'signing_in'|'connecting'|'ready'|'reconnecting'|
- *   'superseded'} ClientStatus
- *
- * `ready`: state is live. `reconnecting`: state is the last known; a call in
- * progress goes on. `superseded`: another page has the phone, see `takeOver`.
- *
- * @typedef {object} ClientState
- * @property {ClientStatus} status
- * @property {SignInFailure|null} signInProblem why `signed_out`
- * @property {UserView|null} user
- * @property {Registration} registration
- * @property {string} crm its name for people, '' when there is none
- * @property {readonly CallView[]} calls those not yet ended, oldest first
- * @property {readonly CallView[]|null} recent ended ones, newest first; null: not yet loaded
- * @property {readonly InviteView[]|null} invites to come, next first, and what became
- *   of them since; null: not asked for, see `invites.load`
- * @property {{invite_id: string, ends_at: number}|null} ending an invite that ends soon
- * @property {JoinView|null} join what a guest's link leads to; null for reps
- * @property {MicrophoneProblem|null} microphoneProblem
- * @property {DeviceProblem|null} cameraProblem
- * @property {boolean} willAskMicrophone the browser will ask the user first
- * @property {boolean} isPlaybackBlocked the far end is heard after `unblockPlayback`
- * @property {boolean} isInWindow `superseded` by the window of a call, see `yields`
- * @property {number} clockOffsetMs server time minus this machine's
- *
  * @typedef {object} ClientEvents
  * @property {ClientState} change anything in `state` changed
  * @property {CallView} incoming a call rings here
@@ -82,53 +56,16 @@ const YIELD_AGAIN_MS = 3_000;
  * Events are `CustomEvent`s too (`addEventListener('incoming', …)`, value in
  * `detail`). Methods that ask the gateway reject with `RequestError` (it said no:
  * `kind`), `ConnectionError` (no answer), `MicrophoneError` or `CameraError`
- * (`problem`). After a
- * lost connection everything is repeated safely by itself.
+ * (`problem`). After a lost connection everything is repeated safely by itself.
  */
 export class RingbridgeClient extends EventTarget {
-  #http;
-  #storage;
-  #instanceId = uuid7();
-  #name;
-  /** @type {(() => Promise<string|null>)|null} */
-  #assertion;
-  /** @type {(() => Promise<string|null>)|null} */
-  #accessToken;
-  #caps;
-  #yields;
-  /** @type {string|null} */
-  #token;
-  /** @type {SessionConnection|null} */
-  #connection = null;
-  /** @type {Promise<RTCIceServer[]>} */
-  #iceServers = Promise.resolve([]);
+  #access;
+  #session;
   #local;
-  /** Dialled here, not yet known to the gateway; `sent` once it may know. */
-  #drafts = /** @type {Map<string, {isSent: boolean}>} */ (new Map());
-  #isLoaded = false;
-  /** The invite whose event was said to be written last. */
-  #loggedInvite = '';
-  /** @type {ReturnType<typeof setTimeout>|undefined} */
-  #yieldTimer;
+  #book;
+  #placing;
   /** @type {ClientState} */
-  #state = {
-    status: 'signed_out',
-    signInProblem: null,
-    user: null,
-    registration: { state: 'unregistered' },
-    crm: '',
-    calls: [],
-    recent: null,
-    invites: null,
-    ending: null,
-    join: null,
-    microphoneProblem: null,
-    cameraProblem: null,
-    willAskMicrophone: false,
-    isPlaybackBlocked: false,
-    isInWindow: false,
-    clockOffsetMs: 0,
-  };
+  #state = blankState();
 
   /**
    * @param {object} [options]
@@ -158,28 +95,48 @@ export class RingbridgeClient extends EventTarget {
     storage = new TabStorage(),
   } = {}) {
     super();
-    this.#http = new GatewayHttp(new URL(baseUrl));
-    this.#name = name;
-    this.#assertion = assertion ?? null;
-    this.#accessToken = accessToken ?? null;
-    this.#caps = caps;
-    this.#yields = yields;
+    const http = new GatewayHttp(new URL(baseUrl));
+    this.#access = new Access(http, storage, { assertion, accessToken });
+    this.#session = new PhoneSession({
+      url: http.socketUrl,
+      access: this.#access,
+      name,
+      caps,
+      yields,
+      state: () => this.#state,
+      update: (changes) => this.#update(changes),
+      opening: () => void this.checkMicrophone(),
+      ready: () => void this.#book.loadRecent(),
+      snapshot: (snapshot) => this.#book.applySnapshot(snapshot),
+      event: (event) => this.#book.applyEvent(event),
+      stopped: () => this.#local.endAll(),
+    });
     this.invites = new Invites({
       ask: (method, params) => this.request(method, params),
       loaded: (invites) => this.#update({ invites }),
     });
-    this.#storage = storage;
-    this.#token = storage.get('access_token');
+    /** @type {Ask} */
+    const ask = (method, params, timeoutMs) => this.#ask(method, params, timeoutMs);
     this.#local = new LocalCalls({
-      ask: (method, params, timeoutMs) => this.#ask(method, params, timeoutMs),
-      find: (callId) => this.#find(callId),
-      iceServers: () => this.#iceServers,
+      ask,
+      find: (callId) => this.#book.find(callId),
+      iceServers: () => this.#access.iceServers(),
       storage,
       keepsVideo,
       state: () => this.#state,
       update: (changes) => this.#update(changes),
       failed: (kind, problem) => this.#emit(kind, { problem }),
     });
+    this.#book = new CallBook({
+      local: this.#local,
+      state: () => this.#state,
+      update: (changes) => this.#update(changes),
+      emit: (type, value) => this.#emit(type, /** @type {any} */ (value)),
+      isDraft: (callId) => this.#placing.has(callId),
+      history: async (limit) => (await this.history({ limit })).calls,
+      counted: (isInCall) => this.#session.setInCall(isInCall),
+    });
+    this.#placing = new Placing({ ask, book: this.#book, local: this.#local });
     globalThis.addEventListener('online', () => {
       for (const { call_id } of this.#state.calls) this.#local.get(call_id)?.needsRenewal('network');
     });
@@ -237,33 +194,7 @@ export class RingbridgeClient extends EventTarget {
    * either the status stays `signed_out` and `signIn` is wanted.
    */
   async start() {
-    if (this.#token !== null) {
-      this.#open();
-      return;
-    }
-    await this.#signInByAssertion();
-  }
-
-  async #signInByAssertion() {
-    this.#update({ status: 'signing_in', signInProblem: null });
-    try {
-      const token = await this.#freshToken();
-      if (token === null) {
-        this.#update({ status: 'signed_out' });
-        return;
-      }
-      this.#setToken(token);
-      this.#open();
-    } catch (error) {
-      this.#update({ status: 'signed_out', signInProblem: signInProblem(error) });
-    }
-  }
-
-  /** From the page around us, or null. @throws {SignInError} */
-  async #freshToken() {
-    if (this.#accessToken) return this.#accessToken();
-    const assertion = (await this.#assertion?.()) ?? null;
-    return assertion === null ? null : this.#http.signIn({ assertion });
+    await this.#session.start();
   }
 
   /**
@@ -272,14 +203,12 @@ export class RingbridgeClient extends EventTarget {
    * @param {string} accessToken
    */
   useToken(accessToken) {
-    this.#setToken(accessToken);
-    this.#connection?.stop('closed');
-    this.#open();
+    this.#session.useToken(accessToken);
   }
 
   /** The token in use, for handing it to a window of this origin. */
   get accessToken() {
-    return this.#token;
+    return this.#access.token;
   }
 
   /**
@@ -287,287 +216,22 @@ export class RingbridgeClient extends EventTarget {
    * @throws {SignInError}
    */
   async signIn(credentials) {
-    this.#update({ status: 'signing_in', signInProblem: null });
-    try {
-      this.#setToken(await this.#http.signIn(credentials));
-    } catch (error) {
-      this.#update({ status: 'signed_out', signInProblem: signInProblem(error) });
-      throw error;
-    }
-    this.#open();
+    await this.#session.signIn(credentials);
   }
 
   /** Ends calls, unregisters the phone, forgets the tokens. */
   async signOut() {
-    const connection = this.#connection;
-    clearTimeout(this.#yieldTimer);
-    this.#setToken(null);
-    try {
-      await connection?.request('session.close', { op_id: uuid7() }, { timeoutMs: 3_000 });
-    } catch {
-      // The gateway closes a session that nobody comes back to.
-    }
-    connection?.stop('closed');
-    this.#update({ status: 'signed_out', signInProblem: null, user: null, recent: null });
+    await this.#session.signOut();
   }
 
   /** Takes the phone over from the page that has it. */
   takeOver() {
-    if (this.#state.status !== 'superseded') return;
-    this.#update({ isInWindow: false });
-    this.#open({ yields: false });
+    this.#session.takeOver();
   }
 
   /** Lets go of the session, and of its calls' media; another page may have them. */
   release() {
-    this.#connection?.stop('superseded');
-  }
-
-  /** @param {string|null} token */
-  #setToken(token) {
-    this.#token = token;
-    this.#storage.set('access_token', token);
-  }
-
-  #open({ yields = this.#yields } = {}) {
-    clearTimeout(this.#yieldTimer);
-    // While a window has the session, each look whether it still does changes nothing.
-    if (!this.#state.isInWindow) this.#update({ status: 'connecting', signInProblem: null });
-    this.#isLoaded = false;
-    const connection = new SessionConnection({
-      url: this.#http.socketUrl,
-      client: { name: this.#name, version: VERSION, instance_id: this.#instanceId },
-      caps: yields ? [...this.#caps, 'yields'] : this.#caps,
-      getTicket: () => this.#ticket(),
-      listener: {
-        state: (state) => this.#connectionChanged(state),
-        snapshot: (snapshot) => this.#applySnapshot(snapshot),
-        event: (event) => this.#applyEvent(event),
-        stopped: (reason) => {
-          if (connection === this.#connection) this.#stopped(reason);
-        },
-      },
-    });
-    this.#connection = connection;
-    connection.start();
-    void this.checkMicrophone();
-  }
-
-  async #ticket() {
-    const token = this.#token;
-    if (token === null) throw new SignInError('expired');
-    try {
-      const ticket = await this.#http.createTicket(token);
-      // Calls that the snapshot has are renewed at once, and through these.
-      this.#refreshIceServers();
-      return ticket;
-    } catch (error) {
-      if (!(error instanceof SignInError) || error.kind !== 'expired') throw error;
-      const fresh = await this.#freshToken().catch(() => null);
-      if (fresh === null) throw error;
-      this.#setToken(fresh);
-      this.#refreshIceServers();
-      return this.#http.createTicket(fresh);
-    }
-  }
-
-  /** @param {ConnectionState} state */
-  #connectionChanged(state) {
-    if (state === 'open') {
-      this.#update({ status: 'ready', isInWindow: false });
-      if (!this.#isLoaded) {
-        this.#isLoaded = true;
-        void this.#loadRecent();
-      }
-    } else if ((state === 'connecting' || state === 'waiting') && !this.#state.isInWindow) {
-      this.#update({ status: this.#state.user ? 'reconnecting' : 'connecting' });
-    }
-  }
-
-  #refreshIceServers() {
-    const token = this.#token;
-    if (token !== null) this.#iceServers = this.#http.iceServers(token).catch(() => []);
-  }
-
-  /** @param {StopReason} reason */
-  #stopped(reason) {
-    this.#connection = null;
-    for (const callId of this.#local.ids()) this.#local.end(callId);
-    if (reason === 'signed_out') this.#setToken(null);
-    if (reason === 'yielded') this.#yieldTimer = setTimeout(() => this.#open(), YIELD_AGAIN_MS);
-    this.#update({
-      status: reason === 'superseded' || reason === 'yielded' ? 'superseded' : 'signed_out',
-      isInWindow: reason === 'yielded',
-      signInProblem: reason === 'signed_out' ? 'expired' : null,
-      calls: [],
-    });
-    if (reason === 'signed_out' && (this.#assertion ?? this.#accessToken)) void this.#signInByAssertion();
-  }
-
-  // State from the gateway
-
-  /** @param {Snapshot} snapshot */
-  #applySnapshot(snapshot) {
-    const live = snapshot.calls.filter(({ state }) => state !== 'ended');
-    const known = new Set(live.map(({ call_id }) => call_id));
-    const drafts = this.#state.calls.filter(
-      ({ call_id }) => this.#drafts.has(call_id) && !known.has(call_id),
-    );
-    const calls = [...live, ...drafts];
-    const alive = new Set(calls.map(({ call_id }) => call_id));
-    const gone = this.#state.calls.filter(({ call_id }) => !alive.has(call_id));
-    for (const callId of this.#local.ids()) if (!alive.has(callId)) this.#local.end(callId);
-    this.#update({
-      user: snapshot.user,
-      registration: snapshot.registration,
-      crm: snapshot.crm ?? '',
-      join: snapshot.join ?? null,
-      calls,
-      clockOffsetMs: snapshot.server_time - Date.now(),
-    });
-    this.#callsChanged();
-    if (gone.length > 0) void this.#endedUnseen(gone);
-    for (const call of live) {
-      if (call.state === 'ringing') {
-        void this.#local.preOffer(call);
-        this.#emit('incoming', call);
-      } else {
-        this.#restore(call);
-      }
-    }
-  }
-
-  /** @param {AnyEvent} event */
-  #applyEvent(event) {
-    switch (event.type) {
-      case 'registration.state':
-        this.#update({ registration: event.registration });
-        break;
-      case 'call.incoming':
-        this.#replaceCall(event.call);
-        void this.#local.preOffer(event.call);
-        this.#emit('incoming', event.call);
-        break;
-      case 'call.early_media': {
-        const local = this.#local.get(event.call.call_id);
-        if (local) local.hasEarlyMedia = true;
-        this.#replaceCall(event.call);
-        break;
-      }
-      case 'call.ringing':
-      case 'call.answered':
-        this.#replaceCall(event.call);
-        if (!this.#local.get(event.call.call_id)) this.#restore(event.call);
-        break;
-      case 'call.updated':
-        if (event.call.state === 'ended') this.#replaceRecent(event.call);
-        else this.#replaceCall(event.call);
-        break;
-      case 'call.ended':
-        this.#ended(event.call);
-        break;
-      case 'call.media':
-        this.#local.get(event.call_id)?.mediaEvent(event);
-        break;
-      case 'invite.updated':
-        this.#replaceInvite(event.invite);
-        this.#emit('invite', event.invite);
-        break;
-      case 'invite.ending':
-        this.#update({ ending: { invite_id: event.invite_id, ends_at: event.ends_at } });
-        break;
-      default:
-      // `session.superseded` and `server.notice`: the close code that follows says it.
-    }
-  }
-
-  /** @param {InviteView} invite */
-  #replaceInvite(invite) {
-    const { invites, ending } = this.#state;
-    // Not by what the list says, which may have been asked for in between.
-    const isLogged = this.#loggedInvite === invite.invite_id;
-    if (isWritten(invite.event) !== isLogged) {
-      this.#loggedInvite = isLogged ? '' : invite.invite_id;
-      if (!isLogged) this.#emit('logged', invite);
-    }
-    const isEnding = ending?.invite_id === invite.invite_id;
-    const isStill = isEnding && invite.state === 'open' && invite.ends_at <= ending.ends_at;
-    this.#update({
-      ending: isEnding && !isStill ? null : ending,
-      // Not yet asked for: the list will have it.
-      invites:
-        invites &&
-        [invite, ...invites.filter(({ invite_id }) => invite_id !== invite.invite_id)]
-          .sort((a, b) => a.starts_at - b.starts_at)
-          .slice(-KNOWN_INVITES),
-    });
-  }
-
-  /** @param {CallView} call */
-  #replaceCall(call) {
-    const former = this.#find(call.call_id);
-    const local = this.#local.get(call.call_id);
-    if (local && former?.video?.state === 'active' && call.video?.state !== 'active') {
-      // Nobody sees it any more: the light goes out.
-      void local.video?.setCamera(false);
-      void local.video?.stopSharing();
-    }
-    const others = this.#state.calls.filter(({ call_id }) => call_id !== call.call_id);
-    const calls = [...others, call].sort((a, b) => a.started_at - b.started_at);
-    this.#update({ calls });
-    this.#callsChanged();
-  }
-
-  /** @param {CallView} call */
-  #ended(call) {
-    this.#local.end(call.call_id);
-    this.#local.forgetVideo(call.call_id);
-    const calls = this.#state.calls.filter(({ call_id }) => call_id !== call.call_id);
-    this.#update({ calls });
-    this.#callsChanged();
-    this.#replaceRecent(call);
-    this.#emit('ended', call);
-  }
-
-  /** @param {CallView} call */
-  #replaceRecent(call) {
-    const recent = this.#state.recent ?? [];
-    const former = recent.find(({ call_id }) => call_id === call.call_id);
-    const others = recent.filter(({ call_id }) => call_id !== call.call_id);
-    this.#update({
-      recent: [call, ...others]
-        .sort((a, b) => b.started_at - a.started_at)
-        .slice(0, RECENT_CALLS),
-    });
-    if (isWritten(call.activity) && !isWritten(former?.activity)) this.#emit('logged', call);
-  }
-
-  /** @param {CallView} call */
-  #restore(call) {
-    if (!this.#drafts.has(call.call_id)) this.#local.restore(call);
-  }
-
-  #callsChanged() {
-    this.#connection?.setInCall(this.#state.calls.length > 0);
-  }
-
-  /** What history does not know was cut off with the service. @param {CallView[]} calls */
-  async #endedUnseen(calls) {
-    await this.#loadRecent();
-    for (const call of calls) {
-      const kept = this.#state.recent?.find(({ call_id }) => call_id === call.call_id);
-      this.#ended(kept ?? { ...call, state: 'ended', ended_at: Date.now(), end_reason: 'gateway_restarted' });
-    }
-  }
-
-  async #loadRecent() {
-    if (this.#state.user?.role === 'guest') return;
-    try {
-      const { calls } = await this.history({ limit: RECENT_CALLS });
-      this.#update({ recent: calls });
-    } catch {
-      this.#update({ recent: this.#state.recent ?? [] });
-    }
+    this.#session.release();
   }
 
   // Calls
@@ -582,7 +246,8 @@ export class RingbridgeClient extends EventTarget {
    */
   async dial(to, { record = null, video = false } = {}) {
     const peer = { number: to, national: to, e164: '', display_name: '' };
-    return this.#place('call.create', { to, ...(record ? { record } : {}) }, peer, record, {
+    const draft = draftCall(peer, record, this.#now);
+    return this.#placing.place('call.create', { to, ...(record ? { record } : {}) }, draft, {
       microphone: true,
       camera: video,
       video,
@@ -602,48 +267,13 @@ export class RingbridgeClient extends EventTarget {
     const host = this.#state.join?.host ?? '';
     const peer = { number: '', national: '', e164: '', display_name: host };
     const wanted = { microphone, camera: camera && video, video, isMuted };
-    return (await this.#place('call.join', {}, peer, null, wanted)).call_id;
+    const draft = draftCall(peer, null, this.#now);
+    return (await this.#placing.place('call.join', {}, draft, wanted)).call_id;
   }
 
-  /**
-   * @param {'call.create'|'call.join'} method
-   * @param {object} params
-   * @param {Peer} peer
-   * @param {Partial<CrmRecord>|null} record
-   * @param {{microphone: boolean, camera: boolean, video: boolean, isMuted?: boolean}} wanted
-   * @returns {Promise<CallView>}
-   */
-  async #place(method, params, peer, record, wanted) {
-    const callId = uuid7();
-    const draft = { isSent: false };
-    this.#drafts.set(callId, draft);
-    this.#replaceCall(draftCall(callId, peer, record, Date.now() + this.#state.clockOffsetMs));
-    try {
-      const local = await this.#local.create(callId);
-      if (wanted.isMuted) this.mute(callId, true);
-      if (wanted.microphone) await this.#local.openMicrophone(local);
-      if (wanted.video) await (await local.loadVideo()).prepare(wanted.camera);
-      const offer = await local.media.offer(1);
-      if (!this.#drafts.has(callId)) throw new DialCancelled();
-      draft.isSent = true;
-      const result = await this.#ask(method, { call_id: callId, ...params, offer }, DIAL_TIMEOUT_MS);
-      this.#drafts.delete(callId);
-      if (local.isClosed) return result.call;
-      if (this.#find(callId)?.state === 'calling') this.#replaceCall(result.call);
-      if (result.answer) await local.media.accept(1, result.answer);
-      return result.call;
-    } catch (error) {
-      const wasCancelled = !this.#drafts.delete(callId);
-      this.#forget(callId);
-      throw wasCancelled && !draft.isSent ? new DialCancelled() : error;
-    }
-  }
-
-  /** @param {string} callId */
-  #forget(callId) {
-    this.#local.end(callId);
-    this.#update({ calls: this.#state.calls.filter(({ call_id }) => call_id !== callId) });
-    this.#callsChanged();
+  /** Server time. */
+  get #now() {
+    return Date.now() + this.#state.clockOffsetMs;
   }
 
   /**
@@ -667,11 +297,7 @@ export class RingbridgeClient extends EventTarget {
 
   /** Ends a call in any state. @param {string} callId */
   async hangup(callId) {
-    if (this.#drafts.get(callId)?.isSent === false) {
-      this.#drafts.delete(callId);
-      this.#forget(callId);
-      return;
-    }
+    if (this.#placing.cancel(callId)) return;
     await this.#ask('call.hangup', { call_id: callId }, END_TIMEOUT_MS);
   }
 
@@ -707,7 +333,7 @@ export class RingbridgeClient extends EventTarget {
    * @returns {Promise<{calls: readonly CallView[]}>}
    */
   async history(page = {}) {
-    return this.#connected().request('history.list', page);
+    return this.#session.request('history.list', page);
   }
 
   /** Registers the phone now, also after a wrong password. */
@@ -718,7 +344,7 @@ export class RingbridgeClient extends EventTarget {
   /** What only this page knows of a call. @param {string} callId */
   localState(callId) {
     const local = this.#local.get(callId);
-    const call = this.#find(callId);
+    const call = this.#book.find(callId);
     return {
       isMuted: local?.isMuted ?? false,
       isConnected: local?.isConnected ?? false,
@@ -748,16 +374,6 @@ export class RingbridgeClient extends EventTarget {
     return (await this.#local.get(callId)?.media.connection?.getStats()) ?? null;
   }
 
-  /** @param {string} callId */
-  #find(callId) {
-    return this.#state.calls.find(({ call_id }) => call_id === callId);
-  }
-
-  #connected() {
-    if (!this.#connection) throw new ConnectionError('not signed in');
-    return this.#connection;
-  }
-
   /**
    * Any request of the protocol.
    *
@@ -766,7 +382,7 @@ export class RingbridgeClient extends EventTarget {
    * @returns {Promise<any>}
    */
   async request(method, params) {
-    return this.#connected().request(method, params);
+    return this.#session.request(method, params);
   }
 
   /** As `invites.load`. */
@@ -780,7 +396,7 @@ export class RingbridgeClient extends EventTarget {
    * @param {number} [timeoutMs]
    */
   #ask(method, params, timeoutMs) {
-    return this.#connected().request(method, { op_id: uuid7(), ...params }, { timeoutMs });
+    return this.#session.request(method, { op_id: uuid7(), ...params }, { timeoutMs });
   }
 
   // Devices
@@ -867,46 +483,4 @@ export class RingbridgeClient extends EventTarget {
   async chooseCamera(deviceId) {
     await this.#local.chooseCamera(deviceId);
   }
-}
-
-/** Hung up before the gateway was asked. */
-export class DialCancelled extends Error {
-  kind = 'cancelled';
-
-  constructor() {
-    super('the call was cancelled before it was placed');
-    this.name = 'DialCancelled';
-  }
-}
-
-/**
- * What there is to show of a call before the gateway has answered.
- *
- * @param {string} callId
- * @param {Peer} peer
- * @param {Partial<CrmRecord>|null} record
- * @param {number} now
- * @returns {CallView}
- */
-function draftCall(callId, peer, record, now) {
-  const blank = { id: '', kind: '', name: '', url: '', company: '', phone: '', email: '' };
-  return {
-    call_id: callId,
-    direction: 'outbound',
-    state: 'calling',
-    peer,
-    match: record?.name
-      ? { state: 'found', records: [{ ...blank, certainty: 'exact', ...record }] }
-      : { state: 'searching', records: [] },
-    started_at: now,
-    media_generation: 0,
-    activity: { state: 'none', record_id: '', url: '', problem: '' },
-    video: { state: 'none', sends: false, receives: false },
-    participants: [],
-  };
-}
-
-/** @param {unknown} error @returns {SignInFailure} */
-function signInProblem(error) {
-  return error instanceof SignInError ? error.kind : 'failed';
 }
