@@ -8,6 +8,7 @@
  */
 import { CallMedia, MediaClosed } from './call-media.js';
 import { RequestError } from './errors.js';
+import { keptVideo } from './storage.js';
 
 /**
  * @import {CallVideo} from './call-video.js'
@@ -308,14 +309,4 @@ export class LocalCall {
     // The user may be asked; the rest goes on meanwhile.
     if (kept === 'camera') video.setCamera(true).catch(() => undefined);
   }
-}
-
-/**
- * @param {TabStorage} storage
- * @param {string} callId
- * @returns {string} 'camera', 'black', '' for no video
- */
-export function keptVideo(storage, callId) {
-  const [id, kept] = (storage.get('video') ?? '').split(' ');
-  return id === callId ? kept ?? '' : '';
 }

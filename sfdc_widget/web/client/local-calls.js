@@ -3,11 +3,11 @@
  */
 import { Camera } from './camera.js';
 import { MicrophoneError } from './errors.js';
-import { keptVideo, LocalCall } from './local-call.js';
 import { Microphone } from './microphone.js';
+import { keptVideo } from './storage.js';
 
 /**
- * @import {Ask} from './local-call.js'
+ * @import {Ask, LocalCall} from './local-call.js'
  * @import {DeviceProblem, MicrophoneProblem} from './errors.js'
  * @import {TabStorage} from './storage.js'
  * @import {CallView} from './wire.d.ts'
@@ -36,10 +36,21 @@ export class LocalCalls {
   #options;
   /** @type {Map<string, LocalCall>} */
   #calls = new Map();
+  /** @type {Promise<typeof import('./local-call.js')>|null} */
+  #module = null;
 
   /** @param {LocalCallsOptions} options */
   constructor(options) {
     this.#options = options;
+    this.#load().catch(() => undefined);
+  }
+
+  /** What carries media: needed soon, but not for the page's first picture. */
+  #load() {
+    return (this.#module ??= import('./local-call.js').catch((error) => {
+      this.#module = null;
+      throw error;
+    }));
   }
 
   /** @param {string} callId */
@@ -54,10 +65,11 @@ export class LocalCalls {
   /** @param {string} callId @returns {Promise<LocalCall>} */
   async create(callId) {
     const { ask, find, iceServers, storage, keepsVideo, update, failed } = this.#options;
+    const { LocalCall: Made } = await this.#load();
     const servers = await iceServers();
     const existing = this.#calls.get(callId);
     if (existing) return existing;
-    const local = new LocalCall(callId, servers, this.speakerId, {
+    const local = new Made(callId, servers, this.speakerId, {
       ask,
       find,
       openMicrophone: (each) => this.openMicrophone(each),
@@ -92,7 +104,8 @@ export class LocalCalls {
 
   /** @param {CallView} call */
   async preOffer(call) {
-    if (globalThis.RTCPeerConnection) await (await this.create(call.call_id)).preOffer(call);
+    if (!globalThis.RTCPeerConnection) return;
+    await this.create(call.call_id).then((made) => made.preOffer(call), () => undefined);
   }
 
   /**
@@ -103,7 +116,7 @@ export class LocalCalls {
   restore(call) {
     const local = this.#calls.get(call.call_id);
     if (local) local.restore(call);
-    else void this.create(call.call_id).then((made) => made.renew('reload'));
+    else this.create(call.call_id).then((made) => made.renew('reload'), () => undefined);
   }
 
   /** A reload has nothing to bring back. @param {string} callId */
