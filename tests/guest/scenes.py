@@ -66,7 +66,7 @@ async def in_call(guest: Guest) -> None:
     await lobby(guest)
     await guest.connect()
     await guest.page.wait_for_function(
-        "() => document.querySelector('.g-remote').currentTime > 0"
+        "() => document.querySelector('.rb-remote').currentTime > 0"
     )
 
 

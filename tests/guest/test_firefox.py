@@ -30,13 +30,13 @@ async def test_a_call_in_firefox(gateway: FakeInvite) -> None:
         await gateway.host_answers(call_id)
         await browser.until(STAGE.format("call"))
         await gateway.until_media(call_id, 1)
-        await browser.until(SEES.format(".g-remote"))
+        await browser.until(SEES.format(".rb-remote"))
         await browser.until(SEES.format(".g-self video"))
 
         await browser.goto(address(gateway))
         await gateway.until_media(call_id, 2)
         await browser.until(STAGE.format("call"))
-        await browser.until(SEES.format(".g-remote"))
+        await browser.until(SEES.format(".rb-remote"))
         await browser.press("Leave")
         heading = "document.querySelector('h1').textContent"
         await browser.until(f"{heading} === 'You have left the call'")
