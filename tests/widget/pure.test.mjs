@@ -24,6 +24,8 @@ import {
   person,
   splitName,
 } from '../../sfdc_widget/web/softphone/format.js';
+import { around, grid } from '../../sfdc_widget/web/video/arrange.js';
+import { listed } from '../../sfdc_widget/web/video/people.js';
 
 test('back-off: full jitter under a doubling ceiling that is capped', () => {
   const highest = new Backoff({ random: () => 1 });
@@ -229,4 +231,67 @@ test('the end of an invite is soon for five minutes', () => {
   assert.equal(endsSoonAt(call, endsAt), null, 'it is over');
   assert.equal(endsSoonAt({ ...call, state: 'ended' }, endsAt - 1), null);
   assert.equal(endsSoonAt(callOf(), endsAt), null);
+});
+
+/** Rooms of many sizes, the same in every run. */
+function* rooms() {
+  for (let width = 160; width <= 2600; width += 97) {
+    for (let height = 120; height <= 1500; height += 83) yield { width, height, gap: 8 };
+  }
+}
+
+const overlap = (a, b) =>
+  a.start < b.start + b.width && b.start < a.start + a.width && a.top < b.top + b.height && b.top < a.top + a.height;
+
+function assertTidy(boxes, { width, height }) {
+  for (const [index, box] of boxes.entries()) {
+    assert.ok(box.start >= 0 && box.top >= 0 && box.width > 0 && box.height > 0);
+    assert.ok(box.start + box.width <= width && box.top + box.height <= height);
+    for (const other of boxes.slice(index + 1)) assert.ok(!overlap(box, other), JSON.stringify(boxes));
+  }
+}
+
+test('tiles: whatever the room, all are in it, alike, and none over another', () => {
+  for (const room of rooms()) {
+    for (const count of [1, 2, 3, 4]) {
+      const boxes = grid(count, room);
+      assert.equal(boxes.length, count);
+      assertTidy(boxes, room);
+      assert.equal(new Set(boxes.map(({ width, height }) => `${width} ${height}`)).size, 1);
+    }
+  }
+});
+
+test('tiles: side by side in a wide room, one above the other in a tall one', () => {
+  const lines = (boxes, edge) => new Set(boxes.map((box) => box[edge])).size;
+  assert.equal(lines(grid(2, { width: 1280, height: 600, gap: 8 }), 'top'), 1);
+  assert.equal(lines(grid(2, { width: 340, height: 500, gap: 8 }), 'start'), 1);
+  assert.equal(lines(grid(4, { width: 1280, height: 600, gap: 8 }), 'top'), 2);
+  const [, , third] = grid(3, { width: 1280, height: 600, gap: 8 });
+  assert.ok(Math.abs(third.start + third.width / 2 - 640) <= 1, 'the last row is centred');
+});
+
+test('tiles: a big one has most of the room, the others keep their order beside it', () => {
+  const area = ({ width, height }) => width * height;
+  for (const room of rooms()) {
+    for (const count of [2, 3, 4]) {
+      for (let big = 0; big < count; big += 1) {
+        const boxes = around(count, big, room);
+        assertTidy(boxes, room);
+        const rest = boxes.filter((_, index) => index !== big);
+        assert.ok(rest.every((each) => area(boxes[big]) > 2 * area(each)), JSON.stringify({ room, boxes }));
+        const along = room.width > room.height ? 'top' : 'start';
+        assert.deepEqual(rest, [...rest].sort((a, b) => a[along] - b[along]));
+      }
+    }
+  }
+});
+
+test('who is in a call: two are named, the rest are counted', () => {
+  const others = (count) => `${count} more`;
+  assert.equal(listed([], 'en-GB', others), '');
+  assert.equal(listed(['Ana'], 'en-GB', others), 'Ana');
+  assert.equal(listed(['Ana', 'Ben'], 'de', others), 'Ana und Ben');
+  assert.equal(listed(['Ana', 'Ben', 'Chloé'], 'en-GB', others), 'Ana, Ben and 1 more');
+  assert.equal(listed(['Ana', 'Ben', 'Chloé', 'Dan'], 'fr', others), 'Ana, Ben et 2 more');
 });

@@ -18,7 +18,8 @@ export class Tile {
   #letters = h('span', { class: 'rb-tile-letters', 'aria-hidden': 'true' });
   #note = h('p', { class: 'rb-tile-note' });
   #absent = h('div', { class: 'rb-tile-absent' }, this.#letters, this.#note);
-  #name = h('p', { class: 'rb-tile-name', dir: 'auto' });
+  #name = h('span', { dir: 'auto' });
+  #label = h('p', { class: 'rb-tile-name' }, this.#name);
   #press;
   #mayCut = true;
   #placed = '';
@@ -36,7 +37,7 @@ export class Tile {
     // The sound comes by the call's own element; two would be an echo.
     this.#video.muted = true;
     this.#video.addEventListener('resize', () => this.#fit());
-    this.element = h('div', { class: 'rb-tile' }, this.#video, this.#absent, this.#name, this.#press);
+    this.element = h('div', { class: 'rb-tile' }, this.#video, this.#absent, this.#label, this.#press);
   }
 
   get video() {
@@ -72,7 +73,7 @@ export class Tile {
     }
     setText(this.#note, note);
     setText(this.#name, name);
-    show(this.#name, !isAlone && name !== '');
+    show(this.#label, !isAlone && name !== '');
     show(this.#press, !isAlone);
     setAttribute(this.#press, 'aria-label', isBig ? this.#words.shrink(name) : this.#words.enlarge(name));
     setAttribute(this.#press, 'title', name);

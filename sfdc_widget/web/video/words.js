@@ -56,7 +56,7 @@ const english = {
     others: 'Others in the call',
     picture: (who) => `Picture of ${who}`,
     enlarge: (who) => `Make ${who} big`,
-    shrink: (who) => `Show everybody, ${who} is big`,
+    shrink: (who) => `Show everybody; ${who} is big`,
     joined: (who) => `${who} has joined`,
     left: (who) => `${who} has left`,
   },

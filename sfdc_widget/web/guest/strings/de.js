@@ -226,8 +226,8 @@ export const words = {
         text: 'Aus Ihrem Netz kamen zu viele Versuche. Es genügt, eine Minute zu warten.',
       }),
       full: () => ({
-        title: 'Noch ist kein Platz für Sie frei',
-        text: 'In diesem Gespräch sind schon so viele, wie möglich sind. Sobald jemand geht, können Sie teilnehmen: Versuchen Sie es in ein paar Minuten noch einmal.',
+        title: 'Dieses Gespräch ist gerade voll besetzt',
+        text: 'Mehr Teilnehmende sind nicht möglich. Sobald jemand geht, können Sie dabei sein: Versuchen Sie es in ein paar Minuten noch einmal.',
       }),
       in_use: () => ({
         title: 'Dieser Link wird gerade benutzt',

@@ -242,8 +242,8 @@ export const words = {
         text: 'There were too many tries from your network. It is enough to wait a minute.',
       }),
       full: () => ({
-        title: 'There is no room for you yet',
-        text: 'As many people as possible are in this call already. When one of them leaves you can join: try again in a few minutes.',
+        title: 'This call is full right now',
+        text: 'As many people as can be are in it already. When one of them leaves you can join: try again in a few minutes.',
       }),
       in_use: () => ({
         title: 'This link is in use right now',

@@ -226,8 +226,8 @@ export const words = {
         text: 'Ha habido demasiados intentos desde su red. Basta con esperar un minuto.',
       }),
       full: () => ({
-        title: 'Todavía no hay sitio para usted',
-        text: 'En esta llamada ya están todas las personas que caben. Cuando salga alguien podrá entrar: inténtelo de nuevo en unos minutos.',
+        title: 'Esta llamada está completa en este momento',
+        text: 'Ya no cabe nadie más. Cuando salga alguien podrá entrar: inténtelo de nuevo en unos minutos.',
       }),
       in_use: () => ({
         title: 'Este enlace se está usando ahora',

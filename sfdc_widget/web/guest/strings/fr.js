@@ -226,8 +226,8 @@ export const words = {
         text: 'Il y a eu trop de tentatives depuis votre réseau. Il suffit d’attendre une minute.',
       }),
       full: () => ({
-        title: 'Il n’y a pas encore de place pour vous',
-        text: 'L’appel réunit déjà autant de personnes que possible. Dès que quelqu’un le quitte, vous pourrez le rejoindre\u00a0: réessayez dans quelques minutes.',
+        title: 'Cet appel est complet pour le moment',
+        text: 'Il ne peut pas accueillir plus de monde. Dès que quelqu’un le quitte, vous pourrez le rejoindre\u00a0: réessayez dans quelques minutes.',
       }),
       in_use: () => ({
         title: 'Ce lien est utilisé en ce moment',
