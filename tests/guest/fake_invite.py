@@ -131,9 +131,11 @@ class FakeInvite(FakeGateway):
 
     # What a test makes happen ----------------------------------------------------
 
-    async def ringing(self) -> str:
-        """The guest's call has reached the host's devices."""
-        joined = await self.until_sent("call.join", len(self.sent("call.join")) or 1)
+    async def ringing(self, joins: int | None = None) -> str:
+        """The guest's call, the ``joins``th or else the last so far, has reached the
+        host's devices."""
+        count = joins or len(self.sent("call.join")) or 1
+        joined = await self.until_sent("call.join", count)
         call_id: str = joined.call_id
         await self.until_media_answered(call_id)
         await self.alerting(call_id)

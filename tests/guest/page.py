@@ -85,8 +85,9 @@ class Guest:
 
     async def join(self) -> str:
         """Joins and rings; returns the call."""
+        joins = len(self.gateway.sent("call.join"))
         await self.button("Join").click()
-        call_id = await self.gateway.ringing()
+        call_id = await self.gateway.ringing(joins + 1)
         await self.stage("ringing")
         return call_id
 

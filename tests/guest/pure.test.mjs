@@ -20,6 +20,7 @@ const facts = (changes) => ({
   isReturning: false,
   call: null,
   ended: null,
+  isFull: false,
   ...changes,
 });
 
@@ -29,7 +30,7 @@ function leaves(words, path = '') {
     const here = `${path}.${key}`;
     if (typeof value === 'object') return leaves(value, here);
     if (typeof value !== 'function') return [[here, value]];
-    const said = [1, 5].map((count) => (value.length > 1 ? value('10:00', 'Robin') : value(/minutes/i.test(key) ? count : 'Robin')));
+    const said = [1, 5].map((count) => (value.length > 1 ? value('10:00', 'Robin') : value(/minutes|others/i.test(key) ? count : 'Robin')));
     return said.flatMap((each, index) => (typeof each === 'string' ? [[`${here}(${index})`, each]] : leaves(each, `${here}(${index})`)));
   });
 }
@@ -72,6 +73,14 @@ test('every state of a link has a screen', () => {
   assert.equal(screenOf(facts({ view: null })).name, 'loading');
   assert.deepEqual(screenOf(facts({ view: null, failure: 'offline' })), { name: 'notice', kind: 'offline' });
   assert.deepEqual(screenOf(facts({ unfit: 'unsupported' })), { name: 'notice', kind: 'unsupported' });
+});
+
+test('a full meeting is said while one may come in, and no longer', () => {
+  const full = { isFull: true };
+  assert.deepEqual(screenOf(facts(full)), { name: 'notice', kind: 'full' });
+  assert.equal(screenOf(facts({ ...full, ended: { end_reason: 'hung_up_here' } })).kind, 'full');
+  assert.equal(screenOf(facts({ ...full, call: { state: 'calling' } })).name, 'ringing');
+  assert.equal(screenOf(facts({ ...full, view: view({ state: 'over' }) })).kind, 'over');
 });
 
 test('a call outweighs what the link says by now', () => {

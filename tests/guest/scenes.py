@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gateway.sessions import wire
 from gateway.sessions.wire import EndReason, JoinState
 from tests.guest.fake_invite import FakeInvite
 from tests.guest.page import ASKS, Guest
+from tests.widget.fake_gateway import Refused
+from tests.widget.seats import BEN, CHLOE, DAN, Seat, seat
 
 LONG = "Wolfeschlegelsteinhausenbergerdorff-Freifrau von Oberndorff-K"
 BUSY = ("NotReadableError", "Could not start video source")
@@ -66,8 +68,31 @@ async def in_call(guest: Guest) -> None:
     await lobby(guest)
     await guest.connect()
     await guest.page.wait_for_function(
-        "() => document.querySelector('.g-remote').currentTime > 0"
+        "() => document.querySelector('.rb-remote').currentTime > 0"
     )
+
+
+def meeting(*seats: Seat, big: str = "") -> Scene:
+    async def scene(guest: Guest) -> None:
+        await in_call(guest)
+        await seat(guest.page, *seats)
+        if big:
+            press = guest.page.locator(f'.rb-tile-press[title="{big}"]')
+            await press.click()
+        await guest.page.mouse.move(150, 150)
+
+    return scene
+
+
+async def full(guest: Guest) -> None:
+    async def deny(params: wire.CallJoin) -> wire.Wire:
+        del params
+        raise Refused(wire.ErrorKind.CALL_LIMIT)
+
+    guest.gateway.overrides["call.join"] = deny
+    await lobby(guest)
+    await guest.button("Join").click()
+    await guest.shows("notice", "full")
 
 
 async def audio_only(guest: Guest) -> None:
@@ -178,6 +203,10 @@ def long_names(gateway: FakeInvite) -> None:
     )
 
 
+HOST = Seat("", "Robin Reyes", is_host=True)
+SCREEN = replace(BEN, width=2560, height=1080)
+PHONE = replace(CHLOE, width=360, height=640)
+UNSEEN = replace(DAN, width=0)
 NO_DEVICES = {"missing": ("video", "audio")}
 UNSUPPORTED = {"init": "delete globalThis.RTCPeerConnection;"}
 
@@ -209,6 +238,11 @@ STATES = [
     State("ringing", ringing),
     State("call", in_call),
     State("call-muted", muted),
+    State("meeting-2", meeting(HOST, BEN)),
+    State("meeting-3", meeting(HOST, replace(BEN, name=LONG), UNSEEN)),
+    State("meeting-4", meeting(HOST, SCREEN, PHONE, UNSEEN)),
+    State("meeting-big", meeting(HOST, SCREEN, PHONE, UNSEEN, big="Ben Okafor")),
+    State("full", full),
     State("call-audio", audio_only),
     State("call-offered", offered),
     State("call-silent", no_microphone, options={"missing": ("audio",)}),

@@ -33,6 +33,12 @@ from tests.widget.pictures import take
 SIZES = ((320, 568), (400, 800), (800, 600), (1440, 900))
 
 
+VARIED = (
+    *("open", "early-zones", "blocked", "ringing", "call", "no-answer"),
+    *("meeting-3", "meeting-4", "meeting-big"),
+)
+
+
 def shots() -> list[State]:
     made = []
     for state in STATES:
@@ -40,7 +46,7 @@ def shots() -> list[State]:
             scheme = "dark" if index % 2 else "light"
             made.append(vary(state, f"{width}", width, height, color_scheme=scheme))
     by_name = {state.name: state for state in STATES}
-    for name in ("open", "early-zones", "blocked", "ringing", "call", "no-answer"):
+    for name in VARIED:
         state = by_name[name]
         made.append(vary(state, "forced", 400, 800, forced_colors="active"))
         made.append(vary(state, "dark", 400, 800, color_scheme="dark"))

@@ -12,7 +12,16 @@ from gateway.sessions.wire import EndReason, JoinState
 from tests.guest.conftest import OpenGuest
 from tests.guest.fake_invite import FakeInvite
 from tests.guest.page import Guest
-from tests.guest.scenes import STATES, State, long_names
+from tests.guest.scenes import (
+    HOST,
+    PHONE,
+    SCREEN,
+    STATES,
+    UNSEEN,
+    State,
+    long_names,
+)
+from tests.widget.seats import seat
 
 pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="session")]
 
@@ -124,6 +133,15 @@ async def test_in_the_call(guest: Guest, gateway: FakeInvite) -> None:
     await guest.page.reload()
     await guest.stage("returning")
     await check(guest, "returning")
+
+
+@pytest.mark.needs_npm("axe-core")
+async def test_in_a_meeting(guest: Guest) -> None:
+    await guest.connect()
+    await seat(guest.page, HOST, SCREEN, PHONE, UNSEEN)
+    await check(guest, "meeting")
+    await guest.button("Make Ben Okafor big").click()
+    await check(guest, "one of them big")
 
 
 @pytest.mark.needs_npm("axe-core")

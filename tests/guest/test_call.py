@@ -29,7 +29,7 @@ BACK_WITHIN_S = 3
 
 async def plays(guest: Guest) -> None:
     await guest.page.wait_for_function(
-        "() => { const video = document.querySelector('.g-remote');"
+        "() => { const video = document.querySelector('.rb-remote');"
         " return !video.hidden && video.currentTime > 0; }"
     )
 

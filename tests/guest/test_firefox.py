@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.guest.fake_invite import FakeInvite
 from tests.guest.firefox import firefox
 from tests.guest.page import address
+from tests.guest.scenes import HOST
+from tests.widget.seats import BEN, CHLOE, SEAT, SEATED, told
 
 pytestmark = [
     pytest.mark.system,
@@ -30,13 +34,18 @@ async def test_a_call_in_firefox(gateway: FakeInvite) -> None:
         await gateway.host_answers(call_id)
         await browser.until(STAGE.format("call"))
         await gateway.until_media(call_id, 1)
-        await browser.until(SEES.format(".g-remote"))
+        await browser.until(SEES.format(".rb-remote"))
         await browser.until(SEES.format(".g-self video"))
 
         await browser.goto(address(gateway))
         await gateway.until_media(call_id, 2)
         await browser.until(STAGE.format("call"))
-        await browser.until(SEES.format(".g-remote"))
+        await browser.until(SEES.format(".rb-remote"))
+        people = json.dumps(told(HOST, BEN, CHLOE))
+        await browser.evaluate(f"({SEAT})({people})")
+        await browser.until(f"({SEATED})()")
+        await browser.press("Make Ben Okafor big")
+        await browser.until("document.querySelector('.rb-gallery[data-big]')")
         await browser.press("Leave")
         heading = "document.querySelector('h1').textContent"
         await browser.until(f"{heading} === 'You have left the call'")

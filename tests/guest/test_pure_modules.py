@@ -13,7 +13,8 @@ from gateway.pages import without_comments
 
 HERE = Path(__file__).parent
 WEB = HERE.parents[1] / "sfdc_widget" / "web"
-BUDGET_BYTES = 60_000
+PAGE = WEB / "guest" / "index.html"
+BUDGET_BYTES = 75_000
 LANGUAGES = {"en", "de", "es", "fr"}
 STATIC = re.compile(r"^(?:import|export)\b[^;]*?from '([^']+)';", re.M | re.S)
 DYNAMIC = re.compile(r"\bimport\('([^']+)'\)(?!\.)")
@@ -59,7 +60,9 @@ async def test_pure_modules() -> None:
 
 def test_what_the_page_loads_fits_the_budget() -> None:
     loaded = modules(WEB / "guest" / "app.js", DYNAMIC)
-    loaded |= {WEB / "guest" / "guest.css", WEB / "guest" / "index.html"}
+    styles = re.findall(r'"stylesheet" href="/widget/([^"]+)"', PAGE.read_text())
+    assert len(styles) > 1
+    loaded |= {PAGE, *(WEB / each for each in styles)}
     sizes = {path: size(path) for path in loaded}
     languages = {path: n for path, n in sizes.items() if path.stem in LANGUAGES}
     assert {path.stem for path in languages} == LANGUAGES
@@ -71,8 +74,8 @@ def test_what_the_page_loads_fits_the_budget() -> None:
 def test_every_module_is_asked_for_at_once() -> None:
     """Otherwise a phone on a slow network waits for one layer of imports after the
     other."""
-    page = (WEB / "guest" / "index.html").read_text()
-    told = re.findall(r'<link rel="modulepreload" href="/widget/([^"]+)" />', page)
+    preloads = r'<link rel="modulepreload" href="/widget/([^"]+)" />'
+    told = re.findall(preloads, PAGE.read_text())
     needed = modules(WEB / "guest" / "app.js", STATIC)
     names = {path.relative_to(WEB.resolve()).as_posix() for path in needed}
     assert set(told) == names - {"guest/app.js"} | {"client/call-video.js"}

@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { Backoff } from '../../sfdc_widget/web/client/backoff.js';
+import { endsSoonAt } from '../../sfdc_widget/web/client/call-facts.js';
 import { uuid7 } from '../../sfdc_widget/web/client/identifiers.js';
+import { remotesOf } from '../../sfdc_widget/web/client/remotes.js';
 import { ACK_EVERY_EVENTS, EventSequence } from '../../sfdc_widget/web/client/sequence.js';
 import { TabStorage } from '../../sfdc_widget/web/client/storage.js';
 import {
@@ -22,6 +24,8 @@ import {
   person,
   splitName,
 } from '../../sfdc_widget/web/softphone/format.js';
+import { around, grid } from '../../sfdc_widget/web/video/arrange.js';
+import { listed } from '../../sfdc_widget/web/video/people.js';
 
 test('back-off: full jitter under a doubling ceiling that is capped', () => {
   const highest = new Backoff({ random: () => 1 });
@@ -181,4 +185,113 @@ test('invites: when, in words', () => {
   assert.match(span(at(1, 11), at(1, 12), now, words), /^Today .*11:30.* – .*12:30/);
   assert.match(span(at(1, 23), at(2, 0), now, words), /^Today .* – Tomorrow/);
   assert.doesNotMatch(span(at(9, 11), at(9, 12), now, words), /Today|Tomorrow|2026/);
+});
+
+const callOf = (more = {}) => ({
+  state: 'active',
+  peer: { number: '+16465550175', national: '', e164: '', display_name: 'Ana Ruiz' },
+  match: { state: 'none', records: [] },
+  video: { state: 'active', sends: true, receives: true },
+  participants: [],
+  ...more,
+});
+
+test('remotes: in a call of two it is the peer', () => {
+  const videoOf = (id) => `picture of ${id}`;
+  assert.deepEqual(remotesOf(callOf(), { isGuest: false, videoOf }), [
+    { id: '', name: 'Ana Ruiz', isHost: false, video: 'picture of ' },
+  ]);
+  const [host] = remotesOf(callOf({ video: { state: 'offered', receives: false } }), { isGuest: true, videoOf });
+  assert.equal(host.isHost, true);
+  assert.equal(host.video, null);
+});
+
+test('remotes: the host first, the others as they came', () => {
+  const participants = [
+    { id: 'b', name: 'Ben', is_host: false },
+    { id: '', name: 'Sam', is_host: true },
+    { id: 'c', name: 'Cleo', is_host: false },
+  ];
+  const call = callOf({ participants, video: { state: 'none', receives: false } });
+  const remotes = remotesOf(call, { isGuest: true, videoOf: (id) => (id === 'c' ? null : id) });
+  assert.deepEqual(remotes, [
+    { id: '', name: 'Sam', isHost: true, video: null },
+    { id: 'b', name: 'Ben', isHost: false, video: 'b' },
+    { id: 'c', name: 'Cleo', isHost: false, video: null },
+  ]);
+  assert.equal(participants[0].id, 'b', 'what the gateway says stays as it is');
+});
+
+test('the end of an invite is soon for five minutes', () => {
+  const endsAt = 1_000_000_000_000;
+  const call = callOf({ invite: { invite_id: 'i', subject: '', guest: '', ends_at: endsAt } });
+  assert.equal(endsSoonAt(call, endsAt - 300_001), null);
+  assert.equal(endsSoonAt(call, endsAt - 300_000), endsAt);
+  assert.equal(endsSoonAt(call, endsAt - 1), endsAt);
+  assert.equal(endsSoonAt(call, endsAt), null, 'it is over');
+  assert.equal(endsSoonAt({ ...call, state: 'ended' }, endsAt - 1), null);
+  assert.equal(endsSoonAt(callOf(), endsAt), null);
+});
+
+/** Rooms of many sizes, the same in every run. */
+function* rooms() {
+  for (let width = 160; width <= 2600; width += 97) {
+    for (let height = 120; height <= 1500; height += 83) yield { width, height, gap: 8 };
+  }
+}
+
+const overlap = (a, b) =>
+  a.start < b.start + b.width && b.start < a.start + a.width && a.top < b.top + b.height && b.top < a.top + a.height;
+
+function assertTidy(boxes, { width, height }) {
+  for (const [index, box] of boxes.entries()) {
+    assert.ok(box.start >= 0 && box.top >= 0 && box.width > 0 && box.height > 0);
+    assert.ok(box.start + box.width <= width && box.top + box.height <= height);
+    for (const other of boxes.slice(index + 1)) assert.ok(!overlap(box, other), JSON.stringify(boxes));
+  }
+}
+
+test('tiles: whatever the room, all are in it, alike, and none over another', () => {
+  for (const room of rooms()) {
+    for (const count of [1, 2, 3, 4]) {
+      const boxes = grid(count, room);
+      assert.equal(boxes.length, count);
+      assertTidy(boxes, room);
+      assert.equal(new Set(boxes.map(({ width, height }) => `${width} ${height}`)).size, 1);
+    }
+  }
+});
+
+test('tiles: side by side in a wide room, one above the other in a tall one', () => {
+  const lines = (boxes, edge) => new Set(boxes.map((box) => box[edge])).size;
+  assert.equal(lines(grid(2, { width: 1280, height: 600, gap: 8 }), 'top'), 1);
+  assert.equal(lines(grid(2, { width: 340, height: 500, gap: 8 }), 'start'), 1);
+  assert.equal(lines(grid(4, { width: 1280, height: 600, gap: 8 }), 'top'), 2);
+  const [, , third] = grid(3, { width: 1280, height: 600, gap: 8 });
+  assert.ok(Math.abs(third.start + third.width / 2 - 640) <= 1, 'the last row is centred');
+});
+
+test('tiles: a big one has most of the room, the others keep their order beside it', () => {
+  const area = ({ width, height }) => width * height;
+  for (const room of rooms()) {
+    for (const count of [2, 3, 4]) {
+      for (let big = 0; big < count; big += 1) {
+        const boxes = around(count, big, room);
+        assertTidy(boxes, room);
+        const rest = boxes.filter((_, index) => index !== big);
+        assert.ok(rest.every((each) => area(boxes[big]) > 2 * area(each)), JSON.stringify({ room, boxes }));
+        const along = room.width > room.height ? 'top' : 'start';
+        assert.deepEqual(rest, [...rest].sort((a, b) => a[along] - b[along]));
+      }
+    }
+  }
+});
+
+test('who is in a call: two are named, the rest are counted', () => {
+  const others = (count) => `${count} more`;
+  assert.equal(listed([], 'en-GB', others), '');
+  assert.equal(listed(['Ana'], 'en-GB', others), 'Ana');
+  assert.equal(listed(['Ana', 'Ben'], 'de', others), 'Ana und Ben');
+  assert.equal(listed(['Ana', 'Ben', 'Chloé'], 'en-GB', others), 'Ana, Ben and 1 more');
+  assert.equal(listed(['Ana', 'Ben', 'Chloé', 'Dan'], 'fr', others), 'Ana, Ben et 2 more');
 });

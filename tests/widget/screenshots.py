@@ -10,7 +10,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from tests.widget.fake_gateway import (
     record,
 )
 from tests.widget.pictures import take
+from tests.widget.seats import ANA, BEN, CHLOE, DAN, FOUR, Seat, seat
 
 LONG = "Wolfeschlegelsteinhausenbergerdorff-Freifrau von Oberndorff-K"
 ARABIC = wire.Match(
@@ -597,28 +598,87 @@ async def window_ended(window: Page, widget: Widget) -> None:
 
 
 WindowScene = Callable[[Page, Widget], Awaitable[None]]
+
+
+def meeting(*seats: Seat, big: str = "") -> WindowScene:
+    async def scene(window: Page, widget: Widget) -> None:
+        del widget
+        await seat(window, *seats)
+        if big:
+            await window.get_by_role("button", name=f"Make {big} big").click()
+        await window.mouse.move(200, 200)
+
+    return scene
+
+
+SCREEN = replace(BEN, width=2560, height=1080)
+PHONE = replace(CHLOE, width=360, height=640)
+UNSEEN = replace(DAN, width=0)
+LONG_SEATS = (
+    replace(ANA, name=LONG),
+    replace(BEN, name=LONG, width=0),
+    replace(CHLOE, name="عبد الرحمن الخوارزمي"),
+)
 WINDOWS: dict[str, WindowScene] = {
     "connected": window_connected,
     "waiting": window_waiting,
     "devices": window_devices,
     "second": window_second,
     "ended": window_ended,
+    "meeting-1-screen": meeting(replace(SCREEN, id="")),
+    "meeting-2": meeting(ANA, BEN),
+    "meeting-3": meeting(ANA, BEN, UNSEEN),
+    "meeting-4": meeting(*FOUR),
+    "meeting-4-mixed": meeting(ANA, SCREEN, PHONE, UNSEEN),
+    "meeting-big": meeting(ANA, SCREEN, PHONE, UNSEEN, big="Ben Okafor"),
+    "meeting-big-2": meeting(ANA, BEN, big="Ana Ruiz"),
+    "meeting-long": meeting(*LONG_SEATS),
 }
+WINDOW_SIZES = ((320, 560), (960, 640), (1440, 800))
+# Other ways of looking at some of them.
+WINDOW_WAYS: dict[str, dict[str, Any]] = {
+    "rtl": {"is_rtl": True},
+    "zoom": {"zoom": True},
+    "forced": {"options": {"forced_colors": "active"}},
+}
+WINDOW_VARIED = ("meeting-4", "meeting-big", "meeting-long")
+
+
+def window_pictures() -> list[tuple[str, str, tuple[int, int], dict[str, Any]]]:
+    made: list[tuple[str, str, tuple[int, int], dict[str, Any]]] = [
+        (f"window-{name}-{size[0]}", name, size, {})
+        for name in WINDOWS
+        for size in WINDOW_SIZES
+    ]
+    for name in WINDOW_VARIED:
+        made.append((f"window-{name}-1280", name, (1280, 720), {}))
+        made.append((f"window-{name}-low", name, (640, 320), {}))
+        for way, options in WINDOW_WAYS.items():
+            made.append((f"window-{name}-{way}", name, (960, 640), options))
+        made.append((f"window-{name}-rtl-340", name, (340, 560), {"is_rtl": True}))
+        made.append((f"window-{name}-zoom-340", name, (340, 560), {"zoom": True}))
+    return made
 
 
 async def window_shots(browser: Browser, folder: Path, wanted: list[str]) -> None:
-    for name, scene in WINDOWS.items():
-        for width, height in ((320, 560), (960, 640), (1440, 800)):
-            title = f"window-{name}-{width}"
-            if wanted and not any(each in title for each in wanted):
-                continue
-            async with stage(browser, Shot(title, idle)) as widget:
-                await widget.shows("idle")
-                window = await call_window(widget)
-                await window.set_viewport_size({"width": width, "height": height})
-                await scene(window, widget)
-                await window.wait_for_timeout(300)
-                await window.screenshot(path=folder / f"{title}.png")
+    for title, name, (width, height), options in window_pictures():
+        if wanted and not any(each in title for each in wanted):
+            continue
+        async with stage(browser, Shot(title, idle, **options)) as widget:
+            await widget.shows("idle")
+            window = await call_window(widget)
+            await window.evaluate(
+                "([dir, size]) => Object.assign(document.documentElement, { dir })"
+                ".style.fontSize = size",
+                [
+                    "rtl" if options.get("is_rtl") else "",
+                    "200%" if options.get("zoom") else "",
+                ],
+            )
+            await window.set_viewport_size({"width": width, "height": height})
+            await WINDOWS[name](window, widget)
+            await window.wait_for_timeout(300)
+            await window.screenshot(path=folder / f"{title}.png")
 
 
 async def play(shot: Shot, widget: Widget) -> None:

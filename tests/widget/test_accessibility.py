@@ -131,7 +131,11 @@ async def test_no_serious_finding(
 
 
 @pytest.mark.needs_npm("axe-core")
-@pytest.mark.parametrize("name", WINDOWS)
+@pytest.mark.parametrize(
+    "name",
+    [each for each in WINDOWS if not each.startswith("meeting")]
+    + ["meeting-4-mixed", "meeting-big"],
+)
 async def test_no_serious_finding_in_the_window(widget: Widget, name: str) -> None:
     window = await call_window(widget)
     await WINDOWS[name](window, widget)

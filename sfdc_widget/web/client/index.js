@@ -11,3 +11,6 @@ export {
 } from './errors.js';
 export { Camera, canShareScreen } from './camera.js';
 export { Microphone } from './microphone.js';
+export { endsSoonAt } from './call-facts.js';
+
+/** @typedef {import('./remotes.js').Remote} Remote */

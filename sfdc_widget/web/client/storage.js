@@ -39,3 +39,15 @@ export class TabStorage {
     }
   }
 }
+
+/**
+ * What of a call's video a reload of this page is to bring back.
+ *
+ * @param {TabStorage} storage
+ * @param {string} callId
+ * @returns {string} 'camera', 'black', '' for no video
+ */
+export function keptVideo(storage, callId) {
+  const [id, kept] = (storage.get('video') ?? '').split(' ');
+  return id === callId ? kept ?? '' : '';
+}

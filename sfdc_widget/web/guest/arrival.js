@@ -74,11 +74,12 @@ export async function callHost(client, { camera, microphone }) {
  * Why one did not come in.
  *
  * @param {unknown} error
- * @returns {'link'|'too_many'|'other'}
+ * @returns {'link'|'too_many'|'full'|'other'}
  */
 export function refusalOf(error) {
   const isKnown = error instanceof RequestError || error instanceof LinkError || error instanceof SignInError;
   const kind = isKnown ? error.kind : '';
   if (ABOUT_THE_LINK.has(kind)) return 'link';
+  if (kind === 'call.limit') return 'full';
   return TOO_MANY.has(kind) ? 'too_many' : 'other';
 }

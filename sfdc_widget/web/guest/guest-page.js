@@ -9,26 +9,33 @@
  * session is taken up before the link has even been looked at.
  */
 import { CameraError, DialCancelled, MicrophoneError } from '../client/index.js';
+import { initials } from '../softphone/initials.js';
+import { listed } from '../video/people.js';
 import { callHost, enter, refusalOf } from './arrival.js';
+import { Awake } from './awake.js';
 import { saveCalendar } from './calendar-file.js';
 import { LinkWatch } from './link-watch.js';
 import { LobbyView } from './lobby-view.js';
 import { NoticeView } from './notice-view.js';
-import { minutesLeft, screenOf, wayBack } from './screen.js';
+import { noticeModel } from './notices.js';
+import { minutesLeft, screenOf } from './screen.js';
 import { StageView } from './stage-view.js';
 import { chooseLanguage, loadWords } from './strings/index.js';
 import { localeFor } from './times.js';
+import { UnseenCamera } from './unseen-camera.js';
 
 /**
  * @import {CallView, JoinView} from '../client/wire.d.ts'
  * @import {RingbridgeClient} from '../client/index.js'
  * @import {TabStorage} from '../client/storage.js'
  * @import {Sounds} from '../softphone/sounds.js'
+ * @import {Person} from '../video/gallery.js'
  * @import {Devices} from './devices.js'
  * @import {InviteLink} from './link.js'
  * @import {Screen} from './screen.js'
  * @import {SoundCheck} from './sound-check.js'
- * @import {Words, Advice} from './strings/en.js'
+ * @import {StageModel} from './stage-view.js'
+ * @import {Words} from './strings/en.js'
  *
  * @typedef {object} Parts
  * @property {HTMLElement} root
@@ -47,8 +54,6 @@ import { localeFor } from './times.js';
  */
 
 const TICK_MS = 500;
-/** What was agreed may take a moment to be known after the answer. */
-const UNSEEN_MS = 3_000;
 /** Nothing is shown before, so that nothing flickers. */
 const LOADING_AFTER_MS = 300;
 export class GuestPage {
@@ -71,12 +76,11 @@ export class GuestPage {
   #attempt = 0;
   /** @type {CallView|null} */
   #ended = null;
+  /** As many are in the meeting as may be. */
+  #isFull = false;
   #joinedAs = '';
   #wasConnected = '';
-  /** Since when the camera is on in a call without video. */
-  #unseenSince = 0;
-  /** The camera was closed for that, and not by the user. */
-  #isUnseen = false;
+  #unseen;
   #problem = '';
   #calendar = '';
 
@@ -94,8 +98,7 @@ export class GuestPage {
   #seenEnding = null;
   /** @type {ReturnType<typeof setInterval>|undefined} */
   #ticker;
-  /** @type {Promise<{release: () => Promise<void>}|null>|null} */
-  #awake = null;
+  #awake = new Awake();
   #startedAt = Date.now();
 
   /** @param {Parts} parts */
@@ -108,6 +111,7 @@ export class GuestPage {
     this.#sound = sound;
     this.#sounds = sounds;
     this.#unfit = unfit;
+    this.#unseen = new UnseenCamera(client);
     this.#watch = new LinkWatch(link, (isNew) => this.#looked(isNew));
     client.on('change', () => this.#clientChanged());
     client.on('ended', (call) => this.#callEnded(call));
@@ -232,7 +236,7 @@ export class GuestPage {
     this.#ended = call;
     this.#attempt += 1;
     this.#isJoining = false;
-    this.#isUnseen = false;
+    this.#unseen.forget();
     this.#problem = '';
     this.#storage.set('in_call', null);
     this.#confirmedMinutes = 0;
@@ -264,6 +268,7 @@ export class GuestPage {
       // From here on there is a call to show, and how it ends.
       this.#ended = null;
       await callHost(this.#client, this.#devices);
+      this.#isFull = false;
     } catch (error) {
       if (attempt !== this.#attempt) return;
       this.#storage.set('in_call', null);
@@ -279,6 +284,11 @@ export class GuestPage {
     if (error instanceof DialCancelled || !this.#words) return;
     const { join } = this.#words;
     const refusal = refusalOf(error);
+    if (refusal === 'full') {
+      this.#isFull = true;
+      return;
+    }
+    this.#isFull = false;
     this.#problem = refusal === 'too_many' ? join.busy : join.failed;
     if (refusal === 'link') {
       this.#ended = null;
@@ -318,7 +328,7 @@ export class GuestPage {
     const call = this.#call;
     if (!call) return;
     this.#problem = '';
-    this.#isUnseen = false;
+    this.#unseen.forget();
     try {
       await this.#client.setCamera(call.call_id, isOn);
       await this.#devices.setCamera(isOn);
@@ -404,6 +414,7 @@ export class GuestPage {
       isReturning: this.#isReturning,
       call: this.#call,
       ended: this.#ended,
+      isFull: this.#isFull,
     });
     this.#root.dataset['screen'] = screen.name;
     this.#root.dataset['kind'] = screen.kind || this.#view?.state || '';
@@ -435,6 +446,16 @@ export class GuestPage {
         this.#show(screen, stage);
     }
     this.#attend(screen);
+  }
+
+  /** @param {Screen} screen @param {Words} words */
+  #noticeModel(screen, words) {
+    const isOpen = this.#view?.state === 'open' && (this.#endsAt === 0 || this.#now < this.#endsAt);
+    return noticeModel(
+      screen,
+      { words, view: this.#view, host: this.#host, isOpen, isJoining: this.#isJoining, problem: this.#problem },
+      { look: () => void this.#look(), join: () => this.#again(), takeOver: () => this.#client.takeOver() },
+    );
   }
 
   /** @param {Words} words */
@@ -488,21 +509,14 @@ export class GuestPage {
       this.#ticker = undefined;
     }
     this.#stayAwake();
-    const title = this.#view?.host ? words.page.titleWith(this.#view.host) : words.page.title;
+    const who = screen.name === 'call' ? this.#who(this.#people('call')) : this.#view?.host;
+    const title = who ? words.page.titleWith(who) : words.page.title;
     const isNow = screen.name === 'lobby' && this.#view?.state === 'open' && document.hidden;
     document.title = isNow ? `${words.wait.open} ${title}` : title;
   }
 
-  /** A phone's screen that goes dark would end the picture. */
   #stayAwake() {
-    const isWanted = this.#shown === 'stage' && document.visibilityState === 'visible';
-    if (isWanted && !this.#awake) {
-      this.#awake = navigator.wakeLock?.request('screen').catch(() => null) ?? Promise.resolve(null);
-    } else if (!isWanted && this.#awake) {
-      const awake = this.#awake;
-      this.#awake = null;
-      void awake.then((lock) => lock?.release()).catch(() => undefined);
-    }
+    this.#awake.keep(this.#shown === 'stage' && document.visibilityState === 'visible');
   }
 
   /** @param {StageView} stage @param {Screen} screen */
@@ -512,50 +526,53 @@ export class GuestPage {
     const local = this.#client.localState(call?.call_id ?? '');
     if (call && local.isConnected) this.#wasConnected = call.call_id;
     const isActive = screen.name === 'call';
-    if (isActive && call) this.#closeUnseen(call);
+    if (isActive && call) this.#unseen.look(call);
     const wasConnected = call !== null && this.#wasConnected === call.call_id;
     const isBroken = status === 'reconnecting' || (wasConnected && !local.isConnected);
-    /** @type {import('./stage-view.js').StageModel['state']} */
+    /** @type {StageModel['state']} */
     let state = 'returning';
     if (isActive) state = isBroken ? 'reconnecting' : local.isConnected ? 'call' : 'connecting';
     else if (call) state = call.state === 'alerting' ? 'ringing' : 'calling';
+    const people = this.#people(state);
     stage.update({
       state,
       host: this.#host,
       company: this.#view?.company ?? '',
+      callId: call?.call_id ?? '',
+      people,
+      who: this.#who(people),
       elapsedMs: this.#now - (call?.answered_at ?? this.#now),
-      remote: call?.video?.receives ? local.remoteVideo : null,
       own: local.isCameraOn ? local.localVideo : null,
       isMuted: local.isMuted,
       isCameraOn: local.isCameraOn,
       hasMicrophone: local.isMicrophoneOpen,
       isPlaybackBlocked,
       minutesLeft: isActive ? this.#warning() : 0,
-      isVideoOffered: isActive && call !== null && this.#isVideoOffered(call),
+      isVideoOffered: isActive && call !== null && this.#unseen.isAskedFor(call),
       problem: this.#problem,
     });
   }
 
   /**
-   * A desk phone has answered: the camera's light goes out, as nobody sees the picture.
+   * Everybody else in the call.
    *
-   * @param {CallView} call
+   * @param {StageModel['state']} state
+   * @returns {Person[]}
    */
-  #closeUnseen(call) {
-    const isUnseen = call.video?.state !== 'active' && this.#client.localState(call.call_id).isCameraOn;
-    if (!isUnseen) this.#unseenSince = 0;
-    else if (this.#unseenSince === 0) this.#unseenSince = Date.now();
-    else if (Date.now() - this.#unseenSince > UNSEEN_MS) {
-      this.#isUnseen = true;
-      this.#unseenSince = 0;
-      void this.#client.setCamera(call.call_id, false).catch(() => undefined);
-    }
+  #people(state) {
+    const { call: words } = /** @type {Words} */ (this.#words);
+    const { remotes } = this.#client.localState(this.#call?.call_id ?? '');
+    const note = state === 'call' ? words.audioOnly : remotes.length > 1 ? '' : this.#view?.company ?? '';
+    return remotes.map(({ id, name: known, isHost, video }) => {
+      const name = isHost ? this.#host : known || words.somebody;
+      return { id, name, letters: initials(isHost ? name : known), video, note };
+    });
   }
 
-  /** The other side has video, and would have ours but for a press. @param {CallView} call */
-  #isVideoOffered({ call_id, video }) {
-    if (video?.state === 'offered') return true;
-    return video?.state === 'active' && this.#isUnseen && !this.#client.localState(call_id).isCameraOn;
+  /** @param {readonly Person[]} people */
+  #who(people) {
+    const { call: words } = /** @type {Words} */ (this.#words);
+    return listed(people.map(({ name }) => name), this.#locale, words.others) || this.#host;
   }
 
   /** The rep may have extended it: asked before anybody is alarmed. */
@@ -568,43 +585,5 @@ export class GuestPage {
       });
     }
     return minutes === this.#confirmedMinutes ? minutes : 0;
-  }
-
-  /** @param {Screen} screen @param {Words} words @returns {import('./notice-view.js').NoticeModel} */
-  #noticeModel({ name, kind }, words) {
-    const advice = (name === 'ended' ? words.ended.kinds : words.notice.kinds)[kind]?.(this.#host);
-    const isRetrying = kind === 'offline' || kind === 'unreachable' || kind === 'too_many';
-    return {
-      kind,
-      advice: advice ?? /** @type {Advice} */ (words.notice.kinds['unreachable']?.(this.#host)),
-      company: this.#view?.company ?? '',
-      host: this.#host,
-      contact: this.#view?.contact ?? '',
-      main: name === 'ended' ? this.#wayBack(kind, words) : this.#wayOn(kind, words),
-      canCopy: kind === 'unsupported',
-      note: isRetrying ? words.notice.retrying : '',
-      problem: name === 'ended' ? this.#problem : '',
-    };
-  }
-
-  /** @param {string} kind @param {Words} words */
-  #wayBack(kind, words) {
-    if (kind === 'elsewhere') {
-      return { label: words.ended.useHere, act: () => this.#client.takeOver() };
-    }
-    const way = wayBack(kind);
-    const isOpen = this.#view?.state === 'open' && (this.#endsAt === 0 || this.#now < this.#endsAt);
-    if (way === null || !isOpen) return null;
-    return {
-      label: this.#isJoining ? words.join.joining : words.ended[way === 'rejoin' ? 'rejoin' : 'again'],
-      act: () => this.#again(),
-      isBusy: this.#isJoining,
-    };
-  }
-
-  /** @param {string} kind @param {Words} words */
-  #wayOn(kind, words) {
-    const canCheck = kind === 'offline' || kind === 'unreachable' || kind === 'too_many' || kind === 'in_use';
-    return canCheck ? { label: words.notice.checkAgain, act: () => void this.#look() } : null;
   }
 }

@@ -22,6 +22,7 @@ const ICONS = {
   offline: 'wifi-off',
   unreachable: 'wifi-off',
   too_many: 'clock',
+  full: 'users',
   over: 'clock',
   time_over: 'clock',
   cancelled: 'calendar-x',

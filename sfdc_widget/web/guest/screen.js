@@ -13,6 +13,7 @@
  * @property {boolean} isReturning this tab was in the call, and has been reloaded
  * @property {CallView|null} call
  * @property {CallView|null} ended the call that was, until another is made
+ * @property {boolean} isFull the meeting has no room for one more
  *
  * @typedef {{name: 'loading'|'returning'|'lobby'|'ringing'|'call', kind: ''} |
  *   {name: 'notice'|'ended', kind: string}} Screen
@@ -46,11 +47,12 @@ const ENDINGS = {
 const WAS_IN = new Set(['left', 'finished', 'lost', 'restarted']);
 
 /** @param {Facts} facts @returns {Screen} */
-export function screenOf({ unfit, view, failure, status, isReturning, call, ended }) {
+export function screenOf({ unfit, view, failure, status, isReturning, call, ended, isFull }) {
   if (unfit) return { name: 'notice', kind: unfit };
   if (status === 'superseded') return { name: 'ended', kind: 'elsewhere' };
   if (call) return { name: call.state === 'active' ? 'call' : 'ringing', kind: '' };
   if (isReturning) return { name: 'returning', kind: '' };
+  if (isFull && view?.state === 'open') return { name: 'notice', kind: 'full' };
   if (ended) return { name: 'ended', kind: endingOf(ended) };
   if (view === null) {
     return failure === null || failure === 'refused'

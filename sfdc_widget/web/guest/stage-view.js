@@ -1,5 +1,6 @@
 import { h, setAttribute, setText, show } from '../softphone/dom.js';
 import { initials } from '../softphone/initials.js';
+import { Gallery } from '../video/gallery.js';
 import { drawToggle } from './device-check.js';
 import { DevicePickers } from './device-pickers.js';
 import { icon } from './icons.js';
@@ -7,6 +8,7 @@ import { SelfView } from './self-view.js';
 import { countdown } from './times.js';
 
 /**
+ * @import {Person} from '../video/gallery.js'
  * @import {Devices} from './devices.js'
  * @import {SoundCheck} from './sound-check.js'
  * @import {Words} from './strings/en.js'
@@ -15,8 +17,10 @@ import { countdown } from './times.js';
  * @property {'returning'|'calling'|'ringing'|'connecting'|'call'|'reconnecting'} state
  * @property {string} host
  * @property {string} company
+ * @property {string} callId
+ * @property {readonly Person[]} people everybody else in the call
+ * @property {string} who they are, in words
  * @property {number} elapsedMs in the call
- * @property {MediaStream|null} remote the far end's picture
  * @property {MediaStream|null} own
  * @property {boolean} isMuted
  * @property {boolean} isCameraOn
@@ -36,16 +40,14 @@ import { countdown } from './times.js';
  */
 
 const FADE_AFTER_MS = 4_000;
-/** A picture is cut to fill the screen when no more than this part of it is lost. */
-const CUT = 0.25;
 
-/** The call: the other side fills the screen; one's own picture; five controls. */
+/** The call: the others fill the screen; one's own picture; five controls. */
 export class StageView {
   #words;
   #devices;
   #self;
   #pickers;
-  #remote = /** @type {HTMLVideoElement} */ (h('video', { autoplay: true, playsinline: true, class: 'g-remote', tabindex: '-1' }));
+  #gallery;
   #face = h('div', { class: 'g-face', 'aria-hidden': 'true' });
   #person = h('div', { class: 'g-person' });
   #name = h('p', { class: 'g-person-name' });
@@ -86,10 +88,9 @@ export class StageView {
     this.#words = words;
     this.#devices = devices;
     const { call } = words;
+    this.#gallery = new Gallery({ words: words.gallery, cutsAlone: true });
     this.#self = new SelfView(words);
     this.#pickers = new DevicePickers({ devices, sound, words });
-    this.#remote.muted = true;
-    this.#remote.addEventListener('resize', () => this.#fit());
     this.#person.append(this.#face, this.#name, this.#about);
     this.#top.append(this.#topName, this.#time);
     this.#hear = h('button', { type: 'button', class: 'g-button g-brand g-hear', on: { click: actions.hear } }, icon('volume'), call.hear);
@@ -143,7 +144,7 @@ export class StageView {
       'div',
       { class: 'g-stage', on: { pointermove: wake, pointerdown: wake, keydown: wake, focusin: wake } },
       this.#title,
-      this.#remote,
+      this.#gallery.element,
       this.#person,
       this.#self.element,
       h('div', { class: 'g-upper' }, this.#top, this.#status, this.#problem, this.#warning, this.#offer, this.#mute, this.#hear),
@@ -151,7 +152,6 @@ export class StageView {
       this.#spoken,
     );
     const { signal } = this.#life;
-    addEventListener('resize', () => this.#fit(), { signal });
     document.addEventListener('fullscreenchange', () => this.#drawFull(), { signal });
     this.#drawFull();
     show(this.#full, document.fullscreenEnabled ?? false);
@@ -177,12 +177,12 @@ export class StageView {
       returning: call.restoring,
       calling: ringing.calling(model.host),
       ringing: ringing.ringing(model.host),
-      connecting: call.with(model.host),
-      call: call.with(model.host),
-      reconnecting: call.with(model.host),
+      connecting: call.with(model.who),
+      call: call.with(model.who),
+      reconnecting: call.with(model.who),
     };
     setText(this.#title, headings[model.state]);
-    this.#drawPeople(model, isCall, headings[model.state]);
+    this.#drawPeople(model, isCall, isCall ? model.who : headings[model.state]);
     setText(
       this.#status,
       model.state === 'connecting' ? call.connecting : model.state === 'reconnecting' ? call.reconnecting : '',
@@ -215,19 +215,15 @@ export class StageView {
     this.#fade();
   }
 
-  /** @param {StageModel} model @param {boolean} isCall @param {string} heading */
-  #drawPeople(model, isCall, heading) {
-    const { call, ringing } = this.#words;
-    if (this.#remote.srcObject !== model.remote) this.#remote.srcObject = model.remote;
-    const hasPicture = isCall && model.remote !== null;
-    show(this.#remote, hasPicture);
-    show(this.#person, !hasPicture);
+  /** @param {StageModel} model @param {boolean} isCall @param {string} text who is there, or what happens */
+  #drawPeople(model, isCall, text) {
+    this.#gallery.update(model.callId, isCall ? model.people : []);
+    show(this.#person, !isCall);
     setText(this.#face, initials(model.host));
-    setText(this.#name, isCall ? model.host : heading);
-    const about = isCall ? (model.state === 'call' ? call.audioOnly : model.company) : model.state === 'returning' ? '' : ringing.stay;
-    setText(this.#about, about);
-    show(this.#top, hasPicture || isCall);
-    setText(this.#topName, hasPicture ? model.host : '');
+    setText(this.#name, isCall ? '' : text);
+    setText(this.#about, isCall || model.state === 'returning' ? '' : this.#words.ringing.stay);
+    show(this.#top, isCall);
+    setText(this.#topName, isCall ? text : '');
     setText(this.#time, isCall ? countdown(Math.floor(model.elapsedMs / 1000) * 1000) : '');
     this.#self.update(model.own);
   }
@@ -314,7 +310,7 @@ export class StageView {
 
   #fade() {
     const model = this.#model;
-    const canFade = model?.state === 'call' && model.remote !== null && this.#panel.hidden;
+    const canFade = model?.state === 'call' && this.#gallery.hasPicture && this.#panel.hidden;
     if (!canFade) {
       clearTimeout(this.#fadeTimer);
       this.#fadeTimer = undefined;
@@ -328,21 +324,13 @@ export class StageView {
     }, FADE_AFTER_MS);
   }
 
-  /** Fills the screen where little is lost by it; a shared screen is seen whole. */
-  #fit() {
-    const { videoWidth, videoHeight, clientWidth, clientHeight } = this.#remote;
-    if (!videoWidth || !videoHeight || !clientHeight) return;
-    const ratio = videoWidth / videoHeight / (clientWidth / clientHeight);
-    this.#remote.classList.toggle('g-cut', Math.min(ratio, 1 / ratio) >= 1 - CUT);
-  }
-
   /** Not on the screen any more; the next call begins anew. */
   rest() {
     if (this.#model === null) return;
     this.#model = null;
     this.#fade();
     this.#dismissed = 0;
-    this.#remote.srcObject = null;
+    this.#gallery.update('', []);
     this.#self.update(null);
     show(this.#panel, false);
     setAttribute(this.#settings, 'aria-expanded', 'false');
@@ -352,6 +340,7 @@ export class StageView {
 
   close() {
     this.rest();
+    this.#gallery.close();
     this.#life.abort();
   }
 }

@@ -1,6 +1,8 @@
 /** @import {CallView, Peer} from '../client/wire.d.ts' */
+import { peerNumber, person } from '../client/call-facts.js';
 import { words } from './strings.js';
 
+export { peerNumber, person };
 export { initials } from './initials.js';
 
 /** Seconds as `0:07`, `12:31`, `1:02:31`. @param {number} seconds */
@@ -28,11 +30,6 @@ export function moment(atMs, nowMs) {
   return at.toLocaleDateString(undefined, { day: 'numeric', month: 'short' });
 }
 
-/** @param {Peer} peer */
-export function peerNumber(peer) {
-  return peer.national || peer.number;
-}
-
 /** The caller keeps the number to themselves. @param {Peer} peer */
 export function isWithheld(peer) {
   const shown = peerNumber(peer);
@@ -42,15 +39,6 @@ export function isWithheld(peer) {
 /** Who it is, in the best words there are. @param {CallView} call */
 export function who(call) {
   return person(call) || peerNumber(call.peer) || words.call.unknown;
-}
-
-/** A name from the CRM, else from the phone system, else ''. @param {CallView} call */
-export function person(call) {
-  const { records, state } = call.match;
-  const [only] = records;
-  if (state === 'found' && records.length === 1 && only) return only.name;
-  const name = call.peer.display_name?.trim() ?? '';
-  return /[^\d\s+()./-]/u.test(name) ? name : '';
 }
 
 /** @param {CallView} call */

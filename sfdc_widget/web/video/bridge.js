@@ -78,8 +78,9 @@ export class Bridge {
     /** @type {Record<string, object>} */
     const local = {};
     for (const { call_id: callId } of client.state.calls) {
-      const { localVideo: _preview, remoteVideo: _remote, ...rest } = client.localState(callId);
-      local[callId] = rest;
+      // Pictures cannot be told.
+      const { localVideo: _preview, remoteVideo: _remote, remotes, ...rest } = client.localState(callId);
+      local[callId] = { ...rest, remotes: remotes.map((each) => ({ ...each, video: null })) };
     }
     this.#post({ type: 'state', state: client.state, local });
   }

@@ -4,11 +4,12 @@
  */
 import { canShareScreen } from '../client/camera.js';
 import { h, setText, show } from '../softphone/dom.js';
-import { duration, elapsed, initials, person, who } from '../softphone/format.js';
+import { who } from '../softphone/format.js';
 import { ProblemCard } from '../softphone/problem-card.js';
 import { Sounds } from '../softphone/sounds.js';
 import { words } from '../softphone/strings.js';
 import { DevicePanel } from './devices.js';
+import { stageModel } from './stage-model.js';
 import { Stage } from './stage.js';
 import { videoWords as say } from './words.js';
 
@@ -18,6 +19,7 @@ import { videoWords as say } from './words.js';
  * @import {Problem} from '../softphone/problem-card.js'
  * @import {Bridge} from './bridge.js'
  * @import {Order} from './messages.js'
+ * @import {StageModel} from './stage.js'
  */
 
 const CLOSE_AFTER_MS = 3_000;
@@ -72,7 +74,8 @@ export class CallPage extends HTMLElement {
   #ended = null;
   /** @type {Problem|null} */
   #failure = null;
-  #wasSeen = false;
+  /** @type {Set<string>} whose picture is on show */
+  #seen = new Set();
   #isLeaving = false;
   #openedAt = Date.now();
   #said = '';
@@ -215,56 +218,36 @@ export class CallPage extends HTMLElement {
     const call = this.#call();
     const shown = call ?? this.#ended;
     if (call) this.#ended = null;
-    this.#drawStage(state, shown);
+    const name = this.#drawStage(state, shown);
     this.#drawNotice(state, call);
     this.#drawStrips(state, call);
     this.#drawDone(state, shown);
     const second = this.#second.hidden ? null : 'ringtone';
     this.#sounds.play(this.bridge?.hasPage ? null : second);
-    document.title = shown ? say.title(who(shown)) : words.label.idle;
+    document.title = shown ? say.title(name) : words.label.idle;
   }
 
-  /** @param {ClientState} state @param {CallView|null} call */
+  /** @param {ClientState} state @param {CallView|null} call @returns {string} who is there, in words */
   #drawStage(state, call) {
-    const { client } = this;
-    const local = client.localState(call?.call_id ?? '');
-    const isLive = call !== null && call.state !== 'ended';
-    const name = call ? who(call) : '';
-    const isSeen = isLive && local.remoteVideo !== null && call.video.state === 'active' && call.video.receives;
-    if (isLive && isSeen !== this.#wasSeen) {
-      this.#announce(isSeen ? say.announce.theirPicture(name) : say.announce.noPicture(name));
+    const now = Date.now() + state.clockOffsetMs;
+    const model = stageModel(call, this.client.localState(call?.call_id ?? ''), { now, canShare: canShareScreen() });
+    this.#announcePictures(model);
+    if (call && model.status !== this.#said) {
+      this.#said = model.status;
+      this.#announce(model.status);
     }
-    this.#wasSeen = isSeen;
-    let status = say.connecting;
-    if (call?.state === 'ended') status = say.ended;
-    else if (call?.state === 'ringing') status = words.status.incoming;
-    else if (call?.state === 'calling') status = words.status.calling;
-    else if (call?.state === 'alerting') status = words.status.alerting;
-    else if (call?.state === 'active' && !local.isConnected) status = local.isRestored ? say.restoring : say.connecting;
-    else if (call?.state === 'active') status = local.isSharing ? say.sharing : local.isMuted ? words.status.activeMuted : words.status.active;
-    if (call && status !== this.#said) {
-      this.#said = status;
-      this.#announce(status);
+    this.#stage.update(model);
+    return model.name;
+  }
+
+  /** Who can be seen now, or not any more; who comes and goes is said by the stage. @param {StageModel} model */
+  #announcePictures({ people }) {
+    const seen = new Set();
+    for (const { id, name, video } of people) {
+      if (video !== null) seen.add(id);
+      if (seen.has(id) !== this.#seen.has(id)) this.#announce(video !== null ? say.announce.theirPicture(name) : say.announce.noPicture(name));
     }
-    let note = '';
-    if (isLive && call.state === 'active') {
-      note = call.video.state === 'active' ? say.noPicture(name) : local.hasVideo ? say.waiting(name) : say.soundOnly;
-    }
-    this.#stage.update({
-      name,
-      letters: call ? initials(person(call)) : '',
-      status: call ? status : '',
-      timer: call?.answered_at ? duration(elapsed(call, Date.now() + state.clockOffsetMs)) : '',
-      remote: local.remoteVideo,
-      isRemoteShown: isSeen,
-      note,
-      preview: local.localVideo,
-      isMuted: local.isMuted,
-      isCameraOn: local.isCameraOn,
-      isSharing: local.isSharing,
-      canShare: canShareScreen(),
-      isLive,
-    });
+    this.#seen = seen;
   }
 
   /** @param {ClientState} state @param {CallView|null} call */

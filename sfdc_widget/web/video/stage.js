@@ -1,27 +1,27 @@
 /**
- * A call to look at: the other side fills the room, one's own picture is small and
+ * A call to look at: the others fill the room, one's own picture is small and
  * can be moved, and a bar of controls fades while nobody needs it. Draws what it is
  * told (`update`); presses are `actions`.
  */
-import { h, setAttribute, setText, show } from '../softphone/dom.js';
+import { h, setText, show } from '../softphone/dom.js';
 import { icon } from '../softphone/icons.js';
+import { Gallery } from './gallery.js';
 import { videoIcon } from './icons-video.js';
 import { videoWords as words } from './words.js';
 
+/** @import {Person} from './gallery.js' */
 
 const FADE_AFTER_MS = 3_500;
 const CORNERS = /** @type {const} */ (['block-end inline-end', 'block-end inline-start', 'block-start inline-end', 'block-start inline-start']);
 
 /**
  * @typedef {object} StageModel
- * @property {string} name of the other side
- * @property {string} letters its initials
+ * @property {string} callId
+ * @property {string} name who is there, in words
  * @property {string} status the state, in words
  * @property {string} timer
- * @property {MediaStream|null} remote
- * @property {boolean} isRemoteShown there is a picture in it
- * @property {string} note where there is none, why
- * @property {MediaStream|null} preview what the other side is shown
+ * @property {readonly Person[]} people everybody else
+ * @property {MediaStream|null} preview what the others are shown
  * @property {boolean} isMuted
  * @property {boolean} isCameraOn
  * @property {boolean} isSharing
@@ -39,10 +39,7 @@ export class Stage extends HTMLElement {
     end: () => {},
   };
 
-  #remote = h('video', { class: 'rb-remote', autoplay: true, playsinline: true });
-  #letters = h('span', { class: 'rb-stage-letters', 'aria-hidden': 'true' });
-  #note = h('p', { class: 'rb-stage-note' });
-  #absent = h('div', { class: 'rb-absent' }, this.#letters, this.#note);
+  #gallery = new Gallery({ words: words.gallery, cutsAlone: false });
   #preview = h('video', { class: 'rb-preview-video', autoplay: true, playsinline: true });
   #own = h('div', { class: 'rb-preview', tabindex: 0, role: 'img', 'aria-label': words.own, hidden: true }, this.#preview);
   #name = h('h1', { class: 'rb-stage-name', dir: 'auto', tabindex: -1 });
@@ -75,12 +72,9 @@ export class Stage extends HTMLElement {
   connectedCallback() {
     if (this.firstChild) return;
     this.classList.add('rb-stage');
-    // The sound comes by the call's own element; two would be an echo.
-    this.#remote.muted = true;
     this.#preview.muted = true;
     this.#end.classList.add('rb-end');
-    this.#remote.addEventListener('resize', () => this.#shape());
-    this.append(this.#remote, this.#absent, this.#top, this.#own, this.#bar);
+    this.append(this.#gallery.element, this.#top, this.#own, this.#bar);
     const { signal } = this.#life;
     for (const type of ['pointermove', 'pointerdown', 'keydown', 'focusin']) {
       document.addEventListener(type, () => this.#wake(), { signal });
@@ -96,6 +90,7 @@ export class Stage extends HTMLElement {
 
   disconnectedCallback() {
     this.#life.abort();
+    this.#gallery.close();
     clearTimeout(this.#fadeTimer);
   }
 
@@ -105,14 +100,7 @@ export class Stage extends HTMLElement {
     setText(this.#name, model.name);
     setText(this.#status, model.status);
     setText(this.#timer, model.timer);
-    attach(this.#remote, model.remote);
-    show(this.#remote, model.isRemoteShown);
-    setAttribute(this.#remote, 'aria-label', words.theirs(model.name));
-    show(this.#absent, !model.isRemoteShown);
-    if (this.#letters.textContent !== model.letters || !this.#letters.firstChild) {
-      this.#letters.replaceChildren(model.letters === '' ? icon('user-round') : model.letters);
-    }
-    setText(this.#note, model.note);
+    this.#gallery.update(model.callId, model.people);
     attach(this.#preview, model.preview);
     show(this.#own, model.preview !== null);
     this.#own.classList.toggle('rb-is-screen', model.isSharing);
@@ -121,7 +109,7 @@ export class Stage extends HTMLElement {
     press(this.#camera, !model.isCameraOn, videoIcon(model.isCameraOn ? 'video' : 'video-off'), model.isCameraOn ? words.cameraOff : words.cameraOn);
     press(this.#share, model.isSharing, videoIcon(model.isSharing ? 'screen-share-off' : 'screen-share'), model.isSharing ? words.stopSharing : words.share);
     show(this.#share, model.canShare);
-    this.#pip.disabled = !model.isRemoteShown;
+    this.#pip.disabled = !this.#gallery.hasPicture;
     for (const button of [this.#mute, this.#camera, this.#share, this.#end]) button.disabled = !model.isLive;
     this.dataset['live'] = String(model.isLive);
     if (!model.isLive) this.#wake();
@@ -133,11 +121,6 @@ export class Stage extends HTMLElement {
 
   get heading() {
     return this.#name;
-  }
-
-  /** The picture is tall or wide: a phone's own shape is kept. */
-  #shape() {
-    this.classList.toggle('rb-is-tall', this.#remote.videoHeight > this.#remote.videoWidth);
   }
 
   // Fading
@@ -152,7 +135,7 @@ export class Stage extends HTMLElement {
     // Nothing that somebody is on, or that a keyboard is at, disappears.
     const isInUse = this.#bar.matches(':hover, :has(:focus-visible)') || this.#own.matches(':focus-visible');
     const isOpen = this.#devices.getAttribute('aria-expanded') === 'true';
-    if (!this.#isLive || isInUse || isOpen || this.#remote.hidden) this.#wake();
+    if (!this.#isLive || isInUse || isOpen || !this.#gallery.hasPicture) this.#wake();
     else this.classList.add('rb-faded');
   }
 
@@ -172,7 +155,7 @@ export class Stage extends HTMLElement {
   async #togglePip() {
     try {
       if (document.pictureInPictureElement) await document.exitPictureInPicture();
-      else await this.#remote.requestPictureInPicture();
+      else await this.#gallery.leading?.requestPictureInPicture();
     } catch {
       // The browser has its reasons: no picture yet, or another window has it.
     }

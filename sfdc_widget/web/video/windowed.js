@@ -5,8 +5,8 @@
  * this client shows the window's state, and what is pressed here is done there; when
  * the window is gone the session comes back.
  */
+import { isWritten } from '../client/call-facts.js';
 import { Invites } from '../client/invites.js';
-import { isWritten } from '../client/ringbridge-client.js';
 import { post, received, REMOTE, WINDOW_NAME } from './messages.js';
 
 /**

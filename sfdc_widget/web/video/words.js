@@ -2,9 +2,13 @@
 
 /** @import {DeviceProblem} from '../client/errors.js' */
 /** @import {Advice} from '../softphone/strings.js' */
+/** @import {GalleryWords} from './gallery.js' */
+import { listed } from './people.js';
 
 const english = {
   title: (/** @type {string} */ who) => `${who}, video call`,
+  people: (/** @type {readonly string[]} */ names) =>
+    listed(names, 'en-GB', (count) => (count === 1 ? '1 other' : `${count} others`)),
   mute: 'Mute',
   unmute: 'Unmute',
   cameraOn: 'Turn camera on',
@@ -19,8 +23,8 @@ const english = {
   end: 'End call',
   controls: 'Call controls',
   own: 'Your picture. Move it with the arrow keys.',
-  theirs: (/** @type {string} */ who) => `Picture of ${who}`,
   noPicture: (/** @type {string} */ who) => `No picture from ${who}`,
+  noPictureOfOne: 'No picture',
   waiting: (/** @type {string} */ who) => `Waiting for ${who} to turn on video. You can talk meanwhile.`,
   soundOnly: 'Sound only',
   audioOnly: 'Go on with sound only',
@@ -46,6 +50,15 @@ const english = {
     notSharing: 'Screen sharing has ended',
     theirPicture: (/** @type {string} */ who) => `${who} can be seen`,
     noPicture: (/** @type {string} */ who) => `${who} cannot be seen any more`,
+  },
+  /** @type {GalleryWords} */
+  gallery: {
+    others: 'Others in the call',
+    picture: (who) => `Picture of ${who}`,
+    enlarge: (who) => `Make ${who} big`,
+    shrink: (who) => `Show everybody; ${who} is big`,
+    joined: (who) => `${who} has joined`,
+    left: (who) => `${who} has left`,
   },
   refused: {
     title: 'Video is not possible in this call',

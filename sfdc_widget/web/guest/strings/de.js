@@ -123,6 +123,8 @@ export const words = {
   },
   call: {
     with: (host) => `Im Gespräch mit ${host}`,
+    others: (count) => (count === 1 ? '1 weitere Person' : `${count} weitere Personen`),
+    somebody: 'Ein Gast',
     connecting: 'Ton und Bild werden verbunden …',
     restoring: 'Sie kommen zurück ins Gespräch …',
     reconnecting: 'Verbindung wird wiederhergestellt … Bleiben Sie hier, das Gespräch geht weiter.',
@@ -151,6 +153,14 @@ export const words = {
         ? 'Noch eine Minute. Dann endet das Gespräch.'
         : `Noch ${count} Minuten. Dann endet das Gespräch.`,
     dismiss: 'Diesen Hinweis schließen',
+  },
+  gallery: {
+    others: 'Die anderen im Gespräch',
+    picture: (who) => `Bild von ${who}`,
+    enlarge: (who) => `${who} groß zeigen`,
+    shrink: (who) => `Alle zeigen; ${who} ist groß`,
+    joined: (who) => `${who} ist jetzt dabei`,
+    left: (who) => `${who} hat das Gespräch verlassen`,
   },
   ended: {
     again: 'Noch einmal versuchen',
@@ -214,6 +224,10 @@ export const words = {
       too_many: () => ({
         title: 'Zu viele Versuche',
         text: 'Aus Ihrem Netz kamen zu viele Versuche. Es genügt, eine Minute zu warten.',
+      }),
+      full: () => ({
+        title: 'Dieses Gespräch ist gerade voll besetzt',
+        text: 'Mehr Teilnehmende sind nicht möglich. Sobald jemand geht, können Sie dabei sein: Versuchen Sie es in ein paar Minuten noch einmal.',
       }),
       in_use: () => ({
         title: 'Dieser Link wird gerade benutzt',

@@ -137,6 +137,8 @@ export const words = {
   },
   call: {
     with: (/** @type {string} */ host) => `In the call with ${host}`,
+    others: (/** @type {number} */ count) => (count === 1 ? '1 other' : `${count} others`),
+    somebody: 'A guest',
     connecting: 'Connecting sound and picture…',
     restoring: 'Bringing you back into the call…',
     reconnecting: 'Reconnecting… Stay here, the call goes on.',
@@ -165,6 +167,14 @@ export const words = {
         ? 'One minute left. Then the call ends.'
         : `${count} minutes left. Then the call ends.`,
     dismiss: 'Close this message',
+  },
+  gallery: {
+    others: 'Others in the call',
+    picture: (/** @type {string} */ who) => `Picture of ${who}`,
+    enlarge: (/** @type {string} */ who) => `Make ${who} big`,
+    shrink: (/** @type {string} */ who) => `Show everybody; ${who} is big`,
+    joined: (/** @type {string} */ who) => `${who} has joined`,
+    left: (/** @type {string} */ who) => `${who} has left`,
   },
   ended: {
     again: 'Try again',
@@ -230,6 +240,10 @@ export const words = {
       too_many: () => ({
         title: 'Too many tries',
         text: 'There were too many tries from your network. It is enough to wait a minute.',
+      }),
+      full: () => ({
+        title: 'This call is full right now',
+        text: 'As many people as can be are in it already. When one of them leaves you can join: try again in a few minutes.',
       }),
       in_use: () => ({
         title: 'This link is in use right now',

@@ -123,6 +123,8 @@ export const words = {
   },
   call: {
     with: (host) => `En llamada con ${host}`,
+    others: (count) => (count === 1 ? '1 persona más' : `${count} personas más`),
+    somebody: 'Un invitado',
     connecting: 'Conectando el sonido y la imagen…',
     restoring: 'Volviendo a la llamada…',
     reconnecting: 'Restableciendo la conexión… No se vaya, la llamada sigue.',
@@ -151,6 +153,14 @@ export const words = {
         ? 'Queda un minuto. Después terminará la llamada.'
         : `Quedan ${count} minutos. Después terminará la llamada.`,
     dismiss: 'Cerrar este aviso',
+  },
+  gallery: {
+    others: 'Los demás en la llamada',
+    picture: (who) => `Imagen de ${who}`,
+    enlarge: (who) => `Ver a ${who} en grande`,
+    shrink: (who) => `Ver a todos; ${who} está en grande`,
+    joined: (who) => `${who} ha entrado`,
+    left: (who) => `${who} ha salido`,
   },
   ended: {
     again: 'Intentar de nuevo',
@@ -214,6 +224,10 @@ export const words = {
       too_many: () => ({
         title: 'Demasiados intentos',
         text: 'Ha habido demasiados intentos desde su red. Basta con esperar un minuto.',
+      }),
+      full: () => ({
+        title: 'Esta llamada está completa en este momento',
+        text: 'Ya no cabe nadie más. Cuando salga alguien podrá entrar: inténtelo de nuevo en unos minutos.',
       }),
       in_use: () => ({
         title: 'Este enlace se está usando ahora',

@@ -123,6 +123,8 @@ export const words = {
   },
   call: {
     with: (host) => `En appel avec ${host}`,
+    others: (count) => (count === 1 ? '1 autre' : `${count} autres`),
+    somebody: 'Un invité',
     connecting: 'Connexion du son et de l’image…',
     restoring: 'Retour dans l’appel…',
     reconnecting: 'Reconnexion… Restez là, l’appel continue.',
@@ -151,6 +153,14 @@ export const words = {
         ? 'Plus qu’une minute. Ensuite l’appel se termine.'
         : `Encore ${count} minutes. Ensuite l’appel se termine.`,
     dismiss: 'Fermer ce message',
+  },
+  gallery: {
+    others: 'Les autres dans l’appel',
+    picture: (who) => `Image de ${who}`,
+    enlarge: (who) => `Afficher ${who} en grand`,
+    shrink: (who) => `Afficher tout le monde\u00a0; ${who} est en grand`,
+    joined: (who) => `${who} a rejoint l’appel`,
+    left: (who) => `${who} a quitté l’appel`,
   },
   ended: {
     again: 'Réessayer',
@@ -214,6 +224,10 @@ export const words = {
       too_many: () => ({
         title: 'Trop de tentatives',
         text: 'Il y a eu trop de tentatives depuis votre réseau. Il suffit d’attendre une minute.',
+      }),
+      full: () => ({
+        title: 'Cet appel est complet pour le moment',
+        text: 'Il ne peut pas accueillir plus de monde. Dès que quelqu’un le quitte, vous pourrez le rejoindre\u00a0: réessayez dans quelques minutes.',
       }),
       in_use: () => ({
         title: 'Ce lien est utilisé en ce moment',

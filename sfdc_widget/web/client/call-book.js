@@ -1,0 +1,206 @@
+/**
+ * The calls and invites that there are, kept up by snapshots and events.
+ *
+ * Driven by: the gateway's news (`applySnapshot`, `applyEvent`), and its owner for
+ * calls that are placed here and that the gateway does not know yet.
+ */
+import { isWritten } from './call-facts.js';
+import { RECENT_CALLS, withCall, withInvite, without, withRecent } from './client-state.js';
+
+/**
+ * @import {ClientState} from './client-state.js'
+ * @import {LocalCalls} from './local-calls.js'
+ * @import {AnyEvent, CallView, InviteView, Snapshot} from './wire.d.ts'
+ *
+ * @typedef {object} BookEvents
+ * @property {CallView} incoming
+ * @property {CallView} ended
+ * @property {CallView|InviteView} logged
+ * @property {InviteView} invite
+ *
+ * @typedef {object} BookOptions
+ * @property {LocalCalls} local
+ * @property {() => ClientState} state
+ * @property {(changes: Partial<ClientState>) => void} update
+ * @property {<Name extends keyof BookEvents>(type: Name, value: BookEvents[Name]) => void} emit
+ * @property {(callId: string) => boolean} isDraft placed here, not yet known there
+ * @property {(limit: number) => Promise<readonly CallView[]>} history ended ones
+ * @property {(isInCall: boolean) => void} counted
+ */
+
+export class CallBook {
+  #options;
+  /** The invite whose event was said to be written last. */
+  #loggedInvite = '';
+
+  /** @param {BookOptions} options */
+  constructor(options) {
+    this.#options = options;
+  }
+
+  get #state() {
+    return this.#options.state();
+  }
+
+  /** @param {string} callId */
+  find(callId) {
+    return this.#state.calls.find(({ call_id }) => call_id === callId);
+  }
+
+  /** @param {Snapshot} snapshot */
+  applySnapshot(snapshot) {
+    const { local, isDraft, update, emit } = this.#options;
+    const live = snapshot.calls.filter(({ state }) => state !== 'ended');
+    const known = new Set(live.map(({ call_id }) => call_id));
+    const drafts = this.#state.calls.filter(({ call_id }) => isDraft(call_id) && !known.has(call_id));
+    const calls = [...live, ...drafts];
+    const alive = new Set(calls.map(({ call_id }) => call_id));
+    const gone = this.#state.calls.filter(({ call_id }) => !alive.has(call_id));
+    for (const callId of local.ids()) if (!alive.has(callId)) local.end(callId);
+    update({
+      user: snapshot.user,
+      registration: snapshot.registration,
+      crm: snapshot.crm ?? '',
+      join: snapshot.join ?? null,
+      calls,
+      clockOffsetMs: snapshot.server_time - Date.now(),
+    });
+    this.#count();
+    if (gone.length > 0) void this.#endedUnseen(gone);
+    for (const call of live) {
+      if (call.state === 'ringing') {
+        void local.preOffer(call);
+        emit('incoming', call);
+      } else {
+        this.#restore(call);
+      }
+    }
+  }
+
+  /** @param {AnyEvent} event */
+  applyEvent(event) {
+    const { local, update, emit } = this.#options;
+    switch (event.type) {
+      case 'registration.state':
+        update({ registration: event.registration });
+        break;
+      case 'call.incoming':
+        this.replace(event.call);
+        void local.preOffer(event.call);
+        emit('incoming', event.call);
+        break;
+      case 'call.early_media': {
+        const own = local.get(event.call.call_id);
+        if (own) own.hasEarlyMedia = true;
+        this.replace(event.call);
+        break;
+      }
+      case 'call.ringing':
+      case 'call.answered':
+        this.replace(event.call);
+        if (!local.get(event.call.call_id)) this.#restore(event.call);
+        break;
+      case 'call.updated':
+        if (event.call.state === 'ended') this.#replaceRecent(event.call);
+        else this.replace(event.call);
+        break;
+      case 'call.ended':
+        this.#ended(event.call);
+        break;
+      case 'call.media':
+        local.get(event.call_id)?.mediaEvent(event);
+        break;
+      case 'invite.updated':
+        this.#replaceInvite(event.invite);
+        emit('invite', event.invite);
+        break;
+      case 'invite.ending':
+        update({ ending: { invite_id: event.invite_id, ends_at: event.ends_at } });
+        break;
+      default:
+      // `session.superseded` and `server.notice`: the close code that follows says it.
+    }
+  }
+
+  /** @param {CallView} call */
+  replace(call) {
+    const former = this.find(call.call_id);
+    const local = this.#options.local.get(call.call_id);
+    if (local && former?.video?.state === 'active' && call.video?.state !== 'active') {
+      // Nobody sees it any more: the light goes out.
+      void local.video?.setCamera(false);
+      void local.video?.stopSharing();
+    }
+    this.#options.update({ calls: withCall(this.#state.calls, call) });
+    this.#count();
+  }
+
+  /** A call that was placed here and came to nothing. @param {string} callId */
+  forget(callId) {
+    this.#options.local.end(callId);
+    this.#options.update({ calls: without(this.#state.calls, callId) });
+    this.#count();
+  }
+
+  async loadRecent() {
+    const { history, update } = this.#options;
+    if (this.#state.user?.role === 'guest') return;
+    try {
+      update({ recent: await history(RECENT_CALLS) });
+    } catch {
+      update({ recent: this.#state.recent ?? [] });
+    }
+  }
+
+  #count() {
+    this.#options.counted(this.#state.calls.length > 0);
+  }
+
+  /** @param {CallView} call */
+  #restore(call) {
+    if (!this.#options.isDraft(call.call_id)) this.#options.local.restore(call);
+  }
+
+  /** @param {CallView} call */
+  #ended(call) {
+    const { local, emit } = this.#options;
+    local.forgetVideo(call.call_id);
+    this.forget(call.call_id);
+    this.#replaceRecent(call);
+    emit('ended', call);
+  }
+
+  /** What history does not know was cut off with the service. @param {CallView[]} calls */
+  async #endedUnseen(calls) {
+    await this.loadRecent();
+    for (const call of calls) {
+      const kept = this.#state.recent?.find(({ call_id }) => call_id === call.call_id);
+      this.#ended(kept ?? { ...call, state: 'ended', ended_at: Date.now(), end_reason: 'gateway_restarted' });
+    }
+  }
+
+  /** @param {CallView} call */
+  #replaceRecent(call) {
+    const { recent, isNewlyWritten } = withRecent(this.#state.recent ?? [], call);
+    this.#options.update({ recent });
+    if (isNewlyWritten) this.#options.emit('logged', call);
+  }
+
+  /** @param {InviteView} invite */
+  #replaceInvite(invite) {
+    const { invites, ending } = this.#state;
+    // Not by what the list says, which may have been asked for in between.
+    const isLogged = this.#loggedInvite === invite.invite_id;
+    if (isWritten(invite.event) !== isLogged) {
+      this.#loggedInvite = isLogged ? '' : invite.invite_id;
+      if (!isLogged) this.#options.emit('logged', invite);
+    }
+    const isEnding = ending?.invite_id === invite.invite_id;
+    const isStill = isEnding && invite.state === 'open' && invite.ends_at <= ending.ends_at;
+    this.#options.update({
+      ending: isEnding && !isStill ? null : ending,
+      // Not yet asked for: the list will have it.
+      invites: invites && withInvite(invites, invite),
+    });
+  }
+}

@@ -1,0 +1,194 @@
+import { signInProblem } from './access.js';
+import { SessionConnection } from './connection.js';
+import { ConnectionError } from './errors.js';
+import { uuid7 } from './identifiers.js';
+
+/**
+ * @import {Access} from './access.js'
+ * @import {ClientState} from './client-state.js'
+ * @import {ConnectionState, StopReason} from './connection.js'
+ * @import {Credentials} from './http.js'
+ * @import {AnyEvent, Snapshot} from './wire.d.ts'
+ *
+ * @typedef {object} SessionOptions
+ * @property {string} url of the socket
+ * @property {Access} access
+ * @property {string} name of the application
+ * @property {readonly string[]} caps
+ * @property {boolean} yields
+ * @property {() => ClientState} state
+ * @property {(changes: Partial<ClientState>) => void} update
+ * @property {() => void} opening a session is asked for
+ * @property {() => void} ready for the first time in a session
+ * @property {(snapshot: Snapshot) => void} snapshot
+ * @property {(event: AnyEvent) => void} event
+ * @property {() => void} stopped it is over in this page
+ */
+
+const VERSION = '0.1.0';
+/** Whether the window of a call still has the session is asked this often. */
+const YIELD_AGAIN_MS = 3_000;
+
+/** Signing in and out, and who has the session. */
+export class PhoneSession {
+  #instanceId = uuid7();
+  #options;
+  #access;
+  /** @type {SessionConnection|null} */
+  #connection = null;
+  #isLoaded = false;
+  /** @type {ReturnType<typeof setTimeout>|undefined} */
+  #yieldTimer;
+
+  /** @param {SessionOptions} options */
+  constructor(options) {
+    this.#options = options;
+    this.#access = options.access;
+  }
+
+  /** @param {Partial<ClientState>} changes */
+  #update(changes) {
+    this.#options.update(changes);
+  }
+
+  /** @param {boolean} isInCall */
+  setInCall(isInCall) {
+    this.#connection?.setInCall(isInCall);
+  }
+
+  /**
+   * @param {string} method
+   * @param {object} params
+   * @param {{timeoutMs?: number}} [options]
+   * @returns {Promise<any>}
+   */
+  request(method, params, options) {
+    if (!this.#connection) throw new ConnectionError('not signed in');
+    return this.#connection.request(method, params, options);
+  }
+
+  /** See `RingbridgeClient.start`. */
+  async start() {
+    if (this.#access.token !== null) {
+      this.#open();
+      return;
+    }
+    await this.#signInByAssertion();
+  }
+
+  async #signInByAssertion() {
+    this.#update({ status: 'signing_in', signInProblem: null });
+    try {
+      const token = await this.#access.fresh();
+      if (token === null) {
+        this.#update({ status: 'signed_out' });
+        return;
+      }
+      this.#access.token = token;
+      this.#open();
+    } catch (error) {
+      this.#update({ status: 'signed_out', signInProblem: signInProblem(error) });
+    }
+  }
+
+  /** @param {string} accessToken */
+  useToken(accessToken) {
+    this.#access.token = accessToken;
+    this.#connection?.stop('closed');
+    this.#open();
+  }
+
+  /**
+   * @param {Credentials} credentials
+   * @throws {SignInError}
+   */
+  async signIn(credentials) {
+    this.#update({ status: 'signing_in', signInProblem: null });
+    try {
+      await this.#access.signIn(credentials);
+    } catch (error) {
+      this.#update({ status: 'signed_out', signInProblem: signInProblem(error) });
+      throw error;
+    }
+    this.#open();
+  }
+
+  /** Ends calls, unregisters the phone, forgets the tokens. */
+  async signOut() {
+    const connection = this.#connection;
+    clearTimeout(this.#yieldTimer);
+    this.#access.token = null;
+    try {
+      await connection?.request('session.close', { op_id: uuid7() }, { timeoutMs: 3_000 });
+    } catch {
+      // The gateway closes a session that nobody comes back to.
+    }
+    connection?.stop('closed');
+    this.#update({ status: 'signed_out', signInProblem: null, user: null, recent: null });
+  }
+
+  /** Takes the phone over from the page that has it. */
+  takeOver() {
+    if (this.#options.state().status !== 'superseded') return;
+    this.#update({ isInWindow: false });
+    this.#open({ yields: false });
+  }
+
+  /** Lets go of the session, and of its calls' media; another page may have them. */
+  release() {
+    this.#connection?.stop('superseded');
+  }
+
+  #open({ yields = this.#options.yields } = {}) {
+    clearTimeout(this.#yieldTimer);
+    // While a window has the session, each look whether it still does changes nothing.
+    if (!this.#options.state().isInWindow) this.#update({ status: 'connecting', signInProblem: null });
+    this.#isLoaded = false;
+    const { url, name, caps, snapshot, event } = this.#options;
+    const connection = new SessionConnection({
+      url,
+      client: { name, version: VERSION, instance_id: this.#instanceId },
+      caps: yields ? [...caps, 'yields'] : caps,
+      getTicket: () => this.#access.ticket(),
+      listener: {
+        state: (state) => this.#connectionChanged(state),
+        snapshot,
+        event,
+        stopped: (reason) => {
+          if (connection === this.#connection) this.#stopped(reason);
+        },
+      },
+    });
+    this.#connection = connection;
+    connection.start();
+    this.#options.opening();
+  }
+
+  /** @param {ConnectionState} state */
+  #connectionChanged(state) {
+    if (state === 'open') {
+      this.#update({ status: 'ready', isInWindow: false });
+      if (!this.#isLoaded) {
+        this.#isLoaded = true;
+        this.#options.ready();
+      }
+    } else if ((state === 'connecting' || state === 'waiting') && !this.#options.state().isInWindow) {
+      this.#update({ status: this.#options.state().user ? 'reconnecting' : 'connecting' });
+    }
+  }
+
+  /** @param {StopReason} reason */
+  #stopped(reason) {
+    this.#connection = null;
+    this.#options.stopped();
+    if (reason === 'signed_out') this.#access.token = null;
+    if (reason === 'yielded') this.#yieldTimer = setTimeout(() => this.#open(), YIELD_AGAIN_MS);
+    this.#update({
+      status: reason === 'superseded' || reason === 'yielded' ? 'superseded' : 'signed_out',
+      isInWindow: reason === 'yielded',
+      signInProblem: reason === 'signed_out' ? 'expired' : null,
+      calls: [],
+    });
+    if (reason === 'signed_out' && this.#access.hasSource) void this.#signInByAssertion();
+  }
+}
