@@ -19,7 +19,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import TypeVar, assert_never
+from typing import TypeVar
 
 import sip
 from gateway.activities.record import CallRecord
@@ -28,6 +28,7 @@ from gateway.calls.guest_calls import CallInvite
 from gateway.calls.inbox import Inbox
 from gateway.calls.machine import CallInput, CallMachine, WrongState
 from gateway.calls.media import ERROR_KIND, SIP_STATUS, CallMedia
+from gateway.calls.near_end import NearEnd
 from gateway.calls.ports import (
     Alarm,
     Dial,
@@ -39,19 +40,11 @@ from gateway.calls.ports import (
 from gateway.calls.subject import Subject
 from gateway.identity.users import User
 from gateway.media.engine import (
-    BrowserConnected,
-    BrowserLost,
-    DigitReceived,
-    EngineLost,
-    KeyframeWanted,
-    Leg,
     MediaCallId,
     MediaError,
     MediaErrorKind,
     MediaEvent,
     Negotiated,
-    RoomChanged,
-    SipMediaStarted,
 )
 from gateway.sessions.backend import RequestError
 from gateway.sessions.wire import (
@@ -59,11 +52,9 @@ from gateway.sessions.wire import (
     ActivityView,
     CallAnsweredEvent,
     CallDirection,
-    CallDtmfEvent,
     CallEarlyMediaEvent,
     CallEndedEvent,
     CallIncomingEvent,
-    CallMediaEvent,
     CallRingingEvent,
     CallState,
     CallUpdatedEvent,
@@ -72,7 +63,6 @@ from gateway.sessions.wire import (
     ErrorKind,
     Event,
     Match,
-    MediaAction,
     MediaReason,
     Participant,
     Peer,
@@ -85,9 +75,6 @@ logger = logging.getLogger(__name__)
 # How long an attempt may wait to be on disk: before it is dialled, before it rings.
 DIAL_WITHIN_S = 1.0
 RING_WITHIN_S = 0.25
-# A media worker that died is replaced in well under this; the call waits for it.
-REOPEN_WITHIN_S = 10.0
-REOPEN_PAUSE_S = 0.2
 REMEMBERED_END_REASON = sip.Reason(
     protocol="SIP", cause=410, text="The rep's browser did not come back"
 )
@@ -129,14 +116,11 @@ class Call:
         self._media = CallMedia(
             services.engine, media_id, room=membership.room if membership else ""
         )
-        self._far_end = FarEnd(
-            call_id,
-            self,
-            self._media,
-            post=lambda job: self._post(job),
-            now=services.now,
-            later=services.later,
-        )
+        self._inbox = Inbox()
+        self._post = self._inbox.post
+        parts = (call_id, self, self._media, self._post, services)
+        self._near_end = NearEnd(*parts)
+        self._far_end = FarEnd(*parts)
         # What the rep was told of video last.
         self._shown_video = VideoView()
         # Whether the rep may see it: an incoming call not before it is kept.
@@ -148,10 +132,7 @@ class Call:
         # It is this call's turn to call the rep, and no INVITE is out yet.
         self._to_dial: Dial | None = None
         self._subject = Subject(record, match)
-        self._inbox = Inbox()
-        self._post = self._inbox.post
         self._alarm: Alarm | None = None
-        self._reopening: Alarm | None = None
 
     # What others see --------------------------------------------------------------
 
@@ -270,7 +251,7 @@ class Call:
         """The rep chose or created the record of this call; also after the end."""
         self._subject.choose(record, is_shown=not self.is_guests)
         if not self.is_guests:
-            self._publish(CallUpdatedEvent, call=self.view())
+            self.publish(CallUpdatedEvent, call=self.view())
 
     def activity_changed(self, activity: ActivityView) -> None:
         """The activity writer's news about this call."""
@@ -281,12 +262,12 @@ class Call:
         else:
             self.invite.attempt.activity = activity
         if self.is_announced:
-            self._publish(CallUpdatedEvent, call=self.view())
+            self.publish(CallUpdatedEvent, call=self.view())
 
     def show(self) -> None:
         """Something beside the call has changed that it shows."""
         if self.is_announced and not self.is_over:
-            self._publish(CallUpdatedEvent, call=self.view())
+            self.publish(CallUpdatedEvent, call=self.view())
 
     # From its meeting ---------------------------------------------------------------
 
@@ -320,7 +301,7 @@ class Call:
                 try:
                     await job()
                 except MediaError as error:
-                    await self._media_failed(error)
+                    self._near_end.failed(error)
         except Exception:
             logger.exception("call %s of %s failed", self.call_id, self.user.key)
             if self._far_end.leg is not None and not self.is_over:
@@ -331,8 +312,7 @@ class Call:
 
     async def _free(self) -> None:
         self._set_alarm(None, None)
-        if self._reopening is not None:
-            self._reopening.cancel()
+        self._near_end.close()
         self._far_end.close()
         await self._media.close()
         while (job := self._inbox.take()) is not None:
@@ -345,7 +325,8 @@ class Call:
         except (MediaError, WrongState) as error:
             logger.debug("call %s: after its end: %s", self.call_id, error)
 
-    def _publish(self, event: type[Event], **fields: object) -> None:
+    def publish(self, event: type[Event], **fields: object) -> None:
+        """Tell the user's session."""
         if isinstance(call := fields.get("call"), CallView):
             self._shown_video = call.video
         self._services.publisher.publish(self.user.key, event, **fields)
@@ -353,7 +334,7 @@ class Call:
     def _show_video(self) -> None:
         """Tell the rep, unless something else has told it already."""
         if self._media.video.view != self._shown_video and not self.is_over:
-            self._publish(CallUpdatedEvent, call=self.view())
+            self.publish(CallUpdatedEvent, call=self.view())
 
     def _set_alarm(
         self, delay_s: float | None, then: Callable[[], Awaitable[None]] | None
@@ -383,7 +364,7 @@ class Call:
             return
         leg.ring()
         self.is_announced = True
-        self._publish(CallIncomingEvent, call=self.view())
+        self.publish(CallIncomingEvent, call=self.view())
 
     def begin_search(self) -> None:
         """The CRM is being asked who this is."""
@@ -452,7 +433,7 @@ class Call:
         participants = () if self._seat is None else self._seat.participants
         if participants != self._participants:
             self._participants = participants
-            self._publish(CallUpdatedEvent, call=self.view())
+            self.publish(CallUpdatedEvent, call=self.view())
         self._show_video()
 
     async def _leave(self, reason: EndReason, sip_code: int | None) -> None:
@@ -600,91 +581,48 @@ class Call:
         self.finish(reason)
 
     def alert(self, event: type[Event]) -> None:
+        """It rings at the far end, or sends sound already."""
         first = self.state is CallState.CALLING
         if self.state in (CallState.CALLING, CallState.ALERTING):
             self._machine.apply(CallInput.ALERT, now=self._services.now())
             if first or event is CallEarlyMediaEvent:
-                self._publish(event, call=self.view())
+                self.publish(event, call=self.view())
 
     def connected(self) -> None:
+        """It is answered, here or there."""
         now = self._services.now()
         self._machine.apply(CallInput.CONNECT, now=now)
         self._set_alarm(None, None)
         kept = self.record()
         self._services.journal.answered(kept.user, kept.call_id, now)
-        self._publish(CallAnsweredEvent, call=self.view())
+        self.publish(CallAnsweredEvent, call=self.view())
         if self._membership is not None:
             self._membership.connected()
 
     # Media ----------------------------------------------------------------------------
 
-    def ask_for_codec(self, negotiated: Negotiated) -> None:
-        """What both sides agreed on may want a new offer of the browser's."""
-        if negotiated.renegotiate_browser:
-            self._tell_media(MediaAction.RENEGOTIATE, self._media.generation)
-
-    def _tell_media(self, action: MediaAction, generation: int) -> None:
-        self._publish(
-            CallMediaEvent, call_id=self.call_id, action=action, generation=generation
-        )
-
     async def _on_media(self, event: MediaEvent) -> None:
-        if self.is_over:
-            return
-        match event:
-            case BrowserConnected():
-                self._tell_media(MediaAction.CONNECTED, event.generation)
-            case BrowserLost():
-                if event.generation == self._media.generation:
-                    self._tell_media(MediaAction.LOST, event.generation)
-            case DigitReceived():
-                if event.leg is Leg.SIP:
-                    self._publish(
-                        CallDtmfEvent, call_id=self.call_id, digit=event.digit
-                    )
-            case EngineLost():
-                self._media.lost()
-                await self._reopen_media(until=self._services.now() + REOPEN_WITHIN_S)
-            case KeyframeWanted():
-                # The browser always understands RTCP.
-                if event.leg is Leg.SIP and self.state is CallState.ACTIVE:
-                    self._far_end.keyframe_wanted()
-            case RoomChanged():
-                self._tell_media(MediaAction.RENEGOTIATE, self._media.generation)
-            case SipMediaStarted():
-                logger.debug("call %s: first RTP from the far end", self.call_id)
-            case _:
-                assert_never(event)
+        if not self.is_over:
+            await self._near_end.receive(event)
 
-    async def _reopen_media(self, *, until: float) -> None:
-        """A new worker, as soon as there is one; a new offer; a re-INVITE."""
-        if self.is_over:
-            return
-        try:
-            await self._media.reopen()
-        except MediaError as error:
-            if self._services.now() < until:
-                self._reopening = self._services.later(
-                    REOPEN_PAUSE_S,
-                    lambda: self._post(lambda: self._reopen_media(until=until)),
-                )
-                return
-            logger.warning("call %s: no media engine: %s", self.call_id, error)
-            self._far_end.drop()
-            self.finish(EndReason.MEDIA_FAILED)
-            return
-        self._tell_media(MediaAction.RENEW, self._media.generation)
+    def agreed(self, negotiated: Negotiated) -> None:
+        """Both sides have agreed on media."""
+        self._near_end.agreed(negotiated)
 
-    async def _media_failed(self, error: MediaError) -> None:
-        logger.warning("call %s: %s", self.call_id, error)
-        if error.kind is MediaErrorKind.ENGINE_LOST:
-            return
-        self._far_end.drop(SIP_STATUS[error.kind])
+    def keyframe_wanted(self) -> None:
+        """The browser waits for a full picture of the far end's."""
+        if self.state is CallState.ACTIVE:
+            self._far_end.keyframe_wanted()
+
+    def media_failed(self, status: int | None) -> None:
+        """There are no media any more; ``status`` refuses what still rings."""
+        self._far_end.drop(status)
         self.finish(EndReason.MEDIA_FAILED)
 
     # The end --------------------------------------------------------------------------
 
     def finish(self, reason: EndReason, *, sip_code: int | None = None) -> None:
+        """It is over; the first reason counts."""
         if not self._machine.end(reason, now=self._services.now(), sip_code=sip_code):
             return
         logger.info("= call %s ENDED (%s)", self.call_id, reason.value)
@@ -695,7 +633,7 @@ class Call:
             self._subject.activity = activity
         elif self.is_guests:
             self.invite.attempt.kept_as(activity)
-        self._publish(CallEndedEvent, call=self.view())
+        self.publish(CallEndedEvent, call=self.view())
         self._inbox.wake()
         if self._membership is not None:
             # Without an INVITE nobody but the user, or we, can have ended it.
@@ -704,7 +642,7 @@ class Call:
 
     def _set_match(self, match: Match) -> None:
         if self._subject.found(match):
-            self._publish(CallUpdatedEvent, call=self.view())
+            self.publish(CallUpdatedEvent, call=self.view())
 
 
 async def _now(action: Callable[[], None]) -> None:

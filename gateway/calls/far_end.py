@@ -19,7 +19,7 @@ from gateway.calls.keyframes import (
 from gateway.calls.machine import WrongState
 from gateway.calls.media import CallMedia
 from gateway.calls.outcome import of_cancel, of_rejection
-from gateway.calls.ports import Alarm, SipLeg
+from gateway.calls.ports import Services, SipLeg
 from gateway.calls.renegotiation import Renegotiation
 from gateway.media.engine import MediaError, MediaErrorKind, Negotiated
 from gateway.sessions.wire import (
@@ -51,8 +51,8 @@ class Owner(Protocol):
     def finish(self, reason: EndReason, *, sip_code: int | None = None) -> None:
         """The call is over."""
 
-    def ask_for_codec(self, negotiated: Negotiated) -> None:
-        """Both sides have agreed; the browser may have to send something else."""
+    def agreed(self, negotiated: Negotiated) -> None:
+        """Both sides have agreed on media."""
 
     def show(self) -> None:
         """Whatever is shown of the call may be another."""
@@ -63,7 +63,6 @@ class FarEnd:
 
     Args:
         post: puts a job into the call's inbox.
-        now: seconds; ``later`` calls back once.
     """
 
     def __init__(
@@ -71,10 +70,8 @@ class FarEnd:
         call_id: str,
         call: Owner,
         media: CallMedia,
-        *,
         post: Callable[[Callable[[], Awaitable[None]]], None],
-        now: Callable[[], float],
-        later: Callable[[float, Callable[[], None]], Alarm],
+        services: Services,
     ) -> None:
         # None before there is one, and in a call that goes on without.
         self.leg: SipLeg | None = None
@@ -85,14 +82,14 @@ class FarEnd:
             call_id,
             media,
             may_offer=lambda: call.state is CallState.ACTIVE,
-            on_agreed=call.ask_for_codec,
+            on_agreed=call.agreed,
             on_video_outcome=call.show,
         )
         # The branch whose early media is heard; the first that sends any.
         self._early_media_of: str | None = None
 
         def paced(job: Callable[[], Awaitable[None]]) -> Paced:
-            return Paced(lambda: post(job), now=now, later=later)
+            return Paced(lambda: post(job), now=services.now, later=services.later)
 
         self._far_keyframes = paced(self._ask_keyframe)
         self._own_keyframes = paced(media.request_keyframe)
@@ -123,7 +120,7 @@ class FarEnd:
         if leg.remote_offer is None:
             return await self._media.offer_sip()
         negotiated = await self._media.answer_sip(leg.remote_offer)
-        self._call.ask_for_codec(negotiated)
+        self._call.agreed(negotiated)
         return negotiated.sdp
 
     def keyframe_wanted(self) -> None:
@@ -195,4 +192,4 @@ class FarEnd:
         await self.renegotiation.tell_far_end(self.require_leg())
 
     async def _accept(self, sdp: str) -> None:
-        self._call.ask_for_codec(await self._media.accept_sip(sdp))
+        self._call.agreed(await self._media.accept_sip(sdp))
