@@ -17,6 +17,7 @@ from gateway.media.engine import MediaCallId, MediaErrorKind, RoomChanged
 from gateway.sessions import wire
 from gateway.sessions.backend import RequestError
 from gateway.sessions.wire import (
+    ActivityState,
     CallState,
     CallView,
     EndReason,
@@ -408,6 +409,13 @@ async def test_the_reps_call_lives_on_when_the_leader_leaves(world: World) -> No
     call = world.call()
     assert call.state is CallState.ACTIVE
     assert call.answered_at == 1_000_000
+    # What is to be written of Ana's call is shown with the one that it rang in.
+    assert call.activity.state is ActivityState.WAITING
+    assert any(
+        e == "call.updated" and f["call"].activity.state is ActivityState.WAITING
+        for k, e, f in world.events
+        if k == ROBIN.key
+    )
     assert met.entered == {ROBIN: None, BEN: None}
     assert met.sees(ROBIN) == {("Ben Roy", BEN, False)}
     assert met.sees(BEN) == {("Robin Reyes", ROBIN, True)}
