@@ -28,7 +28,8 @@ from sip.errors import (
 from sip.lexical import encode
 
 MAX_SDP_BYTES = 65_536
-MAX_LINES = 1_000
+# A browser in a meeting of five has a thousand and more.
+MAX_LINES = 2_000
 MAX_MEDIA = 32
 
 #: ``(type letter, value)``.

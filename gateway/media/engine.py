@@ -233,8 +233,19 @@ class MediaEngine(Protocol):
     async def leave(self, call: MediaCallId) -> None:
         """Take it out again; nothing happens if it is not in."""
 
+    async def drop(self, call: MediaCallId, leg: Leg) -> None:
+        """The SIP side is over: nothing goes there or comes from there any more.
+
+        The browser and its room go on; a later offer or answer of the SIP side begins
+        it anew. Only for the SIP leg.
+        """
+
     async def statistics(self, call: MediaCallId) -> MediaStatistics:
-        """Counters now."""
+        """Counters now, of the call's own streams.
+
+        What goes from and to others of a room beside them is not in here; the
+        browser's own packets are, also while only a room gets them.
+        """
 
     async def close(self, call: MediaCallId) -> MediaStatistics:
         """Free everything; last counters. Unknown calls raise UNKNOWN_CALL."""

@@ -15,7 +15,6 @@ from gateway.media.relay.aiortc_internals import (
     SrtpContext,
 )
 from gateway.media.relay.ice_lite import IceCredentials
-from gateway.media.relay.stream import RelayedStream
 from gateway.media.relay.video_stream import VideoStream
 
 Address = tuple[str, int]
@@ -38,6 +37,13 @@ class TransportOwner(Protocol):
 
     def browser_reports(self, data: bytes, now: float) -> None:
         """Verified RTCP of the live transport."""
+
+
+class Uplink(Protocol):
+    """A stream, or what stands before one."""
+
+    def rewrite(self, packet: memoryview, length: int, now: float) -> int:
+        """See :meth:`~gateway.media.relay.stream.RelayedStream.rewrite`."""
 
 
 class BrowserTransport:
@@ -101,7 +107,7 @@ class BrowserTransport:
         self.is_server = is_server
         self.receive_context: SrtpContext | None = None
         self.send_context: SrtpContext | None = None
-        self.uplink: RelayedStream | None = None
+        self.uplink: Uplink | None = None
         self.forward: Callable[[memoryview], object] = _discard
         self.video_uplink: VideoStream | None = None
         self.video_forward: Callable[[memoryview], object] = _discard

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from gateway.media.engine import (
     BrowserLost,
     DigitReceived,
     Leg,
+    LegStatistics,
     MediaCallId,
     MediaError,
     MediaErrorKind,
@@ -22,6 +24,7 @@ from gateway.media.relay.audio_stream import AudioStream
 from gateway.media.relay.browser_transport import BrowserTransport
 from gateway.media.relay.description import (
     IceParameters,
+    RemoteDescription,
     RemoteMedia,
     read_description,
 )
@@ -36,6 +39,8 @@ from gateway.media.relay.port_pairs import (
     NoPortsError,
     PortPair,
 )
+from gateway.media.relay.room import Member, Room, Sending
+from gateway.media.relay.room_lines import LineFiller, ReceivingLines
 from gateway.media.relay.rtcp import ReportSession, parse_compound
 from gateway.media.relay.services import CallServices
 from gateway.media.relay.sip_port import SipPort
@@ -44,8 +49,12 @@ from gateway.media.relay.source_filter import SourceFilter
 from gateway.media.relay.stream import Mute
 from gateway.media.relay.telephone_event import is_dialable
 from gateway.media.relay.video import VideoRelay
+from gateway.media.relay.video_negotiation import RoomLines
 
 logger = logging.getLogger(__name__)
+
+# RFC 8830 section 2: a token of up to 64 characters.
+_STREAM_ID = re.compile(r"[!#$%&'*+\-.0-9A-Z^_`a-z{|}~]{1,64}")
 
 # A sender of video fits its rate to what reports say, and players match it with audio.
 FIRST_REPORT_S = 0.5
@@ -64,10 +73,19 @@ class _BrowserOffer:
 
 
 class RelayCall:
-    """One call; every method runs in the worker's loop and never blocks."""
+    """One call; every method runs in the worker's loop and never blocks.
+
+    Args:
+        pair: our ports on the SIP side; given back by :meth:`close`.
+        room: where its browser may meet others.
+    """
 
     def __init__(
-        self, call: MediaCallId, services: CallServices, pair: PortPair
+        self,
+        call: MediaCallId,
+        services: CallServices,
+        pair: PortPair,
+        room: Room | None = None,
     ) -> None:
         config, rng = services.config, services.rng
         now = services.clock()
@@ -127,6 +145,22 @@ class RelayCall:
         )
         # None until the browser offers video for the first time.
         self._video: VideoRelay | None = None
+        # What went to and came from the SIP side before it was dropped.
+        self._dropped_sip: tuple[LegStatistics, LegStatistics | None] | None = None
+        self._member: Member | None = None
+        if room is not None:
+            self._negotiation.video.room = RoomLines.POSSIBLE
+            self._member = room.open(
+                call,
+                Sending(
+                    negotiation=self._negotiation,
+                    uplink=self._uplink,
+                    cname=cname,
+                    clock=self._browser_clock,
+                    ask_keyframe=self._ask_browser_keyframe,
+                    ask_again=self._ask_browser_again,
+                ),
+            )
         self._offer: _BrowserOffer | None = None
         self._live: BrowserTransport | None = None
         self._pending: BrowserTransport | None = None
@@ -139,7 +173,8 @@ class RelayCall:
         """Answer the browser's offer; see the engine's contract."""
         last = self._offer
         if last is not None:
-            if (generation, text) == (last.generation, last.text):
+            is_repeated = (generation, text) == (last.generation, last.text)
+            if is_repeated and not (self._member and self._member.is_answer_stale):
                 return last.answer
             if generation < last.generation:
                 raise MediaError(
@@ -153,10 +188,10 @@ class RelayCall:
         transport, is_new = self._transport_for(
             media, media.ice, description.session_id, generation
         )
+        ours = self._local_side(transport)
+        lines, others = self._room_lines(description, media, ours)
         try:
-            sdp = self._negotiation.answer_browser(
-                description, media, self._local_side(transport)
-            )
+            sdp = self._negotiation.answer_browser(description, media, ours, others)
         except MediaError:
             if is_new:
                 self._discard(transport)
@@ -170,7 +205,26 @@ class RelayCall:
             generation, text, answer, description.session_id, media.ice
         )
         self._apply()
+        if self._member is not None:
+            self._member.answered(lines)
+            self._member.room.update()
+            self._report_soon()
         return answer
+
+    def _room_lines(
+        self,
+        description: RemoteDescription,
+        audio: RemoteMedia,
+        ours: LocalBrowserSide,
+    ) -> tuple[ReceivingLines, dict[int, list[str]]]:
+        """Others' streams in an offer, and our m-lines for them by place."""
+        member = self._member
+        if member is None:
+            return ReceivingLines(), {}
+        video = self._negotiation.video.browser_media(description, audio)
+        filler = LineFiller(self._negotiation, description, audio, video)
+        filled = filler.fill(member.sources(), member.lines)
+        return filler.lines(filled), filler.text(filled, ours)
 
     def _transport_for(
         self, media: RemoteMedia, ice: IceParameters, session_id: int, generation: int
@@ -246,9 +300,14 @@ class RelayCall:
             clocks=(self._browser_clock, self._sip_clock),
         )
         self._negotiation.video_port = pair.port
+        self._video.is_watched = self._member is not None and self._member.is_in
         self._video.connect_browser(self._live)
-        # Pictures and sound are matched by reports: the first come soon.
-        self._reports_due = min(self._reports_due, services.clock() + FIRST_REPORT_S)
+        self._report_soon()
+
+    def _report_soon(self) -> None:
+        """Pictures and sound are matched by reports: the first come early."""
+        due = self._services.clock() + FIRST_REPORT_S
+        self._reports_due = min(self._reports_due, due)
 
     def answer_sip(self, text: str) -> Negotiated:
         """Answer the peer's offer (INVITE or re-INVITE)."""
@@ -264,10 +323,24 @@ class RelayCall:
         description = read_description(text, is_browser=False)
         return self._sip_agreed("", *self._negotiation.accept_sip(description))
 
+    def drop_sip(self) -> None:
+        """The SIP side is over; see the engine's contract."""
+        if not self._negotiation.has_sip:
+            return
+        statistics = self.statistics()
+        self._dropped_sip = statistics.sip, statistics.sip_video
+        self._negotiation.drop_sip()
+        self._injection.stop_comfort(Leg.SIP)
+        self._sip.forget()
+        if self._video is not None:
+            self._video.drop_sip()
+        self._apply()
+
     def _sip_agreed(
         self, sdp: str, audio: RemoteMedia, video: RemoteMedia | None
     ) -> Negotiated:
         now = self._services.clock()
+        self._dropped_sip = None
         if audio.rtp is not None and audio.rtcp is not None:
             self._sip.expect(audio.rtp, audio.rtcp, now)
         if self._video is not None and video is not None:
@@ -321,6 +394,18 @@ class RelayCall:
         live = self._live.dropped if self._live is not None else 0
         pending = self._pending.dropped if self._pending is not None else 0
         sip, video = self._sip.counters, self._video
+        if self._negotiation.has_sip:
+            sip_audio = leg_statistics(
+                codec,
+                self._downlink,
+                self._uplink,
+                self._sip_reports,
+                sip.foreign + sip.malformed,
+            )
+            sip_video = None if video is None else video.sip_statistics()
+        else:
+            # What a room hears has not gone there.
+            sip_audio, sip_video = self._dropped_sip or (LegStatistics(), None)
         return MediaStatistics(
             browser=leg_statistics(
                 codec,
@@ -329,20 +414,16 @@ class RelayCall:
                 self._browser_reports,
                 self._dropped_before + live + pending,
             ),
-            sip=leg_statistics(
-                codec,
-                self._downlink,
-                self._uplink,
-                self._sip_reports,
-                sip.foreign + sip.malformed,
-            ),
+            sip=sip_audio,
             browser_video=None if video is None else video.browser_statistics(),
-            sip_video=None if video is None else video.sip_statistics(),
+            sip_video=sip_video,
         )
 
     def close(self) -> tuple[MediaStatistics, list[PortPair]]:
         """Stop everything; the port pairs go back to the allocator."""
         statistics = self.statistics()
+        if self._member is not None:
+            self._member.room.close(self._member)
         self._injection.close()
         for transport in (self._live, self._pending):
             if transport is not None:
@@ -353,12 +434,55 @@ class RelayCall:
             pairs.append(self._video.close())
         return statistics, pairs
 
+    # The room
+
+    def enter(self, name: str, partner: MediaCallId | None) -> None:
+        """Bring the browser into its room; see the engine's contract."""
+        member = self._member
+        if member is None or self._offer is None:
+            raise MediaError(
+                MediaErrorKind.WRONG_STATE, "no room, or no browser to enter it"
+            )
+        if not _STREAM_ID.fullmatch(name):
+            raise MediaError(MediaErrorKind.WRONG_STATE, "the name is no stream id")
+        member.room.enter(member, name, partner)
+        self._room_changed(member)
+
+    def leave(self) -> None:
+        """Take it out again."""
+        if self._member is not None:
+            self._member.room.leave(self._member)
+            self._room_changed(self._member)
+
+    def _room_changed(self, member: Member) -> None:
+        negotiation = self._negotiation
+        negotiation.video.room = (
+            RoomLines.FILLED if member.is_in else RoomLines.POSSIBLE
+        )
+        if self._video is not None:
+            self._video.is_watched = member.is_in
+        self._apply()
+
+    def _ask_browser_keyframe(self, now: float) -> None:
+        if self._video is not None:
+            self._video.want_keyframe(now)
+
+    def _ask_browser_again(self, numbers: list[int]) -> None:
+        if self._video is not None:
+            self._video.nack_browser(numbers)
+
     # What was agreed, put into effect
 
     def _apply(self) -> None:
         """Bring streams and gates into line with the negotiation."""
         negotiation = self._negotiation
         routes = negotiation.routes()
+        # Then the uplink only listens, for the reports to the browser.
+        is_alone = (
+            self._member is not None and self._member.is_in and not negotiation.has_sip
+        )
+        if is_alone:
+            routes = negotiation.routes_alone()
         if routes is not None:
             rate = routes.codec.clock_rate
             self._uplink.set_payloads(
@@ -367,7 +491,9 @@ class RelayCall:
             self._downlink.set_payloads(
                 routes.down_audio, routes.down_events, clock_rate=rate
             )
-        self._uplink.set_mute(Mute.NO_RECEIVER, muted=self._sip.destination is None)
+        self._uplink.set_mute(
+            Mute.NO_RECEIVER, muted=self._sip.destination is None and not is_alone
+        )
         self._uplink.set_mute(
             Mute.HOLD, muted=negotiation.has_sip and not negotiation.may_send_to_sip
         )
@@ -390,6 +516,7 @@ class RelayCall:
         self._browser_reports.restart()
         self._injection.stop_comfort(Leg.SIP)
         transport.uplink = self._uplink
+        self._room_browser(transport)
         self._sip.connect_browser(transport)
         if self._video is not None:
             self._video.connect_browser(transport)
@@ -407,11 +534,16 @@ class RelayCall:
             if self._video is not None:
                 self._video.connect_browser(None)
             self._downlink.mute(Mute.NO_RECEIVER)
+            self._room_browser(None)
             self._start_comfort()
         else:
             return
         self._discard(transport)
         self._services.emit(BrowserLost(self._call, transport.generation, reason))
+
+    def _room_browser(self, transport: BrowserTransport | None) -> None:
+        if self._member is not None:
+            self._member.connect(transport)
 
     def _discard(self, transport: BrowserTransport) -> None:
         self._dropped_before += transport.dropped
@@ -421,7 +553,8 @@ class RelayCall:
 
     def browser_reports(self, data: bytes, now: float) -> None:
         wall = self._services.wall()
-        if self._video is None:
+        member = self._member if self._member and self._member.is_in else None
+        if self._video is None and member is None:
             self._browser_reports.receive(data, now=now, wall=wall)
             return
         # Both media of a bundle report in one packet.
@@ -431,7 +564,10 @@ class RelayCall:
             self._browser_reports.malformed += 1
             return
         self._browser_reports.take(compound.reports, now=now, wall=wall)
-        self._video.browser_reported(compound, now=now, wall=wall)
+        if self._video is not None:
+            self._video.browser_reported(compound, now=now, wall=wall)
+        if member is not None:
+            member.reported(compound, now=now, wall=wall)
 
     # SIP side
 
@@ -461,6 +597,8 @@ class RelayCall:
         self._downlink.expire_digit(now)
         if self._video is not None:
             self._video.tick(now)
+        if self._member is not None:
+            self._member.tick(now)
         if now >= self._reports_due:
             self._reports_due = now + self._report_interval()
             self._send_reports(now)
@@ -469,7 +607,10 @@ class RelayCall:
         # RFC 3550 section 6.2: 0.5 to 1.5 times, so that calls do not synchronise.
         spread = self._services.rng.uniform(0.5, 1.5)
         interval = self._services.config.rtcp_interval_s
-        if self._video is not None and self._video.is_active:
+        has_video = self._video is not None and (
+            self._video.is_active or self._video.is_watched
+        )
+        if has_video or (self._member is not None and self._member.has_video):
             interval = min(interval, VIDEO_REPORT_S)
         return interval * spread
 
@@ -483,6 +624,8 @@ class RelayCall:
             self._sip.send_reports(self._sip_reports.report(now=now, wall=wall))
         if self._video is not None:
             self._video.send_reports(now=now, wall=wall)
+        if self._member is not None:
+            self._member.send_reports(now=now, wall=wall)
 
     def _start_comfort(self) -> None:
         codec = self._negotiation.codec

@@ -23,6 +23,9 @@ from gateway.media.relay.wire import (
     Answer,
     Close,
     Done,
+    Drop,
+    Enter,
+    Leave,
     Offer,
     Open,
     ReadCounters,
@@ -56,6 +59,9 @@ class RelayEngine:
         self._supervisors: list[asyncio.Task[None]] = []
         self._placement: dict[MediaCallId, int] = {}
         self._lost: dict[MediaCallId, None] = {}
+        # Where a room is, and which open calls it has.
+        self._rooms: dict[str, tuple[int, set[MediaCallId]]] = {}
+        self._room_of: dict[MediaCallId, str] = {}
         self._load = [0] * config.workers
         self._respawns = 0
         self._calls_lost = 0
@@ -104,6 +110,8 @@ class RelayEngine:
             self._workers[index] = None
         self._placement.clear()
         self._lost.clear()
+        self._rooms.clear()
+        self._room_of.clear()
         self._load = [0] * self._config.workers
 
     def subscribe(self, on_event: Callable[[MediaEvent], None]) -> None:
@@ -118,6 +126,7 @@ class RelayEngine:
                 worker is not None and worker.is_alive for worker in self._workers
             ),
             "open_calls": len(self._placement),
+            "open_rooms": len(self._rooms),
             "respawns": self._respawns,
             "calls_lost": self._calls_lost,
             "stray_events": self._stray_events,
@@ -154,12 +163,11 @@ class RelayEngine:
         """See :class:`~gateway.media.engine.MediaEngine`."""
         if call in self._placement:
             raise MediaError(MediaErrorKind.WRONG_STATE, "call is open already")
-        worker = self._emptiest()
+        worker = self._worker_for(room)
         self._lost.pop(call, None)
-        self._placement[call] = worker.index
-        self._load[worker.index] += 1
+        self._place(call, worker.index, room)
         try:
-            await worker.request(lambda id_: Open(id=id_, call=call))
+            await worker.request(lambda id_: Open(id=id_, call=call, room=room))
         except BaseException:
             self._forget(call)
             raise
@@ -205,10 +213,17 @@ class RelayEngine:
         self, call: MediaCallId, *, name: str, partner: MediaCallId | None = None
     ) -> None:
         """See :class:`~gateway.media.engine.MediaEngine`."""
-        raise MediaError(MediaErrorKind.WRONG_STATE, "no rooms yet")
+        await self._request(
+            call, lambda id_: Enter(id=id_, call=call, name=name, partner=partner)
+        )
 
     async def leave(self, call: MediaCallId) -> None:
         """See :class:`~gateway.media.engine.MediaEngine`."""
+        await self._request(call, lambda id_: Leave(id=id_, call=call))
+
+    async def drop(self, call: MediaCallId, leg: Leg) -> None:
+        """See :class:`~gateway.media.engine.MediaEngine`."""
+        await self._request(call, lambda id_: Drop(id=id_, call=call, leg=leg))
 
     async def statistics(self, call: MediaCallId) -> MediaStatistics:
         """See :class:`~gateway.media.engine.MediaEngine`."""
@@ -237,23 +252,44 @@ class RelayEngine:
 
     # Placement
 
-    def _emptiest(self) -> WorkerProcess:
-        """The live worker with the fewest calls."""
+    def _worker_for(self, room: str) -> WorkerProcess:
+        """The room's worker if it has one, else the live one with the fewest calls."""
+        candidates = [
+            worker for worker in self._workers if worker is not None and worker.is_alive
+        ]
+        known = self._rooms.get(room)
+        if known is not None:
+            # A dead one is left behind: its calls are lost and will be reported.
+            there = [worker for worker in candidates if worker.index == known[0]]
+            candidates = there or candidates
         candidates = [
             worker
-            for worker in self._workers
-            if worker is not None
-            and worker.is_alive
-            and self._load[worker.index] < self._config.max_calls_per_worker
+            for worker in candidates
+            if self._load[worker.index] < self._config.max_calls_per_worker
         ]
         if not candidates:
             raise MediaError(MediaErrorKind.NO_CAPACITY, "no worker has room")
         return min(candidates, key=lambda worker: self._load[worker.index])
 
+    def _place(self, call: MediaCallId, index: int, room: str) -> None:
+        self._placement[call] = index
+        self._load[index] += 1
+        if room:
+            _, calls = self._rooms.get(room, (index, set()))
+            calls.add(call)
+            self._rooms[room] = index, calls
+            self._room_of[call] = room
+
     def _forget(self, call: MediaCallId) -> None:
         index = self._placement.pop(call, None)
         if index is not None:
             self._load[index] -= 1
+        room = self._room_of.pop(call, None)
+        if room is not None:
+            _, calls = self._rooms[room]
+            calls.discard(call)
+            if not calls:
+                del self._rooms[room]
 
     # Supervision
 

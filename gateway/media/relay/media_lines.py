@@ -26,6 +26,19 @@ class LocalBrowserSide:
     video_ssrc: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class OutgoingStream:
+    """What we send in an m-line; ``name`` is the stream id of RFC 8830."""
+
+    ssrc: int
+    name: str
+    cname: str
+
+    def lines(self, kind: str) -> list[str]:
+        """How it is described; audio and video of one name belong together."""
+        return [f"a=msid:{self.name} {kind}", f"a=ssrc:{self.ssrc} cname:{self.cname}"]
+
+
 def family(host: str) -> str:
     """The address type of a literal address."""
     return "IP6" if ":" in host else "IP4"
@@ -51,9 +64,9 @@ def browser_media_lines(
     ours: LocalBrowserSide,
     *,
     formats: Sequence[int],
-    ssrc: int,
     direction: str,
     details: Iterable[str],
+    sends: OutgoingStream | None,
     limit_bps: int | None = None,
 ) -> list[str]:
     """An accepted m-line of our answer to a browser."""
@@ -69,8 +82,7 @@ def browser_media_lines(
         f"a=fingerprint:sha-256 {ours.fingerprint}",
         f"a=setup:{'passive' if ours.is_dtls_server else 'active'}",
         *details,
-        f"a=msid:{ours.cname} {media.kind}",
-        f"a=ssrc:{ssrc} cname:{ours.cname}",
+        *([] if sends is None else sends.lines(media.kind)),
         f"a=candidate:1 1 udp {_CANDIDATE_PRIORITY} {ours.host} {ours.port} typ host",
         "a=end-of-candidates",
     ]

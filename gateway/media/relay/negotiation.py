@@ -11,8 +11,9 @@ their place.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from gateway.media.engine import MediaError, MediaErrorKind
 from gateway.media.relay.audio_stream import AudioRoute, EventRoute
@@ -25,6 +26,7 @@ from gateway.media.relay.codecs import (
 from gateway.media.relay.description import RemoteDescription, RemoteMedia
 from gateway.media.relay.media_lines import (
     LocalBrowserSide,
+    OutgoingStream,
     browser_media_lines,
     family,
     format_lines,
@@ -54,6 +56,16 @@ class EventTarget:
 
     payload_type: int
     clock_rate: int
+
+
+@dataclass(frozen=True, slots=True)
+class SentAudio:
+    """The codec that the browser was told first, its number, and its events, which
+    others of a room do not get (clock rate by number)."""
+
+    codec: Codec
+    payload_type: int
+    events: Mapping[int, int]
 
 
 @dataclass(slots=True)
@@ -114,6 +126,8 @@ class Negotiation:
         self._sip: _Leg | None = None
         self._offered: _Leg | None = None
         self._sip_lines = SipLines()
+        # The SIP side was dropped after it had chosen a codec.
+        self._had_sip = False
         self.codec: Codec | None = None
         self.video = VideoNegotiation(video_codecs)
         # Our RTP port for video on the SIP side, None: none could be had yet.
@@ -139,11 +153,21 @@ class Negotiation:
         raise MediaError(MediaErrorKind.BAD_SDP, "offer has no WebRTC audio")
 
     def answer_browser(
-        self, description: RemoteDescription, media: RemoteMedia, ours: LocalBrowserSide
+        self,
+        description: RemoteDescription,
+        media: RemoteMedia,
+        ours: LocalBrowserSide,
+        others: Mapping[int, Sequence[str]] = MappingProxyType({}),
     ) -> str:
-        """Our answer; raises NO_COMMON_CODEC and then changes nothing."""
+        """Our answer; raises NO_COMMON_CODEC and then changes nothing.
+
+        ``others`` are our m-lines in the places of those that a room fills.
+        """
         common = [codec for codec in self._preference if codec in media.codecs]
         allowed = common
+        if self._had_sip:
+            # Who was heard goes on in the same codec.
+            allowed = sorted(common, key=lambda codec: codec is not self.codec)
         if self._sip is not None and self.codec is not None:
             allowed = [self.codec] if self.codec in common else []
         if not allowed:
@@ -153,22 +177,30 @@ class Negotiation:
         direction = media.direction.mirrored
         self._capability = {codec: media.codecs[codec].payload_type for codec in common}
         self._browser = leg = _identity_leg(media, allowed, direction)
-        if self.codec is None:
+        if self.codec not in allowed:
             self.codec = allowed[0]
         video = self.video.browser_media(description, media)
         if video is None or self.video_port is None:
             video = None
             self.video.without_browser()
-        accepted = [each for each in description.media if each in (media, video)]
+        accepted = [
+            each
+            for place, each in enumerate(description.media)
+            if each is media or each is video or place in others
+        ]
         bundle = [each.mid for each in accepted if each.mid in description.bundle]
         lines: list[str] = ["t=0 0", "a=ice-lite"]
         if media.mid in bundle:
             lines.append(f"a=group:BUNDLE {' '.join(filter(None, bundle))}")
-        for each in description.media:
+        for place, each in enumerate(description.media):
             if each is media:
                 lines += _browser_audio_lines(media, leg, ours)
             elif each is video:
-                lines += self.video.answer_browser(each, media, ours)
+                lines += self.video.answer_browser(
+                    each, media, ours, session_id=description.session_id
+                )
+            elif place in others:
+                lines += others[place]
             else:
                 lines += rejected_lines(
                     each.kind,
@@ -185,7 +217,21 @@ class Negotiation:
             body, ours.host, self._browser_session, self._browser_version
         )
 
+    def common_codecs(self, media: RemoteMedia) -> dict[Codec, int]:
+        """Of an audio m-line of the browser: what we pass through, and its numbers."""
+        return {
+            codec: media.codecs[codec].payload_type
+            for codec in self._preference
+            if codec in media.codecs
+        }
+
     # SIP leg
+
+    def drop_sip(self) -> None:
+        """There is no SIP side any more."""
+        self._had_sip = True
+        self._sip = self._offered = None
+        self.video.drop_sip()
 
     def offer_sip(self) -> str:
         """Our offer: the codec that flows, then all that the browser can do.
@@ -382,6 +428,36 @@ class Negotiation:
             down_events=_event_routes(sip.incoming_events, down_events),
         )
 
+    def routes_alone(self) -> Routes | None:
+        """Payload tables of a call that only a room hears: nothing is translated."""
+        browser, codec = self._browser, self.codec
+        if browser is None or codec is None:
+            return None
+        return Routes(
+            codec=codec,
+            up_audio=_audio_routes(browser.codecs, browser.incoming, browser.incoming),
+            up_events=_event_routes(browser.incoming_events, None),
+            down_audio={},
+            down_events={},
+        )
+
+    def sent_audio(self) -> SentAudio | None:
+        """What the browser sends now; None: nothing."""
+        browser = self._browser
+        if browser is None or not browser.direction.receives:
+            return None
+        codec = browser.codecs[0]
+        events = {number: rate for rate, number in browser.incoming_events.items()}
+        return SentAudio(codec, browser.incoming[codec], events)
+
+    @property
+    def browser_types(self) -> Collection[int]:
+        """Payload types of the browser's audio."""
+        browser = self._browser
+        if browser is None:
+            return ()
+        return {*browser.incoming.values(), *browser.incoming_events.values()}
+
     # Text
 
     def _require_browser(self) -> _Leg:
@@ -461,9 +537,9 @@ def _browser_audio_lines(
         media,
         ours,
         formats=[*types, *leg.incoming_events.values()],
-        ssrc=ours.ssrc,
         direction=leg.direction,
         details=_audio_format_lines(leg, media),
+        sends=OutgoingStream(ours.ssrc, ours.cname, ours.cname),
     )
 
 

@@ -121,12 +121,24 @@ def ntp_timestamp(wall_s: float) -> int:
     return int((wall_s + _NTP_EPOCH_S) * (1 << 32)) & 0xFFFFFFFFFFFFFFFF
 
 
+def source_report(report: Report, clock: SourceClock) -> SourceReport | None:
+    """What a sender report says of its source; None: it has no clock.
+
+    That is an NTP time of 0 (RFC 3550 section 6.4.1).
+    """
+    if not report.ntp:
+        return None
+    ntp_s = report.ntp / (1 << 32) - _NTP_EPOCH_S
+    return SourceReport(report.ssrc, report.timestamp, ntp_s, clock)
+
+
 class ReportSession:
     """Reports of one leg.
 
     Args:
         outgoing: the stream we send on this leg.
-        incoming: the stream that the leg's remote sends.
+        incoming: the stream that the leg's remote sends; None: none that belongs to
+            the outgoing one.
         cname: canonical name, random per call (RFC 7022).
         clock: of the leg's remote; audio and video of one leg share it.
     """
@@ -151,7 +163,7 @@ class ReportSession:
         self,
         *,
         outgoing: RelayedStream,
-        incoming: RelayedStream,
+        incoming: RelayedStream | None,
         cname: bytes,
         clock: SourceClock | None = None,
     ) -> None:
@@ -172,7 +184,8 @@ class ReportSession:
     def restart(self) -> None:
         """The leg's remote changed: its old sender reports mean nothing now."""
         self._last_report = 0
-        self._incoming.source_report = None
+        if self._incoming is not None:
+            self._incoming.source_report = None
 
     def receive(self, data: bytes, *, now: float, wall: float) -> bool:
         """Take a compound packet in; False when it is malformed.
@@ -189,24 +202,21 @@ class ReportSession:
 
     def take(self, reports: Iterable[Report], *, now: float, wall: float) -> None:
         """Take what of these reports is about the two streams of this session."""
+        incoming = self._incoming
         for report in reports:
-            if report.ntp is not None and report.ssrc == self._incoming.heard_ssrc:
-                self._take_sender_report(report.ssrc, report.ntp, report.timestamp)
+            if (
+                incoming is not None
+                and report.ntp is not None
+                and report.ssrc == incoming.heard_ssrc
+            ):
+                self._last_report = report.ntp >> 16 & _MASK32
                 self._last_report_at = now
-                if report.ntp:
-                    self._clock.observe(report.ntp / (1 << 32) - _NTP_EPOCH_S, wall)
+                incoming.source_report = source_report(report, self._clock)
+                if incoming.source_report is not None:
+                    self._clock.observe(incoming.source_report.ntp_s, wall)
             for block in report.blocks:
                 if block.ssrc == self._outgoing.ssrc:
                     self._take_block(block, wall)
-
-    def _take_sender_report(self, ssrc: int, ntp: int, timestamp: int) -> None:
-        self._last_report = ntp >> 16 & _MASK32
-        # An NTP time of 0: the sender has no clock (RFC 3550 section 6.4.1).
-        self._incoming.source_report = (
-            SourceReport(ssrc, timestamp, ntp / (1 << 32) - _NTP_EPOCH_S, self._clock)
-            if ntp
-            else None
-        )
 
     def _take_block(self, block: ReportBlock, wall: float) -> None:
         self.remote_lost = max(0, block.lost)
@@ -238,6 +248,12 @@ class ReportSession:
             kind = RECEIVER_REPORT
         return _packet(kind, 1 if block else 0, body + block) + self._description()
 
+    def sender_report(self, *, now: float, wall: float) -> bytes:
+        """:meth:`report` if something was sent since the last one, else nothing."""
+        if self._outgoing.total_sent == self._sent_prior:
+            return b""
+        return self.report(now=now, wall=wall)
+
     def covered(self, feedback: bytes) -> bytes:
         """A feedback packet as the compound it has to travel in (RFC 4585 3.1).
 
@@ -248,8 +264,8 @@ class ReportSession:
 
     def _report_block(self, now: float) -> bytes:
         incoming = self._incoming
-        source = incoming.heard_ssrc
-        if source is None:
+        source = None if incoming is None else incoming.heard_ssrc
+        if incoming is None or source is None:
             return b""
         expected = incoming.received + incoming.source_lost
         received = incoming.received

@@ -119,6 +119,13 @@ class SipPort:
         self._rtcp_destination = rtcp
         self.destination = self._filter.destination
 
+    def forget(self) -> None:
+        """The peer is gone: nothing is sent to it or taken from it any more."""
+        self._drop_twin()
+        self._filter.forget()
+        self._accepted = ()
+        self._expected = self._rtcp_destination = self.destination = None
+
     def settle(self, now: float) -> None:
         """Give a fixed source a socket of its own; called now and then."""
         if (

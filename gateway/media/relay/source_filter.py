@@ -84,6 +84,12 @@ class SourceFilter:
             self._candidate = None
             self._closes_at = now + self._window_s
 
+    def forget(self) -> None:
+        """No SDP names anybody any more: nobody is admitted."""
+        self._expected = self._source = self._candidate = None
+        self._rank = _Rank.NONE
+        self._closes_at = 0.0
+
     def admits(self, source: Address, now: float) -> bool:
         """Whether a packet from ``source`` is the peer's; may learn it."""
         if source == self._source:

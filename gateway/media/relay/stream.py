@@ -213,6 +213,7 @@ class RelayedStream:
 
     def new_source(self) -> None:
         """The next packet comes from another sender, even if its SSRC is the same."""
+        self._close_source()
         self.source_ssrc = None
         self._heard_ssrc = None
 

@@ -86,6 +86,8 @@ class VideoRelay:
             outgoing=self.uplink, incoming=self.downlink, cname=cname, clock=clocks[1]
         )
         self._expected: Address | None = None
+        # Others of a room get what the browser sends, whatever the SIP side does.
+        self.is_watched = False
         self._resendable = {Leg.BROWSER: MAX_RESENT, Leg.SIP: MAX_RESENT}
         config = services.config
         self._sip = SipPort(
@@ -121,13 +123,19 @@ class VideoRelay:
         """Bring streams and gates into line with the negotiation."""
         negotiation = self._negotiation
         routes = negotiation.routes()
+        # Then the uplink only listens, for the reports to the browser.
+        is_alone = self.is_watched and routes is None and self._sip.destination is None
+        if is_alone:
+            routes = negotiation.routes_alone()
         if routes is not None:
             self.uplink.set_payloads(routes.up, routes.up_names)
             self.downlink.set_payloads(routes.down, routes.down_names)
         self.uplink.keep_history(wanted=NACK in negotiation.sip_feedback)
         self.downlink.keep_history(wanted=NACK in negotiation.browser_feedback)
-        self.uplink.set_mute(Mute.NO_RECEIVER, muted=self._sip.destination is None)
-        self.uplink.set_mute(Mute.HOLD, muted=not negotiation.sends)
+        self.uplink.set_mute(
+            Mute.NO_RECEIVER, muted=self._sip.destination is None and not is_alone
+        )
+        self.uplink.set_mute(Mute.HOLD, muted=not negotiation.sends and not is_alone)
         self.downlink.set_mute(Mute.HOLD, muted=not negotiation.receives)
 
     def connect_browser(self, transport: BrowserTransport | None) -> None:
@@ -142,6 +150,11 @@ class VideoRelay:
         self.downlink.unmute(Mute.NO_RECEIVER)
         self.downlink.await_keyframe()
         transport.video_uplink = self.uplink
+
+    def drop_sip(self) -> None:
+        """There is no SIP side any more; :meth:`apply` follows."""
+        self._expected = None
+        self._sip.forget()
 
     def close(self) -> PortPair:
         """Stop receiving; the pair goes back to the allocator."""
@@ -169,10 +182,10 @@ class VideoRelay:
 
     def send_reports(self, *, now: float, wall: float) -> None:
         """Our reports to both legs, where there is video."""
-        if not self.is_active:
-            return
-        self._to_browser(self._browser_reports.report(now=now, wall=wall))
-        self._sip.send_reports(self._sip_reports.report(now=now, wall=wall))
+        if self.is_active or self.is_watched:
+            self._to_browser(self._browser_reports.report(now=now, wall=wall))
+        if self.is_active:
+            self._sip.send_reports(self._sip_reports.report(now=now, wall=wall))
 
     # Keyframes
 
@@ -181,10 +194,17 @@ class VideoRelay:
         asker = self._ask_browser if leg is Leg.BROWSER else self._ask_sip
         asker.want(self._services.clock())
 
+    def want_keyframe(self, now: float) -> None:
+        """Somebody in the browser's room needs one."""
+        self._ask_browser.want(now)
+
     def _request_of_browser(self) -> float:
         message = _keyframe_message(self._negotiation.browser_feedback)
         source = self.uplink.heard_ssrc
-        if self._negotiation.sends and message is not None and source is not None:
+        if source is None:
+            # Its first packet asks again.
+            return 0.0
+        if (self._negotiation.sends or self.is_watched) and message is not None:
             self._to_browser(
                 self._browser_reports.covered(
                     build_keyframe_request(
@@ -253,7 +273,7 @@ class VideoRelay:
                     stream=self.uplink,
                     leg=Leg.SIP,
                     resend=self._sip.send,
-                    missed=self._nack_browser,
+                    missed=self.nack_browser,
                     asker=self._ask_browser,
                 )
 
@@ -285,13 +305,14 @@ class VideoRelay:
     def _missed_of_browser(self, since: float) -> None:
         """Ask for missing packets, if the receiver cannot ask for them itself."""
         if NACK not in self._negotiation.sip_feedback:
-            self._nack_browser(self.uplink.missing_numbers(since=since))
+            self.nack_browser(self.uplink.missing_numbers(since=since))
 
     def _missed_of_sip(self, since: float) -> None:
         if NACK not in self._negotiation.browser_feedback:
             self._nack_sip(self.downlink.missing_numbers(since=since))
 
-    def _nack_browser(self, numbers: list[int]) -> None:
+    def nack_browser(self, numbers: list[int]) -> None:
+        """Ask the browser for lost packets, by its numbers."""
         source = self.uplink.heard_ssrc
         is_understood = NACK in self._negotiation.browser_feedback
         if numbers and source is not None and is_understood:

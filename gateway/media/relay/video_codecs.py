@@ -21,6 +21,9 @@ VIDEO_CODECS = {"vp8": "VP8", "vp9": "VP9", "h264": "H264"}
 NACK, PICTURE_LOSS, FULL_INTRA = "nack", "nack pli", "ccm fir"
 FEEDBACK = (NACK, PICTURE_LOSS, FULL_INTRA)
 
+# Payload types that with the marker bit would be taken for RTCP (RFC 5761 section 4).
+RTCP_LIKE_TYPES = range(64, 96)
+
 # More formats than any browser has; the rest of a longer list is not looked at.
 MAX_FORMATS = 32
 

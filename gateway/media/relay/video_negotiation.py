@@ -8,18 +8,21 @@ first, and a far end that offers video to a browser without it is refused that m
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.media.relay.description import RemoteDescription, RemoteMedia
 from gateway.media.relay.media_lines import (
     LocalBrowserSide,
+    OutgoingStream,
     bandwidth_lines,
     browser_media_lines,
     format_lines,
 )
 from gateway.media.relay.video_codecs import (
     FEEDBACK,
+    RTCP_LIKE_TYPES,
     VIDEO_CLOCK_RATE,
     FormatKey,
     VideoFormat,
@@ -28,10 +31,8 @@ from gateway.media.relay.video_codecs import (
 )
 from sip.sdp import Direction
 
-# Dynamic types (RFC 3551 section 3). Those between, with the marker bit, would be
-# taken for RTCP (RFC 5761 section 4).
+# RFC 3551 section 3.
 _DYNAMIC_TYPES = (*range(96, 128), *range(35, 64))
-_RTCP_LIKE_TYPES = range(64, 96)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,14 @@ class _Leg:
         return next((each for each in self.formats if each.key == key), None)
 
 
+class RoomLines(enum.Enum):
+    """Whether m-lines that only receive are a room's (design 010)."""
+
+    NONE = enum.auto()
+    POSSIBLE = enum.auto()
+    FILLED = enum.auto()
+
+
 class VideoNegotiation:
     """Video state of one call; see the module's docstring.
 
@@ -85,33 +94,54 @@ class VideoNegotiation:
         # The SIP side has spoken since the browser did, and takes no video.
         self._is_refused = False
         self._is_left_out = False
+        self.room = RoomLines.NONE
+        # Session and mid of the m-line that was answered as the call's own.
+        self._own_line: tuple[int, str | None] | None = None
+        self._had_sip = False
 
     # Browser leg
 
     def browser_media(
         self, description: RemoteDescription, audio: RemoteMedia
     ) -> RemoteMedia | None:
-        """The m-line of an offer that will be accepted: one in the audio's bundle."""
+        """The m-line of an offer that will be accepted: one in the audio's bundle.
+
+        Where lines may be a room's, it is the one it was before, else the first that
+        sends.
+        """
         if audio.mid is None or audio.mid not in description.bundle:
             return None
-        for media in description.media:
-            if (
-                media.kind == "video"
-                and not media.is_rejected
-                and media.protocol == audio.protocol
-                and media.mid in description.bundle
-                and self._usable(media, taken=_all_types(audio))
-            ):
+        lines = [
+            media
+            for media in description.media
+            if media.kind == "video"
+            and not media.is_rejected
+            and media.protocol == audio.protocol
+            and media.mid in description.bundle
+            and self.usable(media, audio)
+        ]
+        if self.room is RoomLines.NONE:
+            return next(iter(lines), None)
+        for media in lines:
+            if (description.session_id, media.mid) == self._own_line:
                 return media
-        return None
+        for media in lines:
+            if media.direction.sends:
+                return media
+        return None if self.room is RoomLines.FILLED else next(iter(lines), None)
+
+    def usable(self, media: RemoteMedia, audio: RemoteMedia) -> list[VideoFormat]:
+        """The formats of a browser's m-line that we pass through, each once.
+
+        Numbers that its ``audio`` has taken could not be told apart in a bundle.
+        """
+        return self._usable(media, taken=_all_types(audio))
 
     def _usable(self, media: RemoteMedia, taken: Collection[int]) -> list[VideoFormat]:
-        """Its formats that we pass through, each once; numbers ``taken`` by another
-        m-line of the bundle could not be told apart."""
         usable: dict[FormatKey, VideoFormat] = {}
         for each in media.video:
             number = each.payload_type
-            if number in taken or number in _RTCP_LIKE_TYPES:
+            if number in taken or number in RTCP_LIKE_TYPES:
                 continue
             if each.name.lower() in self._codecs:
                 usable.setdefault(each.key, each)
@@ -123,11 +153,21 @@ class VideoNegotiation:
         self._capability = []
 
     def answer_browser(
-        self, media: RemoteMedia, audio: RemoteMedia, ours: LocalBrowserSide
+        self,
+        media: RemoteMedia,
+        audio: RemoteMedia,
+        ours: LocalBrowserSide,
+        *,
+        session_id: int = 0,
     ) -> list[str]:
         """Our m-line for the one that :meth:`browser_media` chose."""
-        capability = self._usable(media, taken=_all_types(audio))
+        self._own_line = session_id, media.mid
+        capability = self.usable(media, audio)
         chosen = capability
+        if self._had_sip and self._browser is not None:
+            # Who was seen goes on in the same format.
+            present = self._browser.formats[0].key
+            chosen = sorted(capability, key=lambda each: each.key != present)
         sip = self._sip
         if sip is not None and (agreed := self._flowing(capability)) is not None:
             chosen = [each for each in capability if each.key == agreed]
@@ -154,9 +194,9 @@ class VideoNegotiation:
             media,
             ours,
             formats=[each.payload_type for each in chosen],
-            ssrc=ours.video_ssrc,
             direction=direction,
             details=details,
+            sends=OutgoingStream(ours.video_ssrc, ours.cname, ours.cname),
             limit_bps=self._told_limit_bps,
         )
 
@@ -166,6 +206,12 @@ class VideoNegotiation:
         return answer_parameters(offered, wanted or offered)
 
     # SIP leg
+
+    def drop_sip(self) -> None:
+        """There is no SIP side any more."""
+        self._had_sip = True
+        self._sip = self._offered = None
+        self._is_refused = self._is_left_out = False
 
     @property
     def is_wanted(self) -> bool:
@@ -381,6 +427,25 @@ class VideoNegotiation:
             up_names={number: key[0] for number, key in browser.incoming.items()},
             down_names={number: key[0] for number, key in sip.incoming.items()},
         )
+
+    def routes_alone(self) -> VideoRoutes | None:
+        """Payload tables of a call whose video only a room gets."""
+        browser = self._browser
+        if browser is None:
+            return None
+        return VideoRoutes(
+            up={number: number for number in browser.incoming},
+            down={},
+            up_names={number: key[0] for number, key in browser.incoming.items()},
+            down_names={},
+        )
+
+    def sent_video(self) -> VideoFormat | None:
+        """What the browser sends now, None: nothing."""
+        browser = self._browser
+        if browser is None or not browser.direction.receives:
+            return None
+        return browser.formats[0]
 
 
 def _routed(source: _Leg, target: Mapping[FormatKey, VideoFormat]) -> dict[int, int]:

@@ -23,6 +23,7 @@ from gateway.media.engine import (
     MediaErrorKind,
     MediaStatistics,
     Negotiated,
+    RoomChanged,
     SipMediaStarted,
 )
 from gateway.media.relay.config import RelayConfig
@@ -49,6 +50,7 @@ class Open:
     type: Literal["open"] = "open"
     id: int
     call: str
+    room: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +108,36 @@ class RequestKeyframe:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Enter:
+    """:meth:`~gateway.media.engine.MediaEngine.enter`."""
+
+    type: Literal["enter"] = "enter"
+    id: int
+    call: str
+    name: str
+    partner: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leave:
+    """:meth:`~gateway.media.engine.MediaEngine.leave`."""
+
+    type: Literal["leave"] = "leave"
+    id: int
+    call: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drop:
+    """:meth:`~gateway.media.engine.MediaEngine.drop`."""
+
+    type: Literal["drop"] = "drop"
+    id: int
+    call: str
+    leg: Leg
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Statistics:
     """:meth:`~gateway.media.engine.MediaEngine.statistics`."""
 
@@ -139,6 +171,9 @@ Request = Annotated[
     | Accept
     | SendDigits
     | RequestKeyframe
+    | Enter
+    | Leave
+    | Drop
     | Statistics
     | Close
     | ReadCounters,
@@ -214,13 +249,26 @@ class Keyframe:
     event: KeyframeWanted
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changed:
+    """A :class:`RoomChanged` event."""
+
+    type: Literal["changed"] = "changed"
+    event: RoomChanged
+
+
 Reply = Annotated[
-    Done | Failed | Connected | Lost | Started | Digit | Keyframe,
+    Done | Failed | Connected | Lost | Started | Digit | Keyframe | Changed,
     Field(discriminator="type"),
 ]
 
 WorkerEvent = (
-    BrowserConnected | BrowserLost | SipMediaStarted | DigitReceived | KeyframeWanted
+    BrowserConnected
+    | BrowserLost
+    | SipMediaStarted
+    | DigitReceived
+    | KeyframeWanted
+    | RoomChanged
 )
 
 _requests: TypeAdapter[Request] = TypeAdapter(Request)
@@ -244,6 +292,8 @@ def event_frame(event: WorkerEvent) -> Reply:
             return Digit(event=event)
         case KeyframeWanted():
             return Keyframe(event=event)
+        case RoomChanged():
+            return Changed(event=event)
 
 
 def negotiated_frame(request: int, agreed: Negotiated) -> Done:

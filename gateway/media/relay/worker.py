@@ -39,6 +39,7 @@ from gateway.media.relay.config import RelayConfig
 from gateway.media.relay.datagrams import open_udp_socket
 from gateway.media.relay.port_pairs import NoPortsError, PortPairs
 from gateway.media.relay.readiness import open_group
+from gateway.media.relay.room import Room
 from gateway.media.relay.services import CallServices
 from gateway.media.relay.tones import encode_tones
 from gateway.media.relay.wire import (
@@ -48,7 +49,10 @@ from gateway.media.relay.wire import (
     Close,
     Configure,
     Done,
+    Drop,
+    Enter,
     Failed,
+    Leave,
     Offer,
     Open,
     ReadCounters,
@@ -90,6 +94,7 @@ class Worker:
         self._loop = loop
         self._clock = clock
         self._calls: dict[MediaCallId, RelayCall] = {}
+        self._rooms: dict[str, Room] = {}
         self._certificate = Certificate.generateCertificate()
         self._closing: set[asyncio.Task[None]] = set()
         self._browser_port = BrowserPort(
@@ -176,7 +181,7 @@ class Worker:
     def _dispatch(self, request: Request) -> Reply:
         match request:
             case Open():
-                self._open(MediaCallId(request.call))
+                self._open(MediaCallId(request.call), request.room)
                 return Done(id=request.id)
             case Answer():
                 call = self._find(request.call)
@@ -201,6 +206,19 @@ class Worker:
             case RequestKeyframe():
                 self._find(request.call).request_keyframe(request.leg)
                 return Done(id=request.id)
+            case Enter():
+                partner = request.partner
+                self._find(request.call).enter(
+                    request.name, None if partner is None else MediaCallId(partner)
+                )
+                return Done(id=request.id)
+            case Leave():
+                self._find(request.call).leave()
+                return Done(id=request.id)
+            case Drop():
+                self._require_sip(request.leg)
+                self._find(request.call).drop_sip()
+                return Done(id=request.id)
             case Statistics():
                 call = self._find(request.call)
                 return Done(id=request.id, statistics=call.statistics())
@@ -208,6 +226,7 @@ class Worker:
                 call = self._find(request.call)
                 del self._calls[MediaCallId(request.call)]
                 statistics, pairs = call.close()
+                self._forget_empty_rooms()
                 for pair in pairs:
                     self._ports.release(pair, self._clock())
                 return Done(id=request.id, statistics=statistics)
@@ -216,7 +235,7 @@ class Worker:
             case Configure():
                 raise BrokenPeerError("configured twice")
 
-    def _open(self, call: MediaCallId) -> None:
+    def _open(self, call: MediaCallId, room: str) -> None:
         if call in self._calls:
             raise MediaError(MediaErrorKind.WRONG_STATE, "call is open already")
         if len(self._calls) >= self._config.max_calls_per_worker:
@@ -225,7 +244,14 @@ class Worker:
             pair = self._ports.acquire()
         except (NoPortsError, OSError) as error:
             raise MediaError(MediaErrorKind.NO_CAPACITY, "no free ports") from error
-        self._calls[call] = RelayCall(call, self._services, pair)
+        place = None
+        if room:
+            place = self._rooms.setdefault(room, Room(self._services))
+        self._calls[call] = RelayCall(call, self._services, pair, place)
+
+    def _forget_empty_rooms(self) -> None:
+        for name in [name for name, room in self._rooms.items() if room.is_empty]:
+            del self._rooms[name]
 
     def _find(self, call: str) -> RelayCall:
         try:
@@ -246,6 +272,11 @@ class Worker:
         usage = resource.getrusage(resource.RUSAGE_SELF)
         return {
             "calls": len(self._calls),
+            "rooms": len(self._rooms),
+            "room_members": sum(each.member_count for each in self._rooms.values()),
+            "forwarded_streams": sum(
+                each.flowing_streams for each in self._rooms.values()
+            ),
             "port_pairs_in_use": self._ports.in_use,
             "port_pairs_in_quarantine": self._ports.in_quarantine,
             "late_packets": self._ports.late_packets,

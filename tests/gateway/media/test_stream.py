@@ -87,6 +87,16 @@ def test_new_source_continues_sequence_and_advances_time(line: Line) -> None:
     assert out.marker
 
 
+def test_totals_survive_a_new_source(line: Line) -> None:
+    line.relayed(build_rtp(0, 10, 100, 1, b""))
+    line.relayed(build_rtp(0, 13, 580, 1, b""))
+    line.stream.new_source()
+    line.stream.new_source()
+    line.relayed(build_rtp(0, 14, 740, 1, b""))
+    assert (line.stream.total_received, line.stream.total_lost) == (3, 2)
+    assert line.stream.total_sent == 3
+
+
 def test_restarted_sequence_needs_two_packets(line: Line) -> None:
     last = line.relayed(build_rtp(0, 10, 100, 1, b""))
     assert line.put(build_rtp(0, 30000, 260, 1, b"")) is None
