@@ -567,7 +567,7 @@ class Call:
         await self._far_end.receive(event)
         self._show_video()
 
-    def far_end_left(self, reason: EndReason) -> None:
+    async def far_end_left(self, reason: EndReason) -> None:
         """The SIP leg has ended; in a meeting the call may live on without it."""
         if (
             self.state is CallState.ACTIVE
@@ -576,7 +576,7 @@ class Call:
         ):
             logger.info("call %s goes on without SIP", self.call_id)
             self._far_end.leg = None
-            self._media.drop_sip()
+            await self._media.drop_sip()
             return
         self.finish(reason)
 

@@ -45,7 +45,7 @@ class Owner(Protocol):
     def connected(self) -> None:
         """It was answered there."""
 
-    def far_end_left(self, reason: EndReason) -> None:
+    async def far_end_left(self, reason: EndReason) -> None:
         """The leg of an answered call has ended."""
 
     def finish(self, reason: EndReason, *, sip_code: int | None = None) -> None:
@@ -156,9 +156,9 @@ class FarEnd:
             case sip.Cancelled():
                 self._call.finish(of_cancel(event.reasons))
             case sip.RemoteHangup():
-                self._call.far_end_left(EndReason.HUNG_UP_THERE)
+                await self._call.far_end_left(EndReason.HUNG_UP_THERE)
             case sip.Failed() | sip.LocalEnd():
-                self._call.far_end_left(EndReason.FAILED)
+                await self._call.far_end_left(EndReason.FAILED)
             case sip.InfoReceived():
                 if asks_for_keyframe(event.content_type, event.body):
                     self._own_keyframes.ask()
