@@ -320,6 +320,9 @@ class Gateway:
             later=asyncio.get_running_loop().call_later,
             rng=self._rng,
             end_calls=lambda key: calls.end_invite(key.tenant, key.invite_id),
+            move_calls=lambda key, ends_at: calls.invite_moved(
+                key.tenant, key.invite_id, ends_at
+            ),
             meeting_changed=crm.changed,
             on_committed=writer.wake,
             event_views=crm.views,

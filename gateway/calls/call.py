@@ -19,21 +19,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import TypeVar, assert_never
+from typing import TypeVar
 
 import sip
 from gateway.activities.record import CallRecord
+from gateway.calls.far_end import FarEnd
 from gateway.calls.guest_calls import CallInvite
 from gateway.calls.inbox import Inbox
-from gateway.calls.keyframes import (
-    CONTENT_TYPE,
-    PICTURE_FAST_UPDATE,
-    Paced,
-    asks_for_keyframe,
-)
 from gateway.calls.machine import CallInput, CallMachine, WrongState
 from gateway.calls.media import ERROR_KIND, SIP_STATUS, CallMedia
-from gateway.calls.outcome import of_cancel, of_rejection
+from gateway.calls.near_end import NearEnd
 from gateway.calls.ports import (
     Alarm,
     Dial,
@@ -42,23 +37,14 @@ from gateway.calls.ports import (
     Services,
     SipLeg,
 )
-from gateway.calls.renegotiation import Renegotiation
 from gateway.calls.subject import Subject
 from gateway.identity.users import User
 from gateway.media.engine import (
-    BrowserConnected,
-    BrowserLost,
-    DigitReceived,
-    EngineLost,
-    KeyframeWanted,
-    Leg,
     MediaCallId,
     MediaError,
     MediaErrorKind,
     MediaEvent,
     Negotiated,
-    RoomChanged,
-    SipMediaStarted,
 )
 from gateway.sessions.backend import RequestError
 from gateway.sessions.wire import (
@@ -66,11 +52,9 @@ from gateway.sessions.wire import (
     ActivityView,
     CallAnsweredEvent,
     CallDirection,
-    CallDtmfEvent,
     CallEarlyMediaEvent,
     CallEndedEvent,
     CallIncomingEvent,
-    CallMediaEvent,
     CallRingingEvent,
     CallState,
     CallUpdatedEvent,
@@ -79,7 +63,6 @@ from gateway.sessions.wire import (
     ErrorKind,
     Event,
     Match,
-    MediaAction,
     MediaReason,
     Participant,
     Peer,
@@ -92,9 +75,6 @@ logger = logging.getLogger(__name__)
 # How long an attempt may wait to be on disk: before it is dialled, before it rings.
 DIAL_WITHIN_S = 1.0
 RING_WITHIN_S = 0.25
-# A media worker that died is replaced in well under this; the call waits for it.
-REOPEN_WITHIN_S = 10.0
-REOPEN_PAUSE_S = 0.2
 REMEMBERED_END_REASON = sip.Reason(
     protocol="SIP", cause=410, text="The rep's browser did not come back"
 )
@@ -136,20 +116,13 @@ class Call:
         self._media = CallMedia(
             services.engine, media_id, room=membership.room if membership else ""
         )
-        self._renegotiation = Renegotiation(
-            call_id,
-            self._media,
-            may_offer=lambda: self.state is CallState.ACTIVE,
-            on_agreed=self._ask_for_codec,
-            on_video_outcome=lambda: self._publish(CallUpdatedEvent, call=self.view()),
-        )
+        self._inbox = Inbox()
+        self._post = self._inbox.post
+        parts = (call_id, self, self._media, self._post, services)
+        self._near_end = NearEnd(*parts)
+        self._far_end = FarEnd(*parts)
         # What the rep was told of video last.
         self._shown_video = VideoView()
-        self._far_keyframes = self._paced(self._ask_far_keyframe)
-        self._own_keyframes = self._paced(self._media.request_keyframe)
-        # The branch whose early media is heard; the first that sends any.
-        self._early_media_of: str | None = None
-        self._leg: SipLeg | None = None
         # Whether the rep may see it: an incoming call not before it is kept.
         self.is_announced = direction is CallDirection.OUTBOUND
         self.invite = invite
@@ -159,10 +132,7 @@ class Call:
         # It is this call's turn to call the rep, and no INVITE is out yet.
         self._to_dial: Dial | None = None
         self._subject = Subject(record, match)
-        self._inbox = Inbox()
-        self._post = self._inbox.post
         self._alarm: Alarm | None = None
-        self._reopening: Alarm | None = None
 
     # What others see --------------------------------------------------------------
 
@@ -281,7 +251,7 @@ class Call:
         """The rep chose or created the record of this call; also after the end."""
         self._subject.choose(record, is_shown=not self.is_guests)
         if not self.is_guests:
-            self._publish(CallUpdatedEvent, call=self.view())
+            self.publish(CallUpdatedEvent, call=self.view())
 
     def activity_changed(self, activity: ActivityView) -> None:
         """The activity writer's news about this call."""
@@ -292,12 +262,12 @@ class Call:
         else:
             self.invite.attempt.activity = activity
         if self.is_announced:
-            self._publish(CallUpdatedEvent, call=self.view())
+            self.publish(CallUpdatedEvent, call=self.view())
 
     def show(self) -> None:
         """Something beside the call has changed that it shows."""
         if self.is_announced and not self.is_over:
-            self._publish(CallUpdatedEvent, call=self.view())
+            self.publish(CallUpdatedEvent, call=self.view())
 
     # From its meeting ---------------------------------------------------------------
 
@@ -331,21 +301,19 @@ class Call:
                 try:
                     await job()
                 except MediaError as error:
-                    await self._media_failed(error)
+                    self._near_end.failed(error)
         except Exception:
             logger.exception("call %s of %s failed", self.call_id, self.user.key)
-            if self._leg is not None and not self.is_over:
-                self._leg.hangup(None)
-            self._finish(EndReason.FAILED)
+            if self._far_end.leg is not None and not self.is_over:
+                self._far_end.leg.hangup(None)
+            self.finish(EndReason.FAILED)
         finally:
             await self._free()
 
     async def _free(self) -> None:
         self._set_alarm(None, None)
-        if self._reopening is not None:
-            self._reopening.cancel()
-        self._far_keyframes.close()
-        self._own_keyframes.close()
+        self._near_end.close()
+        self._far_end.close()
         await self._media.close()
         while (job := self._inbox.take()) is not None:
             # Requests that came too late learn that the call has ended.
@@ -357,7 +325,8 @@ class Call:
         except (MediaError, WrongState) as error:
             logger.debug("call %s: after its end: %s", self.call_id, error)
 
-    def _publish(self, event: type[Event], **fields: object) -> None:
+    def publish(self, event: type[Event], **fields: object) -> None:
+        """Tell the user's session."""
         if isinstance(call := fields.get("call"), CallView):
             self._shown_video = call.video
         self._services.publisher.publish(self.user.key, event, **fields)
@@ -365,14 +334,7 @@ class Call:
     def _show_video(self) -> None:
         """Tell the rep, unless something else has told it already."""
         if self._media.video.view != self._shown_video and not self.is_over:
-            self._publish(CallUpdatedEvent, call=self.view())
-
-    def _paced(self, job: Callable[[], Awaitable[None]]) -> Paced:
-        return Paced(
-            lambda: self._post(job),
-            now=self._services.now,
-            later=self._services.later,
-        )
+            self.publish(CallUpdatedEvent, call=self.view())
 
     def _set_alarm(
         self, delay_s: float | None, then: Callable[[], Awaitable[None]] | None
@@ -387,7 +349,7 @@ class Call:
 
     def begin_incoming(self, leg: SipLeg) -> None:
         """An INVITE has come: keep it, then tell the rep and the caller."""
-        self._leg = leg
+        self._far_end.leg = leg
         self._media.video.invited(leg.remote_offer)
         self._services.journal.started(self.record())
         self._set_alarm(self._services.limits.no_answer_s, self._rang_too_long)
@@ -402,7 +364,7 @@ class Call:
             return
         leg.ring()
         self.is_announced = True
-        self._publish(CallIncomingEvent, call=self.view())
+        self.publish(CallIncomingEvent, call=self.view())
 
     def begin_search(self) -> None:
         """The CRM is being asked who this is."""
@@ -425,10 +387,10 @@ class Call:
             if not await self._is_kept(DIAL_WITHIN_S):
                 logger.warning("call %s: begins before it is kept", self.call_id)
             if dial is not None:
-                self._leg = dial(sip_offer, self.sip_event)
+                self._far_end.leg = dial(sip_offer, self.sip_event)
         except BaseException as error:
             if is_recorded:
-                self._finish(EndReason.FAILED)
+                self.finish(EndReason.FAILED)
             self._machine.end(EndReason.MEDIA_FAILED, now=self._services.now())
             await self._free()
             if isinstance(error, MediaError):
@@ -442,7 +404,7 @@ class Call:
         return answered.sdp
 
     async def _ring_back(self) -> None:
-        self._alert(CallRingingEvent)
+        self.alert(CallRingingEvent)
 
     async def _lead(self, dial: Dial) -> None:
         if self.is_over:
@@ -457,11 +419,11 @@ class Call:
             return
         sip_offer = await self._media.offer_sip()
         dial, self._to_dial = self._to_dial, None
-        self._leg = dial(sip_offer, self.sip_event)
+        self._far_end.leg = dial(sip_offer, self.sip_event)
 
     async def _enter(self) -> None:
         if not self.is_over:
-            self._connected()
+            self.connected()
 
     async def _sit(self) -> None:
         if self.is_over:
@@ -471,13 +433,13 @@ class Call:
         participants = () if self._seat is None else self._seat.participants
         if participants != self._participants:
             self._participants = participants
-            self._publish(CallUpdatedEvent, call=self.view())
+            self.publish(CallUpdatedEvent, call=self.view())
         self._show_video()
 
     async def _leave(self, reason: EndReason, sip_code: int | None) -> None:
         if not self.is_over:
-            self._drop_leg()
-            self._finish(reason, sip_code=sip_code)
+            self._far_end.drop()
+            self.finish(reason, sip_code=sip_code)
 
     async def _is_kept(self, within_s: float) -> bool:
         """Wait until the attempt survives us; a slow disk does not stop the call."""
@@ -490,17 +452,17 @@ class Call:
 
     async def _rang_too_long(self) -> None:
         if self.state in (CallState.RINGING, CallState.ANSWERING):
-            self._drop_leg(480)
-            self._finish(EndReason.MISSED)
+            self._far_end.drop(480)
+            self.finish(EndReason.MISSED)
         elif self.state in (CallState.CALLING, CallState.ALERTING):
-            self._drop_leg()
-            self._finish(EndReason.NO_ANSWER)
+            self._far_end.drop()
+            self.finish(EndReason.NO_ANSWER)
 
     # The rep's requests (each runs in the actor, by request()) -----------------------
 
     async def answer(self, offer: str | None, generation: int) -> str | None:
         """Answer an incoming call; gives the SDP answer to ``offer``."""
-        leg = self._require_leg()
+        leg = self._far_end.require_leg()
         if offer is None and self._media.generation == 0:
             raise RequestError(
                 ErrorKind.BAD_REQUEST, "An offer is needed, here or by call.media."
@@ -510,10 +472,10 @@ class Call:
         try:
             if offer is not None:
                 answer = (await self._media.answer_browser(offer, generation)).sdp
-            sdp = await self._sip_description(leg)
+            sdp = await self._far_end.describe(leg)
         except MediaError as error:
             leg.reject(SIP_STATUS[error.kind])
-            self._finish(
+            self.finish(
                 EndReason.NO_COMMON_CODEC
                 if error.kind is MediaErrorKind.NO_COMMON_CODEC
                 else EndReason.MEDIA_FAILED
@@ -526,29 +488,22 @@ class Call:
             # The caller's CANCEL came first; its event says how the call ends.
             raise WrongState("the caller hung up")
         if leg.remote_offer is None:
-            self._renegotiation.offered_when_asked()
-        self._connected()
+            self._far_end.renegotiation.offered_when_asked()
+        self.connected()
         return answer
-
-    async def _sip_description(self, leg: SipLeg) -> str:
-        if leg.remote_offer is None:
-            return await self._media.offer_sip()
-        negotiated = await self._media.answer_sip(leg.remote_offer)
-        self._ask_for_codec(negotiated)
-        return negotiated.sdp
 
     async def reject(self, reason: str) -> None:
         """Decline an incoming call on all devices, or say busy on this one."""
         if self.state is not CallState.RINGING:
             raise WrongState(f"decline in state {self.state.value}")
-        self._drop_leg(603 if reason == "declined" else 486)
-        self._finish(EndReason.DECLINED_HERE)
+        self._far_end.drop(603 if reason == "declined" else 486)
+        self.finish(EndReason.DECLINED_HERE)
 
     async def hang_up(self) -> None:
         """End the call, whatever its state."""
         reason = self._machine.hang_up_reason()
-        self._drop_leg(603 if reason is EndReason.DECLINED_HERE else None)
-        self._finish(reason)
+        self._far_end.drop(603 if reason is EndReason.DECLINED_HERE else None)
+        self.finish(reason)
 
     async def offer_media(
         self, offer: str, generation: int, reason: MediaReason
@@ -564,8 +519,8 @@ class Call:
             "call %s media offer: %s, generation %d", self.call_id, reason, generation
         )
         negotiated = await self._media.answer_browser(offer, generation)
-        if self._leg is not None:
-            await self._renegotiation.tell_far_end(self._leg)
+        if self._far_end.leg is not None:
+            await self._far_end.renegotiation.tell_far_end(self._far_end.leg)
         await self._dial_if_due()
         self._show_video()
         return negotiated.sdp, self._media.generation
@@ -573,7 +528,7 @@ class Call:
     async def send_digits(self, digits: str) -> None:
         """DTMF by RFC 4733, or by INFO where the far end takes no telephone-event."""
         self._machine.apply(CallInput.DIGITS, now=self._services.now())
-        if self._leg is None:
+        if self._far_end.leg is None:
             raise RequestError(
                 ErrorKind.CALL_WRONG_STATE, "There is no telephone in this call."
             )
@@ -581,19 +536,19 @@ class Call:
         if await self._media.send_digits(digits):
             return
         for digit in digits:
-            self._leg.info(
+            self._far_end.leg.info(
                 "application/dtmf-relay",
                 f"Signal={digit}\r\nDuration=160\r\n".encode("ascii"),
             )
 
     async def abandon(self) -> None:
         """Nobody came back in the resume window."""
-        if self._leg is not None:
+        if self._far_end.leg is not None:
             if self.state is CallState.RINGING:
-                self._leg.reject(480)
+                self._far_end.leg.reject(480)
             else:
-                self._leg.hangup(REMEMBERED_END_REASON)
-        self._finish(
+                self._far_end.leg.hangup(REMEMBERED_END_REASON)
+        self.finish(
             EndReason.MISSED
             if self.state is CallState.RINGING
             else EndReason.CLIENT_LOST
@@ -601,52 +556,18 @@ class Call:
 
     async def invite_over(self) -> None:
         """The time of the invite it came by is over."""
-        self._drop_leg(480)
-        self._finish(EndReason.INVITE_OVER)
+        self._far_end.drop(480)
+        self.finish(EndReason.INVITE_OVER)
 
     # SIP ------------------------------------------------------------------------------
 
     async def _on_sip(self, event: sip.CallEvent) -> None:
-        if self.is_over or self._leg is None:
+        if self.is_over or self._far_end.leg is None:
             return
-        await self._take_sip(event)
+        await self._far_end.receive(event)
         self._show_video()
 
-    async def _take_sip(self, event: sip.CallEvent) -> None:
-        match event:
-            case sip.Progress():
-                await self._on_progress(event)
-            case sip.Answered():
-                await self._on_answered(event)
-            case sip.Confirmed():
-                await self._renegotiation.confirmed(self._require_leg(), event.sdp)
-            case sip.Offer():
-                leg = self._require_leg()
-                await self._renegotiation.far_end_offers(leg, event.sdp)
-            case sip.OfferAnswered():
-                await self._renegotiation.answered(self._require_leg(), event.sdp)
-            case sip.OfferFailed():
-                await self._renegotiation.failed(self._require_leg(), event.status)
-            case sip.Rejected():
-                if event.local:
-                    self._finish(EndReason.SERVER_UNAVAILABLE)
-                else:
-                    self._finish(of_rejection(event.status), sip_code=event.status)
-            case sip.Cancelled():
-                self._finish(of_cancel(event.reasons))
-            case sip.RemoteHangup():
-                await self._far_end_left(EndReason.HUNG_UP_THERE)
-            case sip.Failed():
-                await self._far_end_left(EndReason.FAILED)
-            case sip.InfoReceived():
-                if asks_for_keyframe(event.content_type, event.body):
-                    self._own_keyframes.ask()
-            case sip.LocalEnd():
-                await self._far_end_left(EndReason.FAILED)
-            case _:
-                assert_never(event)
-
-    async def _far_end_left(self, reason: EndReason) -> None:
+    async def far_end_left(self, reason: EndReason) -> None:
         """The SIP leg has ended; in a meeting the call may live on without it."""
         if (
             self.state is CallState.ACTIVE
@@ -654,144 +575,54 @@ class Call:
             and self._membership.cut_off()
         ):
             logger.info("call %s goes on without SIP", self.call_id)
-            self._leg = None
-            self._media.drop_sip()
+            self._far_end.leg = None
+            await self._media.drop_sip()
             return
-        self._finish(reason)
+        self.finish(reason)
 
-    async def _on_progress(self, event: sip.Progress) -> None:
-        if event.sdp is not None and self._early_media_of in (
-            None,
-            event.dialog_id,
-        ):
-            is_first = self._early_media_of is None
-            self._early_media_of = event.dialog_id
-            await self._accept_sip(event.sdp)
-            if is_first:
-                self._alert(CallEarlyMediaEvent)
-        elif event.status > 100:
-            self._alert(CallRingingEvent)
-
-    def _alert(self, event: type[Event]) -> None:
+    def alert(self, event: type[Event]) -> None:
+        """It rings at the far end, or sends sound already."""
         first = self.state is CallState.CALLING
         if self.state in (CallState.CALLING, CallState.ALERTING):
             self._machine.apply(CallInput.ALERT, now=self._services.now())
             if first or event is CallEarlyMediaEvent:
-                self._publish(event, call=self.view())
+                self.publish(event, call=self.view())
 
-    async def _on_answered(self, event: sip.Answered) -> None:
-        try:
-            if event.sdp is None:
-                raise MediaError(MediaErrorKind.BAD_SDP, "a 2xx without SDP")
-            await self._accept_sip(event.sdp)
-        except MediaError as error:
-            logger.warning("call %s: answer unusable: %s", self.call_id, error)
-            self._drop_leg()
-            self._finish(EndReason.NO_COMMON_CODEC)
-            return
-        self._connected()
-        await self._renegotiation.tell_far_end(self._require_leg())
-
-    async def _accept_sip(self, sdp: str) -> None:
-        self._ask_for_codec(await self._media.accept_sip(sdp))
-
-    def _connected(self) -> None:
+    def connected(self) -> None:
+        """It is answered, here or there."""
         now = self._services.now()
         self._machine.apply(CallInput.CONNECT, now=now)
         self._set_alarm(None, None)
         kept = self.record()
         self._services.journal.answered(kept.user, kept.call_id, now)
-        self._publish(CallAnsweredEvent, call=self.view())
+        self.publish(CallAnsweredEvent, call=self.view())
         if self._membership is not None:
             self._membership.connected()
 
     # Media ----------------------------------------------------------------------------
 
-    def _ask_for_codec(self, negotiated: Negotiated) -> None:
-        if negotiated.renegotiate_browser:
-            self._tell_media(MediaAction.RENEGOTIATE, self._media.generation)
-
-    def _tell_media(self, action: MediaAction, generation: int) -> None:
-        self._publish(
-            CallMediaEvent, call_id=self.call_id, action=action, generation=generation
-        )
-
     async def _on_media(self, event: MediaEvent) -> None:
-        if self.is_over:
-            return
-        match event:
-            case BrowserConnected():
-                self._tell_media(MediaAction.CONNECTED, event.generation)
-            case BrowserLost():
-                if event.generation == self._media.generation:
-                    self._tell_media(MediaAction.LOST, event.generation)
-            case DigitReceived():
-                if event.leg is Leg.SIP:
-                    self._publish(
-                        CallDtmfEvent, call_id=self.call_id, digit=event.digit
-                    )
-            case EngineLost():
-                self._media.lost()
-                await self._reopen_media(until=self._services.now() + REOPEN_WITHIN_S)
-            case KeyframeWanted():
-                # The browser always understands RTCP.
-                if event.leg is Leg.SIP and self.state is CallState.ACTIVE:
-                    self._far_keyframes.ask()
-            case RoomChanged():
-                self._tell_media(MediaAction.RENEGOTIATE, self._media.generation)
-            case SipMediaStarted():
-                logger.debug("call %s: first RTP from the far end", self.call_id)
-            case _:
-                assert_never(event)
+        if not self.is_over:
+            await self._near_end.receive(event)
 
-    async def _ask_far_keyframe(self) -> None:
-        if self._leg is not None and self.state is CallState.ACTIVE:
-            self._leg.info(CONTENT_TYPE, PICTURE_FAST_UPDATE)
+    def agreed(self, negotiated: Negotiated) -> None:
+        """Both sides have agreed on media."""
+        self._near_end.agreed(negotiated)
 
-    async def _reopen_media(self, *, until: float) -> None:
-        """A new worker, as soon as there is one; a new offer; a re-INVITE."""
-        if self.is_over:
-            return
-        try:
-            await self._media.reopen()
-        except MediaError as error:
-            if self._services.now() < until:
-                self._reopening = self._services.later(
-                    REOPEN_PAUSE_S,
-                    lambda: self._post(lambda: self._reopen_media(until=until)),
-                )
-                return
-            logger.warning("call %s: no media engine: %s", self.call_id, error)
-            self._drop_leg()
-            self._finish(EndReason.MEDIA_FAILED)
-            return
-        self._tell_media(MediaAction.RENEW, self._media.generation)
+    def keyframe_wanted(self) -> None:
+        """The browser waits for a full picture of the far end's."""
+        if self.state is CallState.ACTIVE:
+            self._far_end.keyframe_wanted()
 
-    async def _media_failed(self, error: MediaError) -> None:
-        logger.warning("call %s: %s", self.call_id, error)
-        if error.kind is MediaErrorKind.ENGINE_LOST:
-            return
-        self._drop_leg(SIP_STATUS[error.kind])
-        self._finish(EndReason.MEDIA_FAILED)
+    def media_failed(self, status: int | None) -> None:
+        """There are no media any more; ``status`` refuses what still rings."""
+        self._far_end.drop(status)
+        self.finish(EndReason.MEDIA_FAILED)
 
     # The end --------------------------------------------------------------------------
 
-    def _require_leg(self) -> SipLeg:
-        if self._leg is None:
-            raise WrongState("no SIP leg yet")
-        return self._leg
-
-    def _drop_leg(self, status: int | None = None) -> None:
-        """End the SIP leg by what fits its state: final response, CANCEL or BYE."""
-        if self._leg is None:
-            return
-        ringing = self.state in (CallState.RINGING, CallState.ANSWERING)
-        if ringing and status is not None:
-            self._leg.reject(status)
-        else:
-            self._leg.hangup(None)
-
-    def _finish(self, reason: EndReason, *, sip_code: int | None = None) -> None:
+    def finish(self, reason: EndReason, *, sip_code: int | None = None) -> None:
+        """It is over; the first reason counts."""
         if not self._machine.end(reason, now=self._services.now(), sip_code=sip_code):
             return
         logger.info("= call %s ENDED (%s)", self.call_id, reason.value)
@@ -802,16 +633,16 @@ class Call:
             self._subject.activity = activity
         elif self.is_guests:
             self.invite.attempt.kept_as(activity)
-        self._publish(CallEndedEvent, call=self.view())
+        self.publish(CallEndedEvent, call=self.view())
         self._inbox.wake()
         if self._membership is not None:
             # Without an INVITE nobody but the user, or we, can have ended it.
-            is_told = self._leg is not None or self.was_answered
+            is_told = self._far_end.leg is not None or self.was_answered
             self._membership.ended(reason if is_told else None, sip_code)
 
     def _set_match(self, match: Match) -> None:
         if self._subject.found(match):
-            self._publish(CallUpdatedEvent, call=self.view())
+            self.publish(CallUpdatedEvent, call=self.view())
 
 
 async def _now(action: Callable[[], None]) -> None:

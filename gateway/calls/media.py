@@ -106,11 +106,18 @@ class CallMedia:
             return
         self._entered = wanted
 
-    def drop_sip(self) -> None:
+    async def drop_sip(self) -> None:
         """There is no SIP side any more."""
         self.sip_is_agreed = False
         self.sip_must_be_reoffered = False
         self.video.sip_gone()
+        if not self._is_open:
+            return
+        try:
+            await self._engine.drop(self.media_id, Leg.SIP)
+        except MediaError as error:
+            # Nobody is there who could hear or send anything.
+            logger.info("SIP side of call %s: %s", self.media_id, error)
 
     @property
     def sip_is_behind(self) -> bool:

@@ -19,6 +19,7 @@ from typing import Any
 import sip
 from gateway.calls import people, policy
 from gateway.calls.call import Call
+from gateway.calls.callers import caller, match_of, peer_of
 from gateway.calls.desks import Desk, registration_view, unknown_call
 from gateway.calls.guest_calls import (
     CallInvite,
@@ -331,7 +332,7 @@ class CallService:
             desk,
             params.call_id,
             CallDirection.OUTBOUND,
-            _peer(number, ""),
+            peer_of(number),
             record=params.record,
         )
         account = self._accounts[user.key]
@@ -456,25 +457,9 @@ class CallService:
             leg.reject(486)
             return
         tenant = self._tenants[desk.user.key.tenant]
-        # Believed because the account takes calls from its own server only.
-        identity = leg.asserted_identity or leg.remote
-        shown = legible(identity.uri.user or identity.uri.host)
-        name = legible(identity.display_name or "")
         invite = self._guests.find(
             desk.user.key, leg.remote, leg.asserted_identity, tenant.guest_account
         )
-        match: Match | None = None
-        if invite is not None and invite.is_certain:
-            peer = Peer(number="", display_name=legible(invite.guest_pass.guest))
-        else:
-            try:
-                peer = _peer(normalise(shown, tenant.country), name)
-            except NumberError:
-                peer = Peer(number=shown, display_name=name)
-        if invite is not None and (contact := invite.contact) is not None:
-            match = Match(
-                state=MatchState.FOUND, records=(people.wire_record(contact),)
-            )
         member = None
         if invite is not None and invite.is_certain:
             member = self._meetings.rings(invite.attempt)
@@ -482,8 +467,9 @@ class CallService:
             desk,
             str(uuid.uuid4()),
             CallDirection.INBOUND,
-            peer,
-            match=match,
+            # Believed because the account takes calls from its own server only.
+            caller(leg.asserted_identity or leg.remote, invite, country=tenant.country),
+            match=match_of(invite),
             invite=invite,
             member=member,
         )
@@ -492,7 +478,7 @@ class CallService:
         if member is not None:
             member.call = call
         leg.on_event = call.sip_event
-        if peer.e164 and tenant.connector is not None and invite is None:
+        if call.peer.e164 and tenant.connector is not None and invite is None:
             call.begin_search()
         call.begin_incoming(leg)
         self._begin(desk, call)
@@ -645,12 +631,3 @@ class CallService:
         call = self._by_media.get(event.call)
         if call is not None:
             call.media_event(event)
-
-
-def _peer(number: Number, display_name: str) -> Peer:
-    return Peer(
-        number=number.dial,
-        national=number.national,
-        e164=number.e164,
-        display_name=display_name,
-    )

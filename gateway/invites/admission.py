@@ -192,6 +192,9 @@ class Admission:
         if visit is None:
             raise RequestError(ErrorKind.INVITE_UNKNOWN, "The link is not valid.")
         invite = await self._board.store.get(visit.invite.key)
+        if invite is not None and visit.invite.revision > invite.revision:
+            # Changed while it was read: nobody tells a call that is about to begin.
+            invite = visit.invite
         invited = invite.guest(visit.guest_id) if invite is not None else None
         if invite is None or invited is None:
             raise RequestError(ErrorKind.INVITE_UNKNOWN, "The link is not valid.")

@@ -20,7 +20,14 @@ from gateway.invites.guests import GuestBook
 from gateway.invites.links import Links
 from gateway.invites.mail import Envelope, compose
 from gateway.invites.model import InviteKey, Mail
-from gateway.invites.ports import EndCalls, EventViews, no_calls, no_events
+from gateway.invites.ports import (
+    EndCalls,
+    EventViews,
+    MoveCalls,
+    no_calls,
+    no_events,
+    nothing_to_move,
+)
 from gateway.invites.sender import MailCounters, MailNews, MailSender
 from gateway.invites.service import InviteService
 from gateway.invites.smtp import SmtpConfig, SmtpTransport
@@ -40,7 +47,8 @@ class Invites:
     Args:
         book: the directory that everything else uses too.
         node: names this process in the database across restarts.
-        end_calls: ends the calls of an invite.
+        end_calls: ends the calls of an invite; ``move_calls``: has them show when
+            it ends now.
         meeting_changed: keeps an invite's CRM event, in the invite's transaction;
             ``on_committed``: that is done.
         event_views: how those events stand.
@@ -59,6 +67,7 @@ class Invites:
         later: Callable[[float, Callable[[], None]], Alarm],
         rng: random.Random,
         end_calls: EndCalls = no_calls,
+        move_calls: MoveCalls = nothing_to_move,
         meeting_changed: MeetingChanged = nobody_else,
         on_committed: Callable[[], None] = lambda: None,
         event_views: EventViews = no_events,
@@ -105,6 +114,7 @@ class Invites:
             self.board,
             self._links,
             end_calls=end_calls,
+            move_calls=move_calls,
             expel=self._expel,
             wake_mails=self.sender.wake,
             later=later,

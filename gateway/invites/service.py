@@ -20,7 +20,7 @@ from gateway.invites.clock import Alarm, WindowClock
 from gateway.invites.links import Links, hash_of
 from gateway.invites.model import Guest, Invite, InviteKey
 from gateway.invites.plan import Plan, Sender
-from gateway.invites.ports import EndCalls
+from gateway.invites.ports import EndCalls, MoveCalls, nothing_to_move
 from gateway.sessions import wire
 from gateway.sessions.backend import RequestError
 from gateway.sessions.owned_tasks import OwnedTasks
@@ -44,6 +44,7 @@ class InviteService:
 
     Args:
         end_calls: of an invite that is over.
+        move_calls: of an invite that ends at another time.
         expel: end the session of a guest who may not be here any more.
         wake_mails: there is something to send.
         later: calls back once after so many seconds.
@@ -56,6 +57,7 @@ class InviteService:
         links: Links,
         *,
         end_calls: EndCalls,
+        move_calls: MoveCalls = nothing_to_move,
         expel: Callable[[UserKey], None],
         wake_mails: Callable[[], None],
         later: Callable[[float, Callable[[], None]], Alarm],
@@ -65,6 +67,7 @@ class InviteService:
         self._store = board.store
         self._links = links
         self._end_calls = end_calls
+        self._move_calls = move_calls
         self._expel = expel
         self._wake_mails = wake_mails
         self._new_id = lambda: random_bytes(16).hex()
@@ -274,8 +277,10 @@ class InviteService:
             )
             if kept is not None:
                 await self._after(kept, planned)
-                if window.ends_soon(before, now) and kept.ends_at != before.ends_at:
-                    self._board.publish_ending(kept)
+                if kept.ends_at != before.ends_at:
+                    self._move_calls(kept.key, kept.ends_at)
+                    if window.ends_soon(before, now):
+                        self._board.publish_ending(kept)
                 return kept
         raise RequestError(
             ErrorKind.INTERNAL, "Somebody else changes this invite.", retryable=True

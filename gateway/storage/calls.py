@@ -7,6 +7,7 @@ caller that does not know whether a commit arrived simply says it again.
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -150,7 +151,10 @@ class CallJournal:
     async def history(
         self, user: UserKey, *, limit: int = 20, before: float | None = None
     ) -> tuple[HistoryEntry, ...]:
-        """The user's ended calls, newest first; ``before`` is a Unix start time."""
+        """The user's ended calls, newest first; ``before`` is a Unix start time.
+
+        What is written of a guest's call is the attempt's: the host's side shows that.
+        """
         columns = (
             OutboxRow.state,
             OutboxRow.record_id,
@@ -179,7 +183,15 @@ class CallJournal:
             query = query.where(CallRow.started_at < before)
         async with self._database.reading() as connection:
             rows = (await connection.execute(query)).all()
-        return tuple(HistoryEntry(_call(row), _activity(row)) for row in rows)
+            entries = [HistoryEntry(_call(row), _activity(row)) for row in rows]
+            attempts = {of for entry in entries if (of := _attempt_of(entry.call))}
+            views = await _attempt_views(connection, user.tenant, attempts)
+        return tuple(
+            replace(entry, activity=views[of])
+            if (of := _attempt_of(entry.call)) in views
+            else entry
+            for entry in entries
+        )
 
     async def forget_before(self, tenant: str, at: float) -> int:
         """Delete the tenant's calls that ended before this Unix time, and what was
@@ -270,6 +282,32 @@ def _call(row: Row[Any]) -> CallRecord:
         reason=None if row.reason is None else EndReason(row.reason),
         sip_code=row.sip_code,
     )
+
+
+# User and call id by which a guest's attempt is kept.
+_Attempt = tuple[str, str]
+
+
+def _attempt_of(call: CallRecord) -> _Attempt | None:
+    """Of the host's side of a guest's call."""
+    invite = call.invite
+    if invite is None or invite.is_attempt or not invite.attempt_id:
+        return None
+    return invite.guest_user, invite.attempt_id
+
+
+async def _attempt_views(
+    connection: AsyncConnection, tenant: str, attempts: Collection[_Attempt]
+) -> dict[_Attempt | None, ActivityView]:
+    if not attempts:
+        return {}
+    query = select(OutboxRow.__table__).where(
+        OutboxRow.tenant == tenant,
+        OutboxRow.user_id.in_({user for user, _ in attempts}),
+        OutboxRow.call_id.in_({call_id for _, call_id in attempts}),
+    )
+    rows = (await connection.execute(query)).all()
+    return {(row.user_id, row.call_id): view_of(row) for row in rows}
 
 
 def _activity(row: Row[Any]) -> ActivityView:

@@ -51,7 +51,7 @@ class RemoteMedia:
         video: known formats of video, in the remote's order.
         bandwidth_bps: what it limits our sending to, None: nothing.
         direction: as the remote wrote it; an unspecified address takes receiving
-            away (RFC 3264 section 8.4).
+            away on the SIP side (RFC 3264 section 8.4).
         rtp: where it receives RTP; None on hold with an unspecified address.
         rtcp: where it receives RTCP.
         ice, fingerprints, setup: WebRTC attributes; fingerprints only of known hashes.
@@ -179,7 +179,7 @@ def _read_media(
         formats=media.formats,
         is_rejected=media.is_rejected,
         mid=media.mid,
-        direction=session.direction(media),
+        direction=_direction(session, media, is_browser=is_browser),
         codecs=codecs if is_usable else {},
         events=events,
         rtp=rtp,
@@ -189,6 +189,15 @@ def _read_media(
         setup=media.attribute("setup") or session.attribute("setup") or "actpass",
         has_rtcp_mux=media.has_rtcp_mux,
     )
+
+
+def _direction(
+    session: SessionDescription, media: MediaDescription, *, is_browser: bool
+) -> Direction:
+    if not is_browser:
+        return session.direction(media)
+    # The address of a browser's line says nothing, least of all in a bundle.
+    return media.own_direction or session.own_direction or Direction.SENDRECV
 
 
 def _read_addresses(

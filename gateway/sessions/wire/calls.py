@@ -125,7 +125,10 @@ class VideoState(enum.StrEnum):
 
 
 class VideoView(Wire):
-    """``sends``: the far end takes ours; ``receives``: it sends us its own."""
+    """``sends``: the far end takes ours; ``receives``: it sends us its own.
+
+    In a meeting ``sends`` is so when anybody may take it; ``receives`` is about the
+    call's own video alone, not that of further streams."""
 
     state: VideoState = VideoState.NONE
     sends: bool = False
@@ -185,7 +188,12 @@ class CallCreate(Wire):
 
 
 class CallJoin(Wire):
-    """Call the host of the invite. Guests only, and all that they may dial."""
+    """Come to the meeting of the invite. Guests only, and all that they may dial.
+
+    The first guest calls the host. Others hear ringing while that rings, and enter
+    (``call.answered``) when the host has answered in a browser, or is there already; if
+    the host took it elsewhere, or the first one gave up, the next one calls. At most
+    five are in a meeting, the host among them (``call.limit``)."""
 
     op_id: Id
     call_id: Id
@@ -220,6 +228,8 @@ class CallHangup(Wire):
 
 
 class CallDtmf(Wire):
+    """``call.wrong_state`` where no telephone hears it, as in a meeting."""
+
     op_id: Id
     call_id: Id
     digits: Annotated[str, Field(pattern=r"^[0-9*#A-Da-d]{1,32}$")]
@@ -305,7 +315,8 @@ class CallIncomingEvent(Event):
 
 
 class CallRingingEvent(Event):
-    """The far end of an outgoing call rings: play ringback unless early media."""
+    """The far end of an outgoing call rings, or that of another guest with whom this
+    one waits: play ringback unless early media."""
 
     type: Literal["call.ringing"] = "call.ringing"
     call: CallView
@@ -337,7 +348,7 @@ class CallDtmfEvent(Event):
 
 
 class CallUpdatedEvent(Event):
-    """Match, peer, video or activity state changed."""
+    """Match, peer, video, participants, invite or activity state changed."""
 
     type: Literal["call.updated"] = "call.updated"
     call: CallView

@@ -115,6 +115,7 @@ export type CallDirection =
   | "inbound"
   | "outbound";
 
+/** `call.wrong_state` where no telephone hears it, as in a meeting. */
 export interface CallDtmf {
   op_id: string;
   call_id: string;
@@ -156,7 +157,14 @@ export interface CallIncomingEvent {
   call: CallView;
 }
 
-/** Call the host of the invite. Guests only, and all that they may dial. */
+/**
+ * Come to the meeting of the invite. Guests only, and all that they may dial.
+ *
+ * The first guest calls the host. Others hear ringing while that rings, and enter
+ * (`call.answered`) when the host has answered in a browser, or is there already; if
+ * the host took it elsewhere, or the first one gave up, the next one calls. At most
+ * five are in a meeting, the host among them (`call.limit`).
+ */
 export interface CallJoin {
   op_id: string;
   call_id: string;
@@ -196,7 +204,10 @@ export interface CallResult {
   call: CallView;
 }
 
-/** The far end of an outgoing call rings: play ringback unless early media. */
+/**
+ * The far end of an outgoing call rings, or that of another guest with whom this
+ * one waits: play ringback unless early media.
+ */
 export interface CallRingingEvent {
   seq: number;
   at: number;
@@ -220,7 +231,7 @@ export interface CallTrickle {
   candidate?: string;
 }
 
-/** Match, peer, video or activity state changed. */
+/** Match, peer, video, participants, invite or activity state changed. */
 export interface CallUpdatedEvent {
   seq: number;
   at: number;
@@ -382,7 +393,12 @@ export type VideoState =
   | "offered"
   | "active";
 
-/** `sends`: the far end takes ours; `receives`: it sends us its own. */
+/**
+ * `sends`: the far end takes ours; `receives`: it sends us its own.
+ *
+ * In a meeting `sends` is so when anybody may take it; `receives` is about the
+ * call's own video alone, not that of further streams.
+ */
 export interface VideoView {
   state: VideoState;
   sends: boolean;

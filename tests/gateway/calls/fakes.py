@@ -174,6 +174,11 @@ class FakeEngine:
         self._do("leave", call)
         self.entered.pop(call, None)
 
+    async def drop(self, call: MediaCallId, leg: Leg) -> None:
+        if call not in self.open_calls:
+            raise MediaError(MediaErrorKind.ENGINE_LOST, "its worker died")
+        self._do(f"drop {leg}", call)
+
     def lose(self, *calls: MediaCallId) -> None:
         """The worker that had these calls died."""
         self.open_calls -= set(calls)

@@ -17,6 +17,7 @@ from gateway.media.engine import MediaCallId, MediaErrorKind, RoomChanged
 from gateway.sessions import wire
 from gateway.sessions.backend import RequestError
 from gateway.sessions.wire import (
+    ActivityState,
     CallState,
     CallView,
     EndReason,
@@ -408,6 +409,14 @@ async def test_the_reps_call_lives_on_when_the_leader_leaves(world: World) -> No
     call = world.call()
     assert call.state is CallState.ACTIVE
     assert call.answered_at == 1_000_000
+    # What is to be written of Ana's call is shown with the one that it rang in.
+    assert call.activity.state is ActivityState.WAITING
+    assert any(
+        e == "call.updated" and f["call"].activity.state is ActivityState.WAITING
+        for k, e, f in world.events
+        if k == ROBIN.key
+    )
+    assert ("drop sip", met.media[ROBIN]) in world.engine.log
     assert met.entered == {ROBIN: None, BEN: None}
     assert met.sees(ROBIN) == {("Ben Roy", BEN, False)}
     assert met.sees(BEN) == {("Robin Reyes", ROBIN, True)}
@@ -475,6 +484,17 @@ async def test_the_last_guest_ends_the_meeting(world: World) -> None:
     # Whoever comes now calls anew.
     await join(world, CY, call_id="c1")
     assert len(world.telephony.dialled) == 2
+
+
+async def test_the_leg_may_end_while_the_worker_is_replaced(world: World) -> None:
+    met = await meet(world, BEN)
+    world.engine.lose(*met.media.values())
+    await met.leader_leaves()
+    await settle()
+    for user in (ROBIN, BEN):
+        await renew(world, user)
+    assert met.entered == {ROBIN: None, BEN: None}
+    assert met.hosts.did[-1][0] == "answer"
 
 
 async def test_a_bye_after_the_last_guest_ends_the_reps_call(world: World) -> None:

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 import sip
-from gateway.calls.call import REOPEN_PAUSE_S, REOPEN_WITHIN_S
+from gateway.calls.near_end import REOPEN_PAUSE_S, REOPEN_WITHIN_S
 from gateway.media.engine import (
     BrowserConnected,
     BrowserLost,

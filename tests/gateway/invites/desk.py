@@ -41,7 +41,8 @@ SETTINGS = TenantInvites(
 
 
 class Desk:
-    """``ended``: invites whose calls were ended; ``expelled``: guests put out."""
+    """``ended``: invites whose calls were ended, ``moved``: whose calls end at another
+    time; ``expelled``: guests put out."""
 
     def __init__(
         self,
@@ -53,6 +54,7 @@ class Desk:
         self.time = time or VirtualTime()
         self.news = News()
         self.ended: list[InviteKey] = []
+        self.moved: list[tuple[InviteKey, float]] = []
         self.expelled: list[UserKey] = []
         self.woken = 0
         self.revoked: list[AccessGrant] = []
@@ -76,6 +78,7 @@ class Desk:
             self.board,
             self.links,
             end_calls=self._end_calls,
+            move_calls=lambda key, ends_at: self.moved.append((key, ends_at)),
             expel=self.expelled.append,
             wake_mails=self._wake,
             later=self.time.later,

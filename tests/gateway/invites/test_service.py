@@ -304,6 +304,8 @@ async def test_extending_moves_the_end_and_the_warnings(desk: Desk) -> None:
     assert result.invite.ends_at == (END + 600) * 1000
     # Who was told that it ends soon is told that it does not.
     assert desk.endings()[-1] == (END + 600) * 1000
+    # And so are the calls that go on.
+    assert desk.moved == [(InviteKey("acme", "invite-1"), END + 600)]
     await desk.pass_to(END + 1)
     assert desk.ended == []
     await desk.pass_to(END + 300)
@@ -315,7 +317,10 @@ async def test_extending_moves_the_end_and_the_warnings(desk: Desk) -> None:
 async def test_moving_it_moves_its_moments(desk: Desk) -> None:
     view = await desk.create()
     keep = ana(guest_id=view.guests[0].guest_id)
+    await desk.ask(change(desk, subject="Another", guests=(keep,)))
+    assert desk.moved == []
     await desk.ask(change(desk, at=T0 + 86400, guests=(keep,)))
+    assert desk.moved == [(InviteKey("acme", "invite-1"), END + 86400)]
     await desk.pass_to(END + 1)
     assert desk.ended == []
     assert (await desk.current()).ended_at is None

@@ -229,16 +229,27 @@ def offer_sdp(
     extra: str = "",
     video: Sequence[str] = (),
     video_direction: str = "sendrecv",
+    receiving: Sequence[str] = (),
+    receiving_video: Sequence[str] = BROWSER_VIDEO,
     **video_options: Any,
 ) -> str:
-    """A browser-like offer; ``video`` formats in the bundle, ``extra`` m-lines."""
+    """A browser-like offer; ``video`` formats in the bundle, ``extra`` m-lines.
+
+    ``receiving``: kinds of further lines for others of a room, called r0, r1...
+    """
     types = " ".join(str(RTPMAPS[name][0]) for name in codecs)
     lines = [
         "v=0",
         f"o=- {session} {version} IN IP4 127.0.0.1",
         "s=-",
         "t=0 0",
-        "a=group:BUNDLE 0" + (" 1" if video else ""),
+        " ".join(
+            [
+                "a=group:BUNDLE 0",
+                *(["1"] if video else []),
+                *(f"r{index}" for index in range(len(receiving))),
+            ]
+        ),
         "a=extmap-allow-mixed",
         f"m=audio 9 UDP/TLS/RTP/SAVPF {types}",
         "c=IN IP4 0.0.0.0",
@@ -262,7 +273,31 @@ def offer_sdp(
             direction=video_direction,
             **video_options,
         )
+    for index, kind in enumerate(receiving):
+        line = receiving_line(f"r{index}", kind, codecs, receiving_video)
+        extra += "\r\n".join(line) + "\r\n"
     return "\r\n".join(lines) + "\r\n" + extra
+
+
+def receiving_line(
+    mid: str,
+    kind: str,
+    codecs: Sequence[str] = BROWSER_CODECS,
+    video: Sequence[str] = BROWSER_VIDEO,
+    direction: str = "recvonly",
+) -> list[str]:
+    """A line of an offer for somebody else's stream."""
+    head = ["c=IN IP4 0.0.0.0", f"a=mid:{mid}", "a=rtcp-mux"]
+    if kind == "video":
+        text = video_lines(video, extra=head, direction=direction)
+        return text.splitlines()
+    types = " ".join(str(RTPMAPS[name][0]) for name in codecs)
+    return [
+        f"m=audio 9 UDP/TLS/RTP/SAVPF {types}",
+        *head,
+        f"a={direction}",
+        *(f"a=rtpmap:{RTPMAPS[name][0]} {RTPMAPS[name][1]}" for name in codecs),
+    ]
 
 
 class Browser:
@@ -537,11 +572,12 @@ async def join(
     types: dict[str, int] | None = None,
     browser_video: Sequence[str] = (),
     phone_video: Sequence[str] = (),
+    room: str = "",
     **phone_options: Any,
 ) -> Joined:
     """An outgoing call: browser answered at once, phone answers our offer."""
     call = new_call()
-    await engine.open(call)
+    await engine.open(call, room=room)
     browser = Browser()
     answered = await engine.answer(
         call,

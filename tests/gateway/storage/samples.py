@@ -36,7 +36,16 @@ DEAL = CrmRecord(
     url="https://acme.example/lightning/r/Opportunity/006000000000001AAA/view",
 )
 # Alex invited Ana; the second is how the host's own side of her call says so.
-ATTEMPT = InviteOfCall("inv-1", "Ana Ruiz", "The contract", "alex", DEAL, True)
+ATTEMPT = InviteOfCall(
+    "inv-1",
+    "Ana Ruiz",
+    "The contract",
+    "alex",
+    DEAL,
+    is_attempt=True,
+    guest_user="guest:1",
+    attempt_id="attempt-1",
+)
 HOSTS_SIDE = replace(ATTEMPT, is_attempt=False)
 GUEST = UserKey("acme", "guest:1")
 BEN = replace(ANA, id="003000000000002AAA", name="Ben Ortiz")

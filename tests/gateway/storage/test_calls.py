@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.activities.composer import compose, links
+from gateway.activities.record import InviteOfCall
 from gateway.crm.connector import MatchCertainty
 from gateway.identity.users import UserKey
 from gateway.sessions.wire import ActivityState, EndReason
@@ -207,7 +208,39 @@ async def test_the_invite_of_a_call_is_kept(
     assert await waiting(outbox) == ["call:attempt-1"]
     (entry,) = await journal.history(ALEX.key)
     assert entry.call == hosts
-    assert entry.activity.state is ActivityState.NONE
+    # What is written of the attempt is what the host wants to know of the call.
+    assert entry.activity.state is ActivityState.WAITING
+    (theirs,) = await journal.history(GUEST)
+    assert theirs.activity.state is ActivityState.WAITING
+
+
+@pytest.mark.parametrize(
+    "invite",
+    [
+        # Of an older version, of an attempt that goes on, of another tenant's.
+        replace(HOSTS_SIDE, guest_user="", attempt_id=""),
+        replace(HOSTS_SIDE, attempt_id="attempt-2"),
+        replace(HOSTS_SIDE, guest_user="guest:2"),
+        HOSTS_SIDE,
+    ],
+)
+async def test_a_hosts_side_shows_no_other_activity(
+    journal: CallJournal, invite: InviteOfCall
+) -> None:
+    tenant = "evil" if invite is HOSTS_SIDE else "acme"
+    guests = replace(
+        attempt(),
+        user=replace(GUEST, tenant=tenant),
+        ended_at=T0 + 9,
+        reason=EndReason.MISSED,
+    )
+    await journal.ended(guests, compose(guests, ALEX))
+    await journal.ended(replace(ended()[0], invite=invite), None)
+    call, activity = ended("another", at=T0 - 60)
+    await journal.ended(call, activity)
+    hosts, other = await journal.history(ALEX.key)
+    assert hosts.activity.state is ActivityState.NONE
+    assert other.activity.state is ActivityState.WAITING
 
 
 async def test_a_choice_leaves_what_it_was_about(
