@@ -47,8 +47,12 @@ export default class RingbridgeSetup extends LightningElement {
     get summary() {
         if (this.isChecking) return checking;
         if (this.lines === null) return '';
-        const waiting = this.lines.filter(({ isOpen }) => isOpen).length;
-        return waiting === 0 ? allOk : open.replace('{0}', String(waiting));
+        const unknown = this.lines.filter(({ isUnknown }) => isUnknown).length;
+        const waiting = this.lines.filter(({ isOpen }) => isOpen).length - unknown;
+        const parts = [];
+        if (waiting > 0) parts.push(open.replace('{0}', String(waiting)));
+        if (unknown > 0) parts.push(`${STATES.unknown.text}: ${unknown}`);
+        return parts.join('. ') || allOk;
     }
 }
 
@@ -58,7 +62,8 @@ function inOrder(found) {
         .filter(([name]) => byName.has(name))
         .map(([name, { title: heading, fix: remedy, place }]) => {
             const { state, code, detail } = byName.get(name);
-            const { text, icon, variant, isOpen } = STATES[state] ?? STATES.unknown;
+            const standing = STATES[state] ?? STATES.unknown;
+            const { text, icon, variant, isOpen } = standing;
             const sentence = code === 'ok' && PEOPLE.has(name) ? FOUND.count : (FOUND[code] ?? '{0}');
             return {
                 name,
@@ -66,6 +71,7 @@ function inOrder(found) {
                 icon,
                 variant,
                 isOpen,
+                isUnknown: standing === STATES.unknown,
                 state: text,
                 // A function, since $& and the like in a detail are only text.
                 found: sentence.replace('{0}', () => detail ?? ''),
