@@ -38,6 +38,7 @@ async def test_lightning_components() -> None:
 
 @pytest.mark.needs("node")
 @pytest.mark.needs_npm("@apexdevtools/apex-parser")
+@pytest.mark.timeout(240)
 async def test_apex_is_apex(tmp_path: Path) -> None:
     classes = [str(path) for path in sorted((SOURCE / "classes").glob("*.cls"))]
     assert len(classes) > 4
