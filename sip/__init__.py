@@ -25,6 +25,10 @@ from sip.call_events import (
     Progress,
     Rejected,
     RemoteHangup,
+    Replaced,
+    TransferProgress,
+    TransferRefused,
+    TransferRequested,
 )
 from sip.call_incoming import IncomingCall
 from sip.call_outgoing import OutgoingCall
@@ -36,6 +40,7 @@ from sip.headers import CSeq, Headers, Reason, Via
 from sip.message import Request, Response, create_response
 from sip.registering import Registration
 from sip.registration import RegistrationState
+from sip.replaces import Replaces
 from sip.secret import Secret
 from sip.uri import NameAddr, Uri, escape_user
 
@@ -78,11 +83,16 @@ __all__ = [
     "RegistrationState",
     "Rejected",
     "RemoteHangup",
+    "Replaced",
+    "Replaces",
     "Request",
     "Response",
     "Secret",
     "SipError",
     "TimerHandle",
+    "TransferProgress",
+    "TransferRefused",
+    "TransferRequested",
     "Uri",
     "UserAgent",
     "Via",

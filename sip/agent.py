@@ -17,7 +17,7 @@ met by looking at the AoR there, in P-Called-Party-ID (RFC 7315) and in To.
 
 What this version does not do has its place: another transport is a further branch of
 ``Transports`` and a service in ``locate``; PRACK and session timers are requests of
-``Session``; REFER and SUBSCRIBE begin in ``_screen_outside``.
+``Session``. REFER is taken within calls only, and SUBSCRIBE only for its reports.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ import logging
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 from sip.account import Account
@@ -38,20 +39,23 @@ from sip.call_incoming import IncomingCall
 from sip.call_outgoing import OutgoingCall
 from sip.clock import Clock, LoopClock
 from sip.compose import response_to
-from sip.core import ALLOW, Core
+from sip.core import ALLOW, SUPPORTED, Core
 from sip.counters import Counters
-from sip.dialog import DialogId
+from sip.dialog import DialogId, EndedDialogs
 from sip.errors import LocalProtocolError, ParseError
 from sip.locate import Locator, Resolver
 from sip.message import Request, Response
+from sip.refer import EXTENSIONS, Unfit
 from sip.registering import Registration, RegistrationPacer
 from sip.registration import RegistrationState
+from sip.replaces import Replaces
+from sip.replacing import find_replaced, named_dialog
 from sip.session import ACCEPT
 from sip.transaction import TimerValues
 from sip.transaction_layer import ServerTransaction, TransactionLayer
 from sip.transport import Protocols, Source, Wire
 from sip.transports import Transports
-from sip.uri import Uri
+from sip.uri import NameAddr, Uri
 from sip.validation import validate_request
 
 _log = logging.getLogger("sip.agent")
@@ -62,6 +66,10 @@ INVITE_BODIES = ("application/sdp", "multipart/mixed", "multipart/alternative")
 # Requests that make sense only within a dialog or subscription.
 IN_DIALOG_METHODS = frozenset({"BYE", "INFO", "UPDATE", "PRACK", "NOTIFY"})
 BUSY_RETRY_AFTER_S = 5
+# What may be required of us, by method.
+EXTENSIONS_OF = MappingProxyType(
+    {"INVITE": frozenset({"replaces"}), "REFER": EXTENSIONS}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,6 +201,7 @@ class UserAgent:
             layer=layer,
             presences={},
             sessions={},
+            ended=EndedDialogs(),
             calls=set(),
             tasks=set(),
             idle_changed=self._idle_changed.set,
@@ -287,6 +296,9 @@ class UserAgent:
         offer: str | None,
         on_event: Callable[[CallEvent], None],
         headers: Sequence[tuple[str, str]] = (),
+        *,
+        replaces: Replaces | None = None,
+        referred_by: NameAddr | None = None,
     ) -> OutgoingCall:
         """Send an INVITE.
 
@@ -294,6 +306,9 @@ class UserAgent:
             offer: SDP; None leaves the offer to the callee, and ``accept_offer`` must
                 answer what comes with ``Answered``.
             headers: further ones for the INVITE, such as ``X-``… or Subject.
+            replaces: the dialog at the callee whose place the call is to take; who
+                knows nothing of that answers 420 (RFC 3891 4).
+            referred_by: who asked for this call, of a ``TransferRequested``.
 
         Raises:
             LocalProtocolError: not started or closed; ``target`` is no SIP URI.
@@ -305,7 +320,7 @@ class UserAgent:
             target,
             offer=offer,
             on_event=on_event,
-            headers=headers,
+            headers=[*headers, *_transfer_headers(replaces, referred_by)],
         )
         self.counters.count("calls_outgoing")
         call.start()
@@ -359,11 +374,18 @@ class UserAgent:
     def screen(self, request: Request, source: Source) -> Verdict:
         """Part of ``LayerUser``: refuse without state what is not for us."""
         bodies: tuple[str, ...] = INVITE_BODIES
-        if request.method == "INFO" and request.content_type is not None:
+        if request.method in ("INFO", "NOTIFY") and request.content_type is not None:
+            # Judged by who takes it.
             bodies = (*bodies, request.content_type)
-        rejection = validate_request(request, supported_bodies=bodies)
+        rejection = validate_request(
+            request,
+            supported_bodies=bodies,
+            supported_extensions=EXTENSIONS_OF.get(request.method, frozenset()),
+        )
         if rejection is not None:
             return self._refusal(request, rejection.status, rejection.headers)
+        if request.method != "INVITE" and "Replaces" in request.headers:
+            return self._refusal(request, 400)  # RFC 3891 3
         if request.to.tag is not None:
             if DialogId.of_request(request) in self._core_always.sessions:
                 return "accept"
@@ -390,9 +412,16 @@ class UserAgent:
             transaction.answer(404)
             return
         account, user = found
+        replaced = self._find_replaced(request, account)
         self.counters.count("calls_incoming")
         contact = core.contact(user, transaction.source.transport)
-        call = IncomingCall(core, account, transaction, contact=contact)
+        call = IncomingCall(
+            core,
+            account,
+            transaction,
+            contact=contact,
+            replaced=replaced if isinstance(replaced, Call) else None,
+        )
         try:
             self.on_invite(call)
         except Exception:
@@ -423,7 +452,7 @@ class UserAgent:
             case "INVITE":
                 return self._screen_invite(request, source)
             case "OPTIONS":
-                return self._refusal(request, 200, (ALLOW, ACCEPT))
+                return self._refusal(request, 200, (ALLOW, ACCEPT, SUPPORTED))
             case "REFER" | "MESSAGE":
                 return self._refusal(request, 403)
             case "SUBSCRIBE":
@@ -442,6 +471,10 @@ class UserAgent:
         account, _ = found
         if not account.trusts(source.host):
             return self._turn_away(request, drop=account.untrusted == "drop")
+        replaced = self._find_replaced(request, account)
+        if isinstance(replaced, Unfit):
+            _log.info("an INVITE with Replaces is refused: %s", replaced.detail)
+            return self._refusal(request, replaced.status)
         if len(self._core_always.calls) >= self.config.max_calls:
             retry = ("Retry-After", str(BUSY_RETRY_AFTER_S))
             return self._refusal(request, 503, (retry,))
@@ -465,7 +498,41 @@ class UserAgent:
         registration = self._registrations.get(user)
         if registration is not None:
             return registration.account, user
-        account = self._accounts.find(request)
+        account = self._accounts.find(request) or self._account_replaced(request)
         if account is None:
             return None
         return account, self._core_always.presence(account).contact_user
+
+    def _account_replaced(self, request: Request) -> Account | None:
+        """Whose contact in the call to be replaced the Request-URI names.
+
+        That contact may be nobody's registered one: the account registers elsewhere.
+        """
+        try:
+            replaces = Replaces.of_headers(request.headers)
+        except ParseError:
+            return None
+        if replaces is None:
+            return None
+        sessions = self._core_always.sessions
+        session = sessions.get(named_dialog(replaces, sessions))
+        if session is None or session.contact.user != request.uri.user:
+            return None
+        return session.user.account if isinstance(session.user, Call) else None
+
+    def _find_replaced(self, request: Request, account: Account) -> Call | Unfit | None:
+        core = self._core_always
+        return find_replaced(
+            request, account, core.sessions, core.ended, core.clock.now()
+        )
+
+
+def _transfer_headers(
+    replaces: Replaces | None, referred_by: NameAddr | None
+) -> list[tuple[str, str]]:
+    headers: list[tuple[str, str]] = []
+    if replaces is not None:
+        headers += [("Replaces", str(replaces)), ("Require", "replaces")]
+    if referred_by is not None:
+        headers.append(("Referred-By", str(referred_by)))
+    return headers

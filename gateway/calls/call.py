@@ -563,6 +563,12 @@ class Call:
             case sip.InfoReceived():
                 if asks_for_keyframe(event.content_type, event.body):
                     self._own_keyframes.ask()
+            case sip.TransferRequested():
+                self._require_leg().refuse_transfer(603)
+            case sip.TransferProgress() | sip.TransferRefused():
+                logger.debug("call %s: %s, for nobody", self.call_id, event)
+            case sip.Replaced():
+                self._finish(EndReason.HUNG_UP_THERE)
             case sip.LocalEnd():
                 self._finish(EndReason.FAILED)
             case _:

@@ -14,6 +14,8 @@ from sip.transaction_ict import InviteClientTransaction
 from sip.transaction_ist import InviteServerTransaction
 from sip.transaction_nict import NonInviteClientTransaction
 from sip.transaction_nist import NonInviteServerTransaction
+from sip.transfer_in import TransferIn
+from sip.transfer_out import TransferOut
 
 PAGE = Path(__file__).parents[2] / "docs" / "sip-machines.md"
 MACHINES = (
@@ -22,6 +24,8 @@ MACHINES = (
     ("Non-INVITE client transaction", NonInviteClientTransaction.TABLE),
     ("Non-INVITE server transaction", NonInviteServerTransaction.TABLE),
     ("Registration", RegistrationMachine.TABLE),
+    ("Transfer that we asked for", TransferOut.TABLE),
+    ("Transfer that the peer asks for", TransferIn.TABLE),
 )
 
 
