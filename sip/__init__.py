@@ -42,6 +42,8 @@ from sip.registering import Registration
 from sip.registration import RegistrationState
 from sip.replaces import Replaces
 from sip.secret import Secret
+from sip.subscribing import Subscription
+from sip.subscription import Notification, SubscriptionInfo
 from sip.uri import NameAddr, Uri, escape_user
 
 __all__ = [
@@ -71,6 +73,7 @@ __all__ = [
     "LocalProtocolError",
     "LoopClock",
     "NameAddr",
+    "Notification",
     "Offer",
     "OfferAnswered",
     "OfferFailed",
@@ -89,6 +92,8 @@ __all__ = [
     "Response",
     "Secret",
     "SipError",
+    "Subscription",
+    "SubscriptionInfo",
     "TimerHandle",
     "TransferProgress",
     "TransferRefused",

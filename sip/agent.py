@@ -51,6 +51,8 @@ from sip.registration import RegistrationState
 from sip.replaces import Replaces
 from sip.replacing import find_replaced, named_dialog
 from sip.session import ACCEPT
+from sip.subscribing import DEFAULT_EXPIRES_S, Subscription
+from sip.subscription import Notification, SubscriptionInfo
 from sip.transaction import TimerValues
 from sip.transaction_layer import ServerTransaction, TransactionLayer
 from sip.transport import Protocols, Source, Wire
@@ -145,6 +147,7 @@ class UserAgent:
         self._pacer: RegistrationPacer | None = None
         # By the user part of their contact.
         self._registrations: dict[str, Registration] = {}
+        self._subscriptions: set[Subscription] = set()
         self._accounts = AccountBook()
         self._is_closing = False
         self._idle_changed = asyncio.Event()
@@ -202,6 +205,7 @@ class UserAgent:
             presences={},
             sessions={},
             ended=EndedDialogs(),
+            subscriptions={},
             calls=set(),
             tasks=set(),
             idle_changed=self._idle_changed.set,
@@ -222,6 +226,7 @@ class UserAgent:
             async with asyncio.timeout(self.config.close_timeout_s):
                 await asyncio.gather(
                     *(each.stop() for each in list(self._registrations.values())),
+                    *(each.stop() for each in list(self._subscriptions)),
                     self._until_idle(core),
                 )
         except TimeoutError:
@@ -236,6 +241,8 @@ class UserAgent:
     async def _free(self, core: Core) -> None:
         for registration in list(self._registrations.values()):
             registration.close()
+        for subscription in list(self._subscriptions):
+            subscription.close()
         for call in list(core.calls):
             call.close()
         for session in list(core.sessions.values()):
@@ -278,6 +285,44 @@ class UserAgent:
         self._registrations[registration.contact.user or ""] = registration
         self.add_account(account)
         return registration
+
+    def subscription(
+        self,
+        account: Account,
+        target: Uri,
+        *,
+        event: str,
+        accept: Sequence[str],
+        on_notify: Callable[[Notification], None],
+        on_change: Callable[[SubscriptionInfo], None],
+        expires_s: int = DEFAULT_EXPIRES_S,
+    ) -> Subscription:
+        """A subscription, not yet started (RFC 6665).
+
+        Args:
+            target: whose state is of interest, e.g. the account's own AoR.
+            event: the package, e.g. ``dialog`` (RFC 4235).
+            accept: media types that ``on_notify`` can read; others get 415.
+
+        Raises:
+            LocalProtocolError: not started or closed; ``target`` is no SIP URI.
+        """
+        core = self._core
+        assert self._pacer is not None
+        subscription = Subscription(
+            core,
+            self._pacer,
+            account,
+            target,
+            event=event,
+            accept=tuple(each.lower() for each in accept),
+            expires_s=expires_s,
+            on_notify=on_notify,
+            on_change=on_change,
+            on_gone=self._subscriptions.discard,
+        )
+        self._subscriptions.add(subscription)
+        return subscription
 
     def add_account(self, account: Account) -> None:
         """Take calls to this AoR, also without registering it."""
@@ -387,7 +432,11 @@ class UserAgent:
         if request.method != "INVITE" and "Replaces" in request.headers:
             return self._refusal(request, 400)  # RFC 3891 3
         if request.to.tag is not None:
-            if DialogId.of_request(request) in self._core_always.sessions:
+            core = self._core_always
+            if DialogId.of_request(request) in core.sessions or (
+                request.method == "NOTIFY"
+                and _notified_key(request) in core.subscriptions
+            ):
                 return "accept"
             return self._refusal(request, 481)
         return self._screen_outside(request, source)
@@ -397,11 +446,7 @@ class UserAgent:
         core = self._core_always
         request = transaction.request
         if request.to.tag is not None:
-            session = core.sessions.get(DialogId.of_request(request))
-            if session is None:
-                transaction.answer(481)
-            else:
-                session.receive_request(transaction)
+            self._on_request_within(core, transaction)
             return
         if core.layer.is_merged(transaction):
             self.counters.count("requests_merged")
@@ -430,6 +475,17 @@ class UserAgent:
             _log.exception("on_invite failed for call %s", call.call_id)
             if not call.is_ended and transaction.is_answerable:
                 call.reject(500)
+
+    def _on_request_within(self, core: Core, transaction: ServerTransaction) -> None:
+        request = transaction.request
+        session = core.sessions.get(DialogId.of_request(request))
+        subscription = core.subscriptions.get(_notified_key(request))
+        if session is not None:
+            session.receive_request(transaction)
+        elif subscription is not None and request.method == "NOTIFY":
+            subscription.receive_notify(transaction)
+        else:
+            transaction.answer(481)
 
     def on_ack(self, ack: Request, source: Source) -> None:
         """Part of ``LayerUser``."""
@@ -525,6 +581,10 @@ class UserAgent:
         return find_replaced(
             request, account, core.sessions, core.ended, core.clock.now()
         )
+
+
+def _notified_key(request: Request) -> tuple[str, str]:
+    return request.call_id, request.to.tag or ""
 
 
 def _transfer_headers(

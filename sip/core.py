@@ -23,6 +23,7 @@ from sip.uri import NameAddr, Uri
 if TYPE_CHECKING:
     from sip.call import Call
     from sip.session import Session
+    from sip.subscribing import Subscription
 
 _log = logging.getLogger("sip.agent")
 
@@ -83,6 +84,8 @@ class Core:
     # Of every dialog, early ones included.
     sessions: dict[DialogId, Session]
     ended: EndedDialogs
+    # By Call-ID and our tag: any fork may be the first to notify.
+    subscriptions: dict[tuple[str, str], Subscription]
     # Every call that is not quite over.
     calls: set[Call]
     tasks: set[asyncio.Task[None]]

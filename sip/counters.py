@@ -20,7 +20,7 @@ class Counters(Mapping[str, int]):
     ``requests_refused``, ``requests_dropped_overload``,
     ``transactions_failed_timeout``, ``transactions_failed_transport``,
     ``calls_incoming``, ``calls_outgoing``, ``forks_released``, ``refers_over_limit``,
-    ``registrations_failed``, ``callback_errors``.
+    ``registrations_failed``, ``subscriptions_failed``, ``callback_errors``.
     """
 
     __slots__ = ("_counts",)

@@ -137,6 +137,29 @@ class Dialog:
             is_caller=False,
         )
 
+    @classmethod
+    def as_subscriber(
+        cls, notify: Request, *, local: NameAddr, target: Uri, local_cseq: int
+    ) -> Self:
+        """Made by the first NOTIFY, whatever was answered to SUBSCRIBE (6665 4.4.1).
+
+        ``target`` stands in for a Contact that the NOTIFY lacks; the number of the
+        NOTIFY counts as received.
+        """
+        contact = notify.contact
+        dialog = cls(
+            call_id=notify.call_id,
+            local=local,
+            remote=notify.from_,
+            remote_target=contact.uri if contact else target,
+            route_set=notify.record_routes,
+            local_cseq=local_cseq,
+            remote_cseq=notify.cseq.number,
+            is_caller=True,
+        )
+        dialog.confirm()
+        return dialog
+
     def confirm(self, response: Response | None = None) -> None:
         """A 2xx was sent, or (the caller's) received.
 

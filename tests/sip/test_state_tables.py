@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sip.registration import RegistrationMachine
+from sip.subscription import SubscriptionMachine
 from sip.transaction_ict import InviteClientTransaction
 from sip.transaction_ist import InviteServerTransaction
 from sip.transaction_nict import NonInviteClientTransaction
@@ -24,6 +25,7 @@ MACHINES = (
     ("Non-INVITE client transaction", NonInviteClientTransaction.TABLE),
     ("Non-INVITE server transaction", NonInviteServerTransaction.TABLE),
     ("Registration", RegistrationMachine.TABLE),
+    ("Subscription", SubscriptionMachine.TABLE),
     ("Transfer that we asked for", TransferOut.TABLE),
     ("Transfer that the peer asks for", TransferIn.TABLE),
 )
