@@ -203,6 +203,9 @@ class Call(abc.ABC):
     def remote_target(self) -> Uri:
         """The peer's Contact: the very device, where the AoR may ring others.
 
+        Application servers often relay to their AoRs only; with Replaces these do as
+        well, for devices without that dialog answer 481 (RFC 3891 3).
+
         Raises:
             LocalProtocolError: the call is not established.
         """
