@@ -523,7 +523,10 @@ class UserAgent:
             return self._refusal(request, 480)
         found = self._find_account(request)
         if found is None:
-            return self._refusal(request, 404)
+            # The contact of a dialog that has ended is nobody's.
+            unfit = self._find_replaced(request, None)
+            status = unfit.status if isinstance(unfit, Unfit) else 404
+            return self._refusal(request, status)
         account, _ = found
         if not account.trusts(source.host):
             return self._turn_away(request, drop=account.untrusted == "drop")
@@ -576,7 +579,9 @@ class UserAgent:
             return None
         return session.user.account if isinstance(session.user, Call) else None
 
-    def _find_replaced(self, request: Request, account: Account) -> Call | Unfit | None:
+    def _find_replaced(
+        self, request: Request, account: Account | None
+    ) -> Call | Unfit | None:
         core = self._core_always
         return find_replaced(
             request, account, core.sessions, core.ended, core.clock.now()

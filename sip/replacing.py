@@ -16,12 +16,14 @@ from sip.session import Session
 
 def find_replaced(
     request: Request,
-    account: Account,
+    account: Account | None,
     sessions: Mapping[DialogId, Session],
     ended: EndedDialogs,
     now: float,
 ) -> Call | Unfit | None:
     """The call that an INVITE to ``account`` replaces; None when it replaces none.
+
+    ``account`` None: it is to nobody we know.
 
     A dialog of another account is as unknown as one that never was: who may call one
     user must not end the calls of others.
@@ -38,7 +40,11 @@ def find_replaced(
         is_over = ended.knows(dialog, now)
         return Unfit(603, "it has ended") if is_over else Unfit(481, "no such dialog")
     call = session.user
-    if not isinstance(call, Call) or not account.serves(call.account.aor):
+    if (
+        account is None
+        or not isinstance(call, Call)
+        or not account.serves(call.account.aor)
+    ):
         return Unfit(481, "no such dialog")
     if session.is_ended or call.is_ended:
         return Unfit(603, "it has ended")
