@@ -526,7 +526,9 @@ class SubscriptionMachine:
     def _granted_s(self, news: _News) -> float:
         """What a 2xx grants: never more than was asked for (4.2.1.1)."""
         granted = None if news.response is None else news.response.expires
-        return float(self._expires_s if granted is None else granted)
+        return float(
+            min(self._expires_s if granted is None else granted, self._expires_s)
+        )
 
     # -- messages ----------------------------------------------------------------------
 

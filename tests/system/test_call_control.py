@@ -116,6 +116,7 @@ async def test_a_phone_is_transferred_by_us(
     colleague.answers_with = colleague.sdp
     call = rep.dial(DESK, rep.sdp)
     await rep.event(sip.Answered)
+    await desk.wait_event("CALL_ESTABLISHED")
     call.transfer(colleague.account.aor)
     await colleague.event(sip.Confirmed)
     assert colleague.calls[0].remote.uri.user == DESK
@@ -133,6 +134,7 @@ async def test_a_phone_transfers_us(rep: Ours, colleague: Ours, desk: Baresip) -
     colleague.answers_with = colleague.sdp
     call = rep.dial(DESK, rep.sdp)
     await rep.event(sip.Answered)
+    await desk.wait_event("CALL_ESTABLISHED")
     await desk.command("transfer", str(colleague.account.aor))
     wanted = await rep.event(sip.TransferRequested)
     assert wanted.target == colleague.account.aor
@@ -159,12 +161,13 @@ async def test_a_phone_hears_that_we_refuse(
 ) -> None:
     call = rep.dial(DESK, rep.sdp)
     await rep.event(sip.Answered)
+    await desk.wait_event("CALL_ESTABLISHED")
     await desk.command("transfer", str(colleague.account.aor))
     await rep.event(sip.TransferRequested)
     call.refuse_transfer()
+    await desk.wait_event("TRANSFER_FAILED")
     # It ends the call in its disappointment; nobody was called.
     await rep.event(sip.RemoteHangup)
-    await desk.wait_event("CALL_CLOSED")
     answers = [each.status for each in desk.trace() if each.method == "REFER"]
     assert answers == [None, 603]
     assert not colleague.calls
@@ -193,6 +196,8 @@ async def test_a_peer_that_does_not_transfer(
         await peer.register("control4", "secret")
         call = rep.dial("control4", rep.sdp)
         await rep.event(sip.Answered)
+        # The scenario wants the ACK first, and the server has several workers.
+        await proxy.wait_for_log(f"REQUEST ACK .*{call.call_id}")
         call.transfer(colleague.account.aor)
         refused = await rep.event(sip.TransferRefused)
         assert (refused.status, refused.local) == (int(refusal[:3]), False)
