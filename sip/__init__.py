@@ -25,6 +25,10 @@ from sip.call_events import (
     Progress,
     Rejected,
     RemoteHangup,
+    Replaced,
+    TransferProgress,
+    TransferRefused,
+    TransferRequested,
 )
 from sip.call_incoming import IncomingCall
 from sip.call_outgoing import OutgoingCall
@@ -36,7 +40,10 @@ from sip.headers import CSeq, Headers, Reason, Via
 from sip.message import Request, Response, create_response
 from sip.registering import Registration
 from sip.registration import RegistrationState
+from sip.replaces import Replaces
 from sip.secret import Secret
+from sip.subscribing import Subscription
+from sip.subscription import Notification, SubscriptionInfo
 from sip.uri import NameAddr, Uri, escape_user
 
 __all__ = [
@@ -66,6 +73,7 @@ __all__ = [
     "LocalProtocolError",
     "LoopClock",
     "NameAddr",
+    "Notification",
     "Offer",
     "OfferAnswered",
     "OfferFailed",
@@ -78,11 +86,18 @@ __all__ = [
     "RegistrationState",
     "Rejected",
     "RemoteHangup",
+    "Replaced",
+    "Replaces",
     "Request",
     "Response",
     "Secret",
     "SipError",
+    "Subscription",
+    "SubscriptionInfo",
     "TimerHandle",
+    "TransferProgress",
+    "TransferRefused",
+    "TransferRequested",
     "Uri",
     "UserAgent",
     "Via",

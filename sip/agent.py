@@ -17,7 +17,7 @@ met by looking at the AoR there, in P-Called-Party-ID (RFC 7315) and in To.
 
 What this version does not do has its place: another transport is a further branch of
 ``Transports`` and a service in ``locate``; PRACK and session timers are requests of
-``Session``; REFER and SUBSCRIBE begin in ``_screen_outside``.
+``Session``. REFER is taken within calls only, and SUBSCRIBE only for its reports.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ import logging
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 from sip.account import Account
@@ -38,20 +39,25 @@ from sip.call_incoming import IncomingCall
 from sip.call_outgoing import OutgoingCall
 from sip.clock import Clock, LoopClock
 from sip.compose import response_to
-from sip.core import ALLOW, Core
+from sip.core import ALLOW, SUPPORTED, Core
 from sip.counters import Counters
-from sip.dialog import DialogId
+from sip.dialog import DialogId, EndedDialogs
 from sip.errors import LocalProtocolError, ParseError
 from sip.locate import Locator, Resolver
 from sip.message import Request, Response
+from sip.refer import EXTENSIONS, Unfit
 from sip.registering import Registration, RegistrationPacer
 from sip.registration import RegistrationState
+from sip.replaces import Replaces
+from sip.replacing import find_replaced, named_dialog
 from sip.session import ACCEPT
+from sip.subscribing import DEFAULT_EXPIRES_S, Subscription
+from sip.subscription import Notification, SubscriptionInfo
 from sip.transaction import TimerValues
 from sip.transaction_layer import ServerTransaction, TransactionLayer
 from sip.transport import Protocols, Source, Wire
 from sip.transports import Transports
-from sip.uri import Uri
+from sip.uri import NameAddr, Uri
 from sip.validation import validate_request
 
 _log = logging.getLogger("sip.agent")
@@ -62,6 +68,10 @@ INVITE_BODIES = ("application/sdp", "multipart/mixed", "multipart/alternative")
 # Requests that make sense only within a dialog or subscription.
 IN_DIALOG_METHODS = frozenset({"BYE", "INFO", "UPDATE", "PRACK", "NOTIFY"})
 BUSY_RETRY_AFTER_S = 5
+# What may be required of us, by method.
+EXTENSIONS_OF = MappingProxyType(
+    {"INVITE": frozenset({"replaces"}), "REFER": EXTENSIONS}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +147,7 @@ class UserAgent:
         self._pacer: RegistrationPacer | None = None
         # By the user part of their contact.
         self._registrations: dict[str, Registration] = {}
+        self._subscriptions: set[Subscription] = set()
         self._accounts = AccountBook()
         self._is_closing = False
         self._idle_changed = asyncio.Event()
@@ -193,6 +204,8 @@ class UserAgent:
             layer=layer,
             presences={},
             sessions={},
+            ended=EndedDialogs(),
+            subscriptions={},
             calls=set(),
             tasks=set(),
             idle_changed=self._idle_changed.set,
@@ -213,6 +226,7 @@ class UserAgent:
             async with asyncio.timeout(self.config.close_timeout_s):
                 await asyncio.gather(
                     *(each.stop() for each in list(self._registrations.values())),
+                    *(each.stop() for each in list(self._subscriptions)),
                     self._until_idle(core),
                 )
         except TimeoutError:
@@ -227,6 +241,8 @@ class UserAgent:
     async def _free(self, core: Core) -> None:
         for registration in list(self._registrations.values()):
             registration.close()
+        for subscription in list(self._subscriptions):
+            subscription.close()
         for call in list(core.calls):
             call.close()
         for session in list(core.sessions.values()):
@@ -270,6 +286,44 @@ class UserAgent:
         self.add_account(account)
         return registration
 
+    def subscription(
+        self,
+        account: Account,
+        target: Uri,
+        *,
+        event: str,
+        accept: Sequence[str],
+        on_notify: Callable[[Notification], None],
+        on_change: Callable[[SubscriptionInfo], None],
+        expires_s: int = DEFAULT_EXPIRES_S,
+    ) -> Subscription:
+        """A subscription, not yet started (RFC 6665).
+
+        Args:
+            target: whose state is of interest, e.g. the account's own AoR.
+            event: the package, e.g. ``dialog`` (RFC 4235).
+            accept: media types that ``on_notify`` can read; others get 415.
+
+        Raises:
+            LocalProtocolError: not started or closed; ``target`` is no SIP URI.
+        """
+        core = self._core
+        assert self._pacer is not None
+        subscription = Subscription(
+            core,
+            self._pacer,
+            account,
+            target,
+            event=event,
+            accept=tuple(each.lower() for each in accept),
+            expires_s=expires_s,
+            on_notify=on_notify,
+            on_change=on_change,
+            on_gone=self._subscriptions.discard,
+        )
+        self._subscriptions.add(subscription)
+        return subscription
+
     def add_account(self, account: Account) -> None:
         """Take calls to this AoR, also without registering it."""
         self._accounts.add(account)
@@ -287,6 +341,9 @@ class UserAgent:
         offer: str | None,
         on_event: Callable[[CallEvent], None],
         headers: Sequence[tuple[str, str]] = (),
+        *,
+        replaces: Replaces | None = None,
+        referred_by: NameAddr | None = None,
     ) -> OutgoingCall:
         """Send an INVITE.
 
@@ -294,6 +351,9 @@ class UserAgent:
             offer: SDP; None leaves the offer to the callee, and ``accept_offer`` must
                 answer what comes with ``Answered``.
             headers: further ones for the INVITE, such as ``X-``… or Subject.
+            replaces: the dialog at the callee whose place the call is to take; who
+                knows nothing of that answers 420 (RFC 3891 4).
+            referred_by: who asked for this call, of a ``TransferRequested``.
 
         Raises:
             LocalProtocolError: not started or closed; ``target`` is no SIP URI.
@@ -305,7 +365,7 @@ class UserAgent:
             target,
             offer=offer,
             on_event=on_event,
-            headers=headers,
+            headers=[*headers, *_transfer_headers(replaces, referred_by)],
         )
         self.counters.count("calls_outgoing")
         call.start()
@@ -359,13 +419,24 @@ class UserAgent:
     def screen(self, request: Request, source: Source) -> Verdict:
         """Part of ``LayerUser``: refuse without state what is not for us."""
         bodies: tuple[str, ...] = INVITE_BODIES
-        if request.method == "INFO" and request.content_type is not None:
+        if request.method in ("INFO", "NOTIFY") and request.content_type is not None:
+            # Judged by who takes it.
             bodies = (*bodies, request.content_type)
-        rejection = validate_request(request, supported_bodies=bodies)
+        rejection = validate_request(
+            request,
+            supported_bodies=bodies,
+            supported_extensions=EXTENSIONS_OF.get(request.method, frozenset()),
+        )
         if rejection is not None:
             return self._refusal(request, rejection.status, rejection.headers)
+        if request.method != "INVITE" and "Replaces" in request.headers:
+            return self._refusal(request, 400)  # RFC 3891 3
         if request.to.tag is not None:
-            if DialogId.of_request(request) in self._core_always.sessions:
+            core = self._core_always
+            if DialogId.of_request(request) in core.sessions or (
+                request.method == "NOTIFY"
+                and _notified_key(request) in core.subscriptions
+            ):
                 return "accept"
             return self._refusal(request, 481)
         return self._screen_outside(request, source)
@@ -375,11 +446,7 @@ class UserAgent:
         core = self._core_always
         request = transaction.request
         if request.to.tag is not None:
-            session = core.sessions.get(DialogId.of_request(request))
-            if session is None:
-                transaction.answer(481)
-            else:
-                session.receive_request(transaction)
+            self._on_request_within(core, transaction)
             return
         if core.layer.is_merged(transaction):
             self.counters.count("requests_merged")
@@ -390,9 +457,16 @@ class UserAgent:
             transaction.answer(404)
             return
         account, user = found
+        replaced = self._find_replaced(request, account)
         self.counters.count("calls_incoming")
         contact = core.contact(user, transaction.source.transport)
-        call = IncomingCall(core, account, transaction, contact=contact)
+        call = IncomingCall(
+            core,
+            account,
+            transaction,
+            contact=contact,
+            replaced=replaced if isinstance(replaced, Call) else None,
+        )
         try:
             self.on_invite(call)
         except Exception:
@@ -401,6 +475,17 @@ class UserAgent:
             _log.exception("on_invite failed for call %s", call.call_id)
             if not call.is_ended and transaction.is_answerable:
                 call.reject(500)
+
+    def _on_request_within(self, core: Core, transaction: ServerTransaction) -> None:
+        request = transaction.request
+        session = core.sessions.get(DialogId.of_request(request))
+        subscription = core.subscriptions.get(_notified_key(request))
+        if session is not None:
+            session.receive_request(transaction)
+        elif subscription is not None and request.method == "NOTIFY":
+            subscription.receive_notify(transaction)
+        else:
+            transaction.answer(481)
 
     def on_ack(self, ack: Request, source: Source) -> None:
         """Part of ``LayerUser``."""
@@ -423,7 +508,7 @@ class UserAgent:
             case "INVITE":
                 return self._screen_invite(request, source)
             case "OPTIONS":
-                return self._refusal(request, 200, (ALLOW, ACCEPT))
+                return self._refusal(request, 200, (ALLOW, ACCEPT, SUPPORTED))
             case "REFER" | "MESSAGE":
                 return self._refusal(request, 403)
             case "SUBSCRIBE":
@@ -438,10 +523,17 @@ class UserAgent:
             return self._refusal(request, 480)
         found = self._find_account(request)
         if found is None:
-            return self._refusal(request, 404)
+            # The contact of a dialog that has ended is nobody's.
+            unfit = self._find_replaced(request, None)
+            status = unfit.status if isinstance(unfit, Unfit) else 404
+            return self._refusal(request, status)
         account, _ = found
         if not account.trusts(source.host):
             return self._turn_away(request, drop=account.untrusted == "drop")
+        replaced = self._find_replaced(request, account)
+        if isinstance(replaced, Unfit):
+            _log.info("an INVITE with Replaces is refused: %s", replaced.detail)
+            return self._refusal(request, replaced.status)
         if len(self._core_always.calls) >= self.config.max_calls:
             retry = ("Retry-After", str(BUSY_RETRY_AFTER_S))
             return self._refusal(request, 503, (retry,))
@@ -465,7 +557,47 @@ class UserAgent:
         registration = self._registrations.get(user)
         if registration is not None:
             return registration.account, user
-        account = self._accounts.find(request)
+        account = self._accounts.find(request) or self._account_replaced(request)
         if account is None:
             return None
         return account, self._core_always.presence(account).contact_user
+
+    def _account_replaced(self, request: Request) -> Account | None:
+        """Whose contact in the call to be replaced the Request-URI names.
+
+        That contact may be nobody's registered one: the account registers elsewhere.
+        """
+        try:
+            replaces = Replaces.of_headers(request.headers)
+        except ParseError:
+            return None
+        if replaces is None:
+            return None
+        sessions = self._core_always.sessions
+        session = sessions.get(named_dialog(replaces, sessions))
+        if session is None or session.contact.user != request.uri.user:
+            return None
+        return session.user.account if isinstance(session.user, Call) else None
+
+    def _find_replaced(
+        self, request: Request, account: Account | None
+    ) -> Call | Unfit | None:
+        core = self._core_always
+        return find_replaced(
+            request, account, core.sessions, core.ended, core.clock.now()
+        )
+
+
+def _notified_key(request: Request) -> tuple[str, str]:
+    return request.call_id, request.to.tag or ""
+
+
+def _transfer_headers(
+    replaces: Replaces | None, referred_by: NameAddr | None
+) -> list[tuple[str, str]]:
+    headers: list[tuple[str, str]] = []
+    if replaces is not None:
+        headers += [("Replaces", str(replaces)), ("Require", "replaces")]
+    if referred_by is not None:
+        headers.append(("Referred-By", str(referred_by)))
+    return headers

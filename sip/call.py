@@ -21,13 +21,15 @@ from sip.call_events import (
     FailureCause,
     LocalEnd,
     RemoteHangup,
+    Replaced,
 )
 from sip.core import Core
 from sip.errors import LocalProtocolError, ParseError
 from sip.headers import Reason
 from sip.message import Message, Request
+from sip.replaces import Replaces
 from sip.session import Session, SessionEvent
-from sip.uri import NameAddr
+from sip.uri import NameAddr, Uri
 
 _log = logging.getLogger("sip.call")
 
@@ -87,13 +89,21 @@ class Call(abc.ABC):
         """Incoming: refuse with a final status, before ``answer``."""
         raise LocalProtocolError("only an incoming call is rejected here")
 
-    @abc.abstractmethod
     def hangup(self, reason: Reason | None = None) -> None:
-        """End the call by whatever its state asks for: CANCEL, BYE or 480."""
+        """End the call by what its state asks for, CANCEL, BYE or 480; ``LocalEnd``."""
+        self._hang_up(reason, LocalEnd())
+
+    def give_way(self, to: Call) -> None:
+        """End the call because ``to`` was answered in its place; for that call."""
+        self._hang_up(None, Replaced(to.call_id))
+
+    @abc.abstractmethod
+    def _hang_up(self, reason: Reason | None, event: LocalEnd | Replaced) -> None:
+        """End the call by what its state asks for, and tell ``event``."""
 
     def close(self) -> None:
         """Forget the call at once, and tell what is left to tell; for the agent."""
-        self._emit_local_end()
+        self._emit(LocalEnd())
         self._over()
         self._deliver()
 
@@ -126,6 +136,80 @@ class Call(abc.ABC):
         """Send an INFO, e.g. ``application/dtmf-relay``."""
         if not self._is_ended:
             self._established().info(content_type, body)
+
+    def transfer(
+        self,
+        target: Uri,
+        *,
+        replaces: Replaces | None = None,
+        wants_reports: bool = True,
+    ) -> None:
+        """Ask the peer to call ``target`` (REFER, RFC 3515).
+
+        ``TransferProgress`` follows until one is final, or ``TransferRefused``. The
+        call goes on meanwhile and afterwards: ``hangup`` ends it, also before the last
+        report, of which nothing is told then.
+
+        Args:
+            replaces: the dialog at the target whose place the peer's call is to take:
+                ``as_replaces`` of the call to the target (RFC 5589 7).
+            wants_reports: False asks for none (RFC 4488); the peer may send them.
+
+        Raises:
+            LocalProtocolError: not established, a transfer is under way, or the target
+                is not ``sip``, ``sips`` or ``tel``.
+        """
+        if not self._is_ended:
+            self._established().transfers.ask(
+                target,
+                replaces=replaces,
+                referred_by=self.account.address,
+                wants_reports=wants_reports,
+            )
+
+    def accept_transfer(self) -> bool:
+        """Agree to the peer's ``TransferRequested``, and report that we try.
+
+        False: it is too late, or there is none; then nobody is to be called.
+        """
+        if self._is_ended or self._session is None:
+            return False
+        return self._session.transfers.accept()
+
+    def refuse_transfer(self, status: int = 603) -> None:
+        """Refuse the peer's ``TransferRequested``; nothing when it is too late."""
+        if not self._is_ended:
+            self._established().transfers.refuse(status)
+
+    def report_transfer(self, status: int, reason: str = "") -> None:
+        """Tell the peer how the call to the target stands; 200 and above is the last.
+
+        Nothing when no report is wanted any more.
+        """
+        if not self._is_ended:
+            self._established().transfers.report(status, reason)
+
+    @property
+    def as_replaces(self) -> Replaces:
+        """This call's dialog as the peer knows it, for an INVITE that takes it over.
+
+        Raises:
+            LocalProtocolError: the call is not established.
+        """
+        dialog = self._established().dialog.id
+        return Replaces(dialog.call_id, dialog.remote_tag, dialog.local_tag)
+
+    @property
+    def remote_target(self) -> Uri:
+        """The peer's Contact: the very device, where the AoR may ring others.
+
+        Application servers often relay to their AoRs only; with Replaces these do as
+        well, for devices without that dialog answer 481 (RFC 3891 3).
+
+        Raises:
+            LocalProtocolError: the call is not established.
+        """
+        return self._established().dialog.remote_target
 
     def _established(self) -> Session:
         session = self._session
@@ -161,9 +245,6 @@ class Call(abc.ABC):
             clock = self._core.clock
             clock.call_at(clock.now(), self._deliver)
         self._mail.append(event)
-
-    def _emit_local_end(self) -> None:
-        self._emit(LocalEnd())
 
     def _deliver(self) -> None:
         while self._mail:

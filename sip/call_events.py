@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from sip.digest import Refusal
 from sip.headers import Reason
+from sip.hold import is_hold
+from sip.replaces import Replaces
+from sip.uri import NameAddr, Uri
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,11 @@ class Offer:
 
     sdp: str | None
 
+    @property
+    def is_hold(self) -> bool:
+        """Whether the peer holds the call with it."""
+        return is_hold(self.sdp)
+
 
 @dataclass(frozen=True, slots=True)
 class OfferAnswered:
@@ -77,6 +85,49 @@ class InfoReceived:
 
     content_type: str
     body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class TransferProgress:
+    """What the peer reports of the transfer that we asked for.
+
+    Attributes:
+        status: of the peer's own call to the target, 100 to 699; None when nobody will
+            say what became of it, and then final.
+        is_final: nothing more follows; the call itself goes on until it is ended.
+    """
+
+    status: int | None
+    is_final: bool
+    reason_phrase: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TransferRefused:
+    """The peer does not transfer; the call is as it was. Final.
+
+    ``local``: nobody sent this response, see ``Rejected``.
+    """
+
+    status: int
+    reason_phrase: str = ""
+    local: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TransferRequested:
+    """The peer wants us to call somebody: ``accept_transfer`` or ``refuse_transfer``.
+
+    Attributes:
+        target: ``sip``, ``sips`` or ``tel``; whether it may be called is our user's
+            decision, as if the peer had dialled it on our account.
+        replaces: for the INVITE to the target: the dialog whose place it takes there.
+        referred_by: who asks, as they say; to be sent on in the INVITE (RFC 3892).
+    """
+
+    target: Uri
+    replaces: Replaces | None = None
+    referred_by: NameAddr | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +180,16 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
+class Replaced:
+    """Another call was answered in the place of this one (RFC 3891). Ends the call.
+
+    ``call_id``: of the call that goes on, whose ``replaced`` is this one.
+    """
+
+    call_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class LocalEnd:
     """We ended the call ourselves. Ends the call."""
 
@@ -141,14 +202,18 @@ CallEvent = (
     | OfferAnswered
     | OfferFailed
     | InfoReceived
+    | TransferProgress
+    | TransferRefused
+    | TransferRequested
     | Rejected
     | Cancelled
     | RemoteHangup
     | Failed
+    | Replaced
     | LocalEnd
 )
 # Exactly one of these is a call's last event.
-TERMINAL_EVENTS = (Rejected, Cancelled, RemoteHangup, Failed, LocalEnd)
+TERMINAL_EVENTS = (Rejected, Cancelled, RemoteHangup, Failed, Replaced, LocalEnd)
 
 
 # RFC 3326 on the requests we end calls with.

@@ -7,6 +7,9 @@ ENDED         nothing more is told
 ============  =====================================================================
 
 CANCEL after ``answer`` changes nothing: the caller sees the 200 and sends BYE.
+
+An INVITE with Replaces (RFC 3891) is a call like any other, which its user may answer
+without ringing; ``answer`` ends the call that it replaces.
 """
 
 from __future__ import annotations
@@ -17,8 +20,8 @@ from collections.abc import Callable
 
 from sip.account import Account
 from sip.call import Call
-from sip.call_events import CallEvent, Cancelled
-from sip.core import ALLOW, Core
+from sip.call_events import CallEvent, Cancelled, LocalEnd, Replaced
+from sip.core import Core
 from sip.dialog import Dialog
 from sip.errors import LocalProtocolError
 from sip.headers import Reason
@@ -26,7 +29,7 @@ from sip.message import Request
 from sip.session import SDP, Session, encode_sdp, sdp_of
 from sip.transaction import FailureKind
 from sip.transaction_layer import ServerTransaction
-from sip.uri import NameAddr, Uri
+from sip.uri import Uri
 
 _log = logging.getLogger("sip.call")
 
@@ -44,7 +47,12 @@ def _not_told(event: CallEvent) -> None:
 
 
 class IncomingCall(Call):
-    """One INVITE that reached us. ``on_event`` is to be set within ``on_invite``."""
+    """One INVITE that reached us. ``on_event`` is to be set within ``on_invite``.
+
+    Attributes:
+        replaced: the call whose place it is to take (RFC 3891), None for most. It ends
+            with ``Replaced`` when this one is answered, and goes on when it is not.
+    """
 
     def __init__(
         self,
@@ -53,11 +61,13 @@ class IncomingCall(Call):
         transaction: ServerTransaction,
         *,
         contact: Uri,
+        replaced: Call | None = None,
         on_event: Callable[[CallEvent], None] = _not_told,
     ) -> None:
         request = transaction.request
         super().__init__(core, account, request, request.from_, on_event)
         self.state = CallState.RINGING
+        self.replaced = replaced
         self.remote_offer = sdp_of(request)
         self._transaction = transaction
         self._own_session = Session(
@@ -106,6 +116,8 @@ class IncomingCall(Call):
         self.state = CallState.ANSWERED
         self._ring_timer.cancel()
         self._own_session.answer(self._transaction, sdp)
+        if self.replaced is not None:
+            self.replaced.give_way(self)
 
     def reject(self, status: int, reason: str | None = None) -> None:
         """Refuse; ``LocalEnd`` follows.
@@ -120,10 +132,10 @@ class IncomingCall(Call):
             raise LocalProtocolError(f"{status} refuses nothing")
         self._transaction.answer(status, reason)
         self._end_early()
-        self._emit_local_end()
+        self._emit(LocalEnd())
 
-    def hangup(self, reason: Reason | None = None) -> None:
-        """Refuse with 480 while it rings, else BYE; ``LocalEnd`` follows."""
+    def _hang_up(self, reason: Reason | None, event: LocalEnd | Replaced) -> None:
+        """480 while it rings, else BYE."""
         if self.is_ended:
             return
         if self.state is CallState.RINGING:
@@ -131,7 +143,7 @@ class IncomingCall(Call):
             return
         self.state = CallState.ENDED
         self._own_session.bye(reason)
-        self._emit_local_end()
+        self._emit(event)
         self._over()
 
     def close(self) -> None:
@@ -180,7 +192,7 @@ class IncomingCall(Call):
         self._over()
 
     def _dialog_headers(self) -> list[tuple[str, str]]:
-        return [("Contact", str(NameAddr(self._own_session.contact))), ALLOW]
+        return [*self._own_session.headers_of_session()]
 
     def _require(self, state: CallState) -> None:
         if self.state is not state:

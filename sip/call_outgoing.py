@@ -26,11 +26,13 @@ from sip.call_events import (
     Answered,
     CallEvent,
     FailureCause,
+    LocalEnd,
     Progress,
     Rejected,
+    Replaced,
 )
 from sip.compose import MAX_FORWARDS
-from sip.core import ALLOW, Core
+from sip.core import ALLOW, SUPPORTED, Core, next_hops
 from sip.dialog import Dialog
 from sip.errors import LocalProtocolError
 from sip.exchange import Acknowledgement, Exchange, Reply
@@ -67,8 +69,8 @@ class OutgoingCall(Call):
         headers: Sequence[tuple[str, str]] = (),
     ) -> None:
         presence = core.presence(account)
-        next_hops = _next_hops(account, presence.service_route, target)
-        self._transport = core.transport_for(next_hops[0], account.transport)
+        hops = next_hops(account, presence.service_route, target)
+        self._transport = core.transport_for(hops[0], account.transport)
         self._contact = core.contact(presence.contact_user, self._transport)
         request = self._invite(core, account, target, offer, headers)
         # A value that must not be sent shows here, before anything has happened.
@@ -89,25 +91,25 @@ class OutgoingCall(Call):
         self._exchange = Exchange(
             core,
             request,
-            next_hops=next_hops,
+            next_hops=hops,
             on_reply=self._replied,
             digest=self._digest,
             next_cseq=self._next_cseq,
             transport=account.transport,
-            trusts_targets=next_hops != (target,),
+            trusts_targets=hops != (target,),
         )
 
     def start(self) -> None:
         """Send the INVITE; for the agent."""
         self._exchange.start()
 
-    def hangup(self, reason: Reason | None = None) -> None:
-        """CANCEL or BYE, by state; ``LocalEnd`` follows."""
+    def _hang_up(self, reason: Reason | None, event: LocalEnd | Replaced) -> None:
+        """CANCEL or BYE, by state."""
         if self.is_ended:
             return
         header = ("Reason", str(reason or NORMAL_CLEARING))
         was, self.state = self.state, CallState.ENDED
-        self._emit_local_end()
+        self._emit(event)
         if was is CallState.CALLING:
             self._exchange.cancel([header])
             return
@@ -277,30 +279,19 @@ class OutgoingCall(Call):
         headers.add("Call-ID", core.new_call_id())
         headers.add("CSeq", str(CSeq(1, "INVITE")))
         headers.add("Contact", str(NameAddr(self._contact)))
-        for name, value in (ALLOW, ACCEPT, ("User-Agent", core.user_agent), *lines):
+        for name, value in (
+            ALLOW,
+            ACCEPT,
+            SUPPORTED,
+            ("User-Agent", core.user_agent),
+            *lines,
+        ):
             headers.add(name, value)
         body = b""
         if offer is not None:
             headers.add("Content-Type", SDP)
             body = encode_sdp(offer)
         return Request("INVITE", target.without_headers(), headers, body)
-
-
-def _next_hops(
-    account: Account, service_route: tuple[NameAddr, ...], target: Uri
-) -> tuple[Uri, ...]:
-    """Where an INVITE goes first.
-
-    Calls within the account's own domain go to where it registers, even if its DNS
-    says nothing: that is what an application server is for.
-    """
-    if account.outbound_proxies:
-        return account.outbound_proxies
-    if service_route:
-        return (service_route[0].uri,)
-    if target.host.lower() == account.aor.host.lower() and target.port is None:
-        return (account.registrar_uri,)
-    return (target,)
 
 
 def _rejection(reply: Reply, response: Response) -> Rejected:

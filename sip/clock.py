@@ -37,3 +37,24 @@ class LoopClock:
     def call_at(self, when: float, callback: Callable[[], None]) -> TimerHandle:
         """Call back from the loop."""
         return self._loop.call_at(when, callback)
+
+
+class Alarm:
+    """The one timer of a machine that says by ``get_timer()`` when it is due."""
+
+    def __init__(self, clock: Clock, callback: Callable[[], None]) -> None:
+        self._clock = clock
+        self._callback = callback
+        self._timer: TimerHandle | None = None
+
+    def set(self, when: float | None) -> None:
+        """Call back at that time instead of the time set before; None: never."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if when is not None:
+            self._timer = self._clock.call_at(when, self._fired)
+
+    def _fired(self) -> None:
+        self._timer = None
+        self._callback()

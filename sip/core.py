@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from sip.account import Account
 from sip.clock import Clock
 from sip.counters import Counters
-from sip.dialog import DialogId
+from sip.dialog import DialogId, EndedDialogs
 from sip.digest import DigestClient
 from sip.locate import LocateError, Locator
 from sip.transaction import TimerValues
@@ -23,10 +23,11 @@ from sip.uri import NameAddr, Uri
 if TYPE_CHECKING:
     from sip.call import Call
     from sip.session import Session
+    from sip.subscribing import Subscription
 
 _log = logging.getLogger("sip.agent")
 
-# RFC 3261 20.5; PRACK and REFER are added with their support.
+# RFC 3261 20.5; PRACK is added with its support.
 ALLOWED_METHODS = (
     "INVITE",
     "ACK",
@@ -36,8 +37,11 @@ ALLOWED_METHODS = (
     "INFO",
     "UPDATE",
     "NOTIFY",
+    "REFER",
 )
 ALLOW = ("Allow", ", ".join(ALLOWED_METHODS))
+# RFC 3261 20.37; of these "replaces" alone may be required of an INVITE.
+SUPPORTED = ("Supported", "replaces, norefersub")
 
 
 @dataclass(slots=True)
@@ -79,6 +83,9 @@ class Core:
     presences: dict[Account, Presence]
     # Of every dialog, early ones included.
     sessions: dict[DialogId, Session]
+    ended: EndedDialogs
+    # By Call-ID and our tag: any fork may be the first to notify.
+    subscriptions: dict[tuple[str, str], Subscription]
     # Every call that is not quite over.
     calls: set[Call]
     tasks: set[asyncio.Task[None]]
@@ -174,3 +181,20 @@ class Core:
         if not task.cancelled() and (error := task.exception()) is not None:
             self.counters.count("callback_errors")
             _log.error("a task of the user agent failed", exc_info=error)
+
+
+def next_hops(
+    account: Account, service_route: tuple[NameAddr, ...], target: Uri
+) -> tuple[Uri, ...]:
+    """Where a request outside of dialogs goes first.
+
+    Calls within the account's own domain go to where it registers, even if its DNS
+    says nothing: that is what an application server is for.
+    """
+    if account.outbound_proxies:
+        return account.outbound_proxies
+    if service_route:
+        return (service_route[0].uri,)
+    if target.host.lower() == account.aor.host.lower() and target.port is None:
+        return (account.registrar_uri,)
+    return (target,)

@@ -19,8 +19,8 @@ class Counters(Mapping[str, int]):
     ``responses_stray``, ``acks_stray``, ``requests_untrusted``, ``requests_merged``,
     ``requests_refused``, ``requests_dropped_overload``,
     ``transactions_failed_timeout``, ``transactions_failed_transport``,
-    ``calls_incoming``, ``calls_outgoing``, ``forks_released``,
-    ``registrations_failed``, ``callback_errors``.
+    ``calls_incoming``, ``calls_outgoing``, ``forks_released``, ``refers_over_limit``,
+    ``registrations_failed``, ``subscriptions_failed``, ``callback_errors``.
     """
 
     __slots__ = ("_counts",)

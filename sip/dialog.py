@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import enum
 import logging
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Self
 
@@ -31,6 +32,9 @@ _log = logging.getLogger("sip.dialog")
 
 # Requests whose Contact, like that of their 2xx, replaces the remote target.
 TARGET_REFRESH_METHODS = frozenset({"INVITE", "UPDATE"})
+# How long, and how many, ended dialogs are told from such that never were.
+REMEMBERED_S = 32.0
+MAX_REMEMBERED = 4096
 
 
 class DialogState(enum.StrEnum):
@@ -54,6 +58,23 @@ class DialogId:
     def of_request(cls, request: Request) -> DialogId:
         """The dialog a received request belongs to."""
         return cls(request.call_id, request.to.tag or "", request.from_.tag or "")
+
+
+class EndedDialogs:
+    """Dialogs that ended a short time ago."""
+
+    def __init__(self) -> None:
+        self._ended: OrderedDict[DialogId, float] = OrderedDict()
+
+    def add(self, dialog: DialogId, now: float) -> None:
+        """It ended now."""
+        self._ended[dialog] = now
+        while len(self._ended) > MAX_REMEMBERED:
+            self._ended.popitem(last=False)
+
+    def knows(self, dialog: DialogId, now: float) -> bool:
+        """Whether it ended within the last seconds."""
+        return now - self._ended.get(dialog, -REMEMBERED_S) < REMEMBERED_S
 
 
 class Dialog:
@@ -115,6 +136,29 @@ class Dialog:
             remote_cseq=invite.cseq.number,
             is_caller=False,
         )
+
+    @classmethod
+    def as_subscriber(
+        cls, notify: Request, *, local: NameAddr, target: Uri, local_cseq: int
+    ) -> Self:
+        """Made by the first NOTIFY, whatever was answered to SUBSCRIBE (6665 4.4.1).
+
+        ``target`` stands in for a Contact that the NOTIFY lacks; the number of the
+        NOTIFY counts as received.
+        """
+        contact = notify.contact
+        dialog = cls(
+            call_id=notify.call_id,
+            local=local,
+            remote=notify.from_,
+            remote_target=contact.uri if contact else target,
+            route_set=notify.record_routes,
+            local_cseq=local_cseq,
+            remote_cseq=notify.cseq.number,
+            is_caller=True,
+        )
+        dialog.confirm()
+        return dialog
 
     def confirm(self, response: Response | None = None) -> None:
         """A 2xx was sent, or (the caller's) received.

@@ -9,6 +9,7 @@
     │   ├── TooManyHeaders        400
     │   ├── LineTooLong           400
     │   ├── UnsupportedVersion    505
+    │   ├── DialogInfoError       400 (sip.dialog_info)
     │   └── SdpError              400
     │       ├── SdpTooLarge
     │       ├── TooManyMedia

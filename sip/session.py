@@ -13,6 +13,7 @@ peer (``receive_request``, ``receive_ack``), by its call, and by the clock.
 * A 2xx to INVITE is repeated until its ACK, at most for ``64*T1``: then BYE.
 * The callee sends no BYE before its 2xx is acknowledged (15).
 * A re-INVITE that fails leaves all as it was, save with 408 and 481 (12.2.1.2).
+* REFER and its reports are :mod:`sip.transfers`' business.
 * The session can be found until its own BYE is answered, so that a BYE that crosses it
   gets 200.
 """
@@ -37,7 +38,7 @@ from sip.call_events import (
 )
 from sip.clock import TimerHandle
 from sip.compose import HeaderLines
-from sip.core import ALLOW, Core
+from sip.core import ALLOW, SUPPORTED, Core
 from sip.dialog import Dialog, DialogState
 from sip.digest import DigestClient
 from sip.errors import LocalProtocolError, ParseError
@@ -47,6 +48,7 @@ from sip.message import Request, Response
 from sip.multipart import find_body
 from sip.transaction import FailureKind
 from sip.transaction_layer import ServerTransaction
+from sip.transfers import TransferEvent, Transfers
 from sip.transport import Protocols
 from sip.uri import NameAddr, Uri
 
@@ -60,7 +62,9 @@ MAX_RETRY_AFTER_S = 10
 # RFC 3261 8.1.1.8: what the peer may send to this contact.
 ACCEPT = ("Accept", SDP)
 
-SessionEvent = Confirmed | Offer | OfferAnswered | OfferFailed | InfoReceived
+SessionEvent = (
+    Confirmed | Offer | OfferAnswered | OfferFailed | InfoReceived | TransferEvent
+)
 
 
 class SessionUser(Protocol):
@@ -178,7 +182,13 @@ class Session:
         # A BYE that waits for the ACK of our 2xx.
         self._queued_bye: Reason | None = None
         self._exchanges: set[Exchange] = set()
+        self.transfers = Transfers(core, self)
         core.sessions[dialog.id] = self
+
+    @property
+    def user(self) -> SessionUser:
+        """The call it belongs to."""
+        return self._user
 
     @property
     def is_ended(self) -> bool:
@@ -221,7 +231,7 @@ class Session:
         else:
             transaction.answer(
                 200,
-                headers=(*self._session_headers(), ("Content-Type", SDP)),
+                headers=(*self.headers_of_session(), ("Content-Type", SDP)),
                 body=encode_sdp(sdp),
             )
             self._send_queued()
@@ -292,10 +302,16 @@ class Session:
             case "INFO":
                 self._receive_info(transaction)
             case "OPTIONS":
-                transaction.answer(200, headers=(ALLOW, ACCEPT))
+                transaction.answer(200, headers=(ALLOW, ACCEPT, SUPPORTED))
+            case "REFER" if self.dialog.state is DialogState.EARLY:
+                # RFC 5589 6: who is not talking yet is not transferred
+                transaction.answer(403)
+            case "REFER":
+                self.transfers.receive_refer(transaction)
             case "NOTIFY":
-                # no subscription of ours is in this dialog (RFC 6665 4.1.3)
-                transaction.answer(481)
+                self.transfers.receive_notify(transaction)
+            case "SUBSCRIBE":
+                self.transfers.receive_subscribe(transaction)
             case _:
                 transaction.answer(405, headers=(ALLOW,))
 
@@ -331,7 +347,7 @@ class Session:
         sdp = sdp_of(transaction.request)
         if sdp is None:
             self.dialog.refresh_target(transaction.request)
-            transaction.answer(200, headers=self._session_headers())
+            transaction.answer(200, headers=self.headers_of_session())
         elif self._is_free_for_offer(transaction):
             self._incoming = _Incoming(transaction, True)
             self._user.on_session_event(Offer(sdp))
@@ -398,7 +414,7 @@ class Session:
         sdp, self._queued_offer = self._queued_offer, None
         request = self.dialog.create_request(
             "INVITE",
-            headers=(*self._session_headers(), ACCEPT, ("Content-Type", SDP)),
+            headers=(*self.headers_of_session(), ACCEPT, ("Content-Type", SDP)),
             body=encode_sdp(sdp),
         )
         self._outgoing = self._exchange(
@@ -532,12 +548,43 @@ class Session:
     def _ok(self, transaction: ServerTransaction, sdp: str) -> Response:
         return transaction.create(
             200,
-            headers=(*self._session_headers(), ("Content-Type", SDP)),
+            headers=(*self.headers_of_session(), ("Content-Type", SDP)),
             body=encode_sdp(sdp),
         )
 
-    def _session_headers(self) -> HeaderLines:
-        return (("Contact", str(NameAddr(self.contact))), ALLOW)
+    # -- for the transfers -------------------------------------------------------------
+
+    def headers_of_session(self) -> HeaderLines:
+        """Part of ``TransferSession``."""
+        return (("Contact", str(NameAddr(self.contact))), ALLOW, SUPPORTED)
+
+    def send_within(
+        self,
+        method: str,
+        headers: HeaderLines,
+        body: bytes,
+        on_reply: Callable[[Reply], None],
+    ) -> Exchange:
+        """Part of ``TransferSession``."""
+
+        def replied(exchange: Exchange, reply: Reply) -> None:
+            if not reply.response.is_provisional:
+                self._exchanges.discard(exchange)
+            on_reply(reply)
+
+        request = self.dialog.create_request(
+            method, headers=(*self.headers_of_session(), *headers), body=body
+        )
+        return self._exchange(request, replied)
+
+    def tell(self, event: TransferEvent) -> None:
+        """Part of ``TransferSession``."""
+        self._user.on_session_event(event)
+
+    def dialog_lost(self) -> None:
+        """Part of ``TransferSession``."""
+        if not self.is_ended:
+            self._lost(FailureCause.DIALOG_LOST)
 
     def _take_incoming(self) -> _Incoming | None:
         incoming, self._incoming = self._incoming, None
@@ -565,6 +612,7 @@ class Session:
 
     def _terminate(self, why: str) -> None:
         self.dialog.terminate(why)
+        self.transfers.stop()
         self._queued_offer = None
         if self._glare_timer is not None:
             self._glare_timer.cancel()
@@ -580,6 +628,7 @@ class Session:
     def _forget(self) -> None:
         if self._core.sessions.get(self.dialog.id) is self:
             del self._core.sessions[self.dialog.id]
+            self._core.ended.add(self.dialog.id, self._core.clock.now())
             self._core.idle_changed()
 
 

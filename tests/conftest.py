@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import shutil
 from pathlib import Path
@@ -18,7 +19,9 @@ MAX_RERUN_TESTS = 3
 
 
 def program(name: str) -> str | None:
-    """Where a real part is installed, or None."""
+    """Where a real part is installed, or None; a path may have ``*``."""
+    if name.startswith("/"):
+        return next(iter(glob.glob(name)), None)
     return shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
 
 

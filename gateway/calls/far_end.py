@@ -157,6 +157,12 @@ class FarEnd:
                 self._call.finish(of_cancel(event.reasons))
             case sip.RemoteHangup():
                 await self._call.far_end_left(EndReason.HUNG_UP_THERE)
+            case sip.TransferRequested():
+                self.require_leg().refuse_transfer(603)
+            case sip.TransferProgress() | sip.TransferRefused():
+                logger.debug("call %s: %s, for nobody", self._call_id, event)
+            case sip.Replaced():
+                await self._call.far_end_left(EndReason.HUNG_UP_THERE)
             case sip.Failed() | sip.LocalEnd():
                 await self._call.far_end_left(EndReason.FAILED)
             case sip.InfoReceived():

@@ -91,13 +91,13 @@ class Phone:
         await self.reached("registered")
 
     async def reached(self, status: str) -> None:
-        await self._until(
+        await self.until(
             lambda: bool(self.states) and self.states[-1].status == status,
             f"registration {status}",
         )
 
     async def called(self, count: int = 1) -> None:
-        await self._until(lambda: len(self.calls) >= count, f"{count} calls")
+        await self.until(lambda: len(self.calls) >= count, f"{count} calls")
 
     async def event(self, kind: type[EventT], *, count: int = 1) -> EventT:
         """The latest event of this kind, once there are ``count``."""
@@ -105,8 +105,16 @@ class Phone:
         def found() -> list[EventT]:
             return [event for event in self.events if isinstance(event, kind)]
 
-        await self._until(lambda: len(found()) >= count, f"{count} {kind.__name__}")
+        await self.until(lambda: len(found()) >= count, f"{count} {kind.__name__}")
         return found()[-1]
+
+    async def outcome(self, event: sip.CallEvent) -> None:
+        """Wait until exactly this was told."""
+        await self.until(lambda: event in self.events, str(event))
+
+    def hear(self, event: sip.CallEvent) -> None:
+        """For calls that were made without :meth:`dial`."""
+        self._on_event(event)
 
     def _on_invite(self, call: sip.IncomingCall) -> None:
         self.calls.append(call)
@@ -127,7 +135,8 @@ class Phone:
     def _notify(self) -> None:
         self._signal.set()
 
-    async def _until(self, holds: Callable[[], bool], what: str) -> None:
+    async def until(self, holds: Callable[[], bool], what: str) -> None:
+        """Wait until it holds; ``what`` is missed in the failure's text."""
         try:
             async with asyncio.timeout(10):
                 while not holds():

@@ -13,11 +13,38 @@ from sip.message import Request
 from sip.parser import parse_datagram
 from tests.sip.peers import ANSWER, PROXY, Bench
 
-METHODS = ("INVITE", "ACK", "BYE", "CANCEL", "UPDATE", "INFO", "OPTIONS", "NOTIFY", "X")
+METHODS = (
+    "INVITE",
+    "ACK",
+    "BYE",
+    "CANCEL",
+    "UPDATE",
+    "INFO",
+    "OPTIONS",
+    "NOTIFY",
+    "REFER",
+    "SUBSCRIBE",
+    "X",
+)
 STATUSES = (100, 180, 183, 199, 200, 202, 302, 401, 407, 423, 481, 487, 491, 503, 603)
 
 mutation = st.tuples(
-    st.sampled_from(["Via", "From", "To", "Call-ID", "CSeq", "Contact", "Require"]),
+    st.sampled_from(
+        [
+            "Via",
+            "From",
+            "To",
+            "Call-ID",
+            "CSeq",
+            "Contact",
+            "Require",
+            "Refer-To",
+            "Referred-By",
+            "Replaces",
+            "Event",
+            "Subscription-State",
+        ]
+    ),
     st.sampled_from(
         [
             "",
@@ -31,6 +58,11 @@ mutation = st.tuples(
             "SIP/2.0/TCP [2001:db8::1]:1;branch=z9hG4bKfuzz;rport;maddr=192.0.2.7",
             "incoming",
             "100rel",
+            "replaces",
+            "refer",
+            "active;expires=1",
+            "terminated;reason=timeout",
+            "first;to-tag=x;from-tag=x",
             "\x01\udcff",
         ]
     ),
@@ -38,7 +70,7 @@ mutation = st.tuples(
 step: st.SearchStrategy[tuple[str, object, object]] = st.one_of(
     st.tuples(st.just("request"), st.sampled_from(METHODS), st.lists(mutation)),
     st.tuples(st.just("response"), st.sampled_from(STATUSES), st.lists(mutation)),
-    st.tuples(st.just("user"), st.integers(0, 9), st.just([])),
+    st.tuples(st.just("user"), st.integers(0, 17), st.just([])),
     st.tuples(st.just("time"), st.integers(0, 40), st.just([])),
     st.tuples(st.just("bytes"), st.binary(max_size=300), st.just([])),
 )
@@ -93,6 +125,9 @@ def _play(
                     ("Call-ID", dialog.call_id),
                     ("CSeq", f"{bench.cseq} {what}"),
                     ("Contact", "<sip:ana@192.0.2.9>"),
+                    ("Refer-To", "<sip:carol@example.com>"),
+                    ("Event", "refer"),
+                    ("Subscription-State", "active"),
                 ],
             )
             _deliver(bench, message, mutations)
@@ -146,6 +181,14 @@ def _act(bench: Bench, call: sip.OutgoingCall, what: int) -> None:
                 each.reinvite(ANSWER)
             case 3:
                 each.accept_offer(ANSWER)
+            case 4:
+                each.transfer(sip.Uri.parse("sip:carol@example.com"))
+            case 5:
+                each.accept_transfer()
+            case 6:
+                each.refuse_transfer()
+            case 7:
+                each.report_transfer(180 if what % 2 else 200)
             case _:
                 each.hangup()
     except sip.LocalProtocolError:

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
 import sip
+from sip.dialog_info import (
+    MEDIA_TYPE,
+    DialogTable,
+    WatchedDialog,
+    WatchedState,
+    parse_dialog_info,
+)
 from tests.sip.phones import Phone
-from tests.system.kamailio import Kamailio
+from tests.system.kamailio import PRESENCE_MODULES, Kamailio
 
 pytestmark = [
     pytest.mark.system,
@@ -213,3 +220,130 @@ async def test_the_caller_cancels() -> None:
             await callee.event(sip.Cancelled)
             assert caller.events[-1] == sip.LocalEnd()
             await proxy.wait_for_log("REPLY 487 INVITE")
+
+
+async def test_an_attended_transfer() -> None:
+    """RFC 5589 7.1 with all three on this library: nobody is lost on the way."""
+    async with Kamailio(users=USERS) as proxy:
+        ana, bob, carol = (phone(proxy, user) for user in USERS)
+        async with started(ana, bob, carol):
+            for each in (ana, bob, carol):
+                await each.registered()
+                each.answers_with = "v=0\r\n"
+            first = ana.dial("1001")
+            await bob.event(sip.Confirmed)
+            second = ana.dial("1002")
+            await carol.event(sip.Confirmed)
+            # To the AoR: servers do not relay to a Contact that has no route.
+            first.transfer(second.remote.uri, replaces=second.as_replaces)
+            wanted = await bob.event(sip.TransferRequested)
+            assert wanted.referred_by is not None
+            assert wanted.referred_by.uri == ana.account.aor
+            (held,) = bob.calls
+            assert held.accept_transfer()
+            bob.agent.call(
+                bob.account,
+                wanted.target,
+                "v=0\r\n",
+                bob.hear,
+                replaces=wanted.replaces,
+                referred_by=wanted.referred_by,
+            )
+            await carol.called(2)
+            assert carol.calls[1].replaced is carol.calls[0]
+            await carol.event(sip.Replaced)
+            await carol.event(sip.Confirmed, count=2)
+            held.report_transfer(200)
+            await ana.outcome(sip.TransferProgress(200, True, "OK"))
+            await ana.event(sip.RemoteHangup)
+            first.hangup()
+            await bob.event(sip.RemoteHangup)
+            assert not ana.agent.calls
+        assert not proxy.log_lines("MISSING ROUTE")
+
+
+@pytest.mark.needs(PRESENCE_MODULES)
+async def test_the_calls_of_a_desk_phone_are_followed() -> None:
+    async with Kamailio(users=USERS, presence=True) as proxy:
+        rep, desk, customer = (phone(proxy, user) for user in USERS)
+        async with started(rep, desk, customer):
+            for each in (rep, desk, customer):
+                await each.registered()
+            watch = Watch(rep, desk)
+            await watch.until(lambda: watch.is_active and not watch.dialogs)
+            call = customer.dial("1001")
+            await desk.called()
+            await watch.until(lambda: watch.states == [WatchedState.EARLY])
+            (seen,) = watch.dialogs
+            assert seen.direction == "recipient"
+            assert seen.call_id == call.call_id
+            assert seen.remote.identity == customer.account.aor
+            desk.calls[0].answer("v=0\r\n")
+            await watch.until(lambda: watch.states == [WatchedState.CONFIRMED])
+            call.hangup()
+            await watch.until(lambda: not watch.dialogs)
+            # a refresh brings the whole state, and the end is confirmed
+            before = watch.notifications
+            watch.subscription.retry()
+            await watch.until(lambda: watch.notifications > before)
+            await watch.subscription.stop()
+            assert watch.subscription.state.status == "unsubscribed"
+        assert not proxy.log_lines("MISSING ROUTE")
+
+
+@pytest.mark.needs(PRESENCE_MODULES)
+async def test_a_package_that_the_server_does_not_know() -> None:
+    async with Kamailio(users=USERS, presence=True) as proxy:
+        rep = phone(proxy, "1000")
+        async with rep:
+            await rep.registered()
+            watch = Watch(rep, rep, event="nonsense")
+            await watch.until(lambda: watch.subscription.state.problem is not None)
+            assert watch.subscription.state.problem == "unsupported"
+            assert watch.subscription.state.sip_code == 489
+
+
+class Watch:
+    """A subscription of one phone to the calls of another."""
+
+    def __init__(self, of: Phone, to: Phone, *, event: str = "dialog") -> None:
+        self.table = DialogTable()
+        self.notifications = 0
+        self._signal = asyncio.Event()
+        self.subscription = of.agent.subscription(
+            of.account,
+            to.account.aor,
+            event=event,
+            accept=[MEDIA_TYPE],
+            on_notify=self._notified,
+            on_change=lambda info: self._signal.set(),
+        )
+        self.subscription.start()
+
+    def _notified(self, news: sip.Notification) -> None:
+        if news.is_first:
+            self.table.reset()
+        assert not self.table.apply(parse_dialog_info(news.body))
+        self.notifications += 1
+        self._signal.set()
+
+    @property
+    def is_active(self) -> bool:
+        return self.subscription.state.status == "active" and self.notifications > 0
+
+    @property
+    def dialogs(self) -> list[WatchedDialog]:
+        return list(self.table.dialogs.values())
+
+    @property
+    def states(self) -> list[WatchedState]:
+        return [each.state for each in self.dialogs]
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        try:
+            async with asyncio.timeout(10):
+                while not holds():
+                    self._signal.clear()
+                    await self._signal.wait()
+        except TimeoutError:
+            raise AssertionError(f"{self.dialogs} {self.subscription.state}") from None

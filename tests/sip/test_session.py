@@ -322,7 +322,7 @@ def test_an_info_package_is_469(bench: Bench) -> None:
 
 @pytest.mark.parametrize(
     ("method", "status"),
-    [("OPTIONS", 200), ("NOTIFY", 481), ("REFER", 405), ("PRACK", 405), ("FOO", 405)],
+    [("OPTIONS", 200), ("NOTIFY", 481), ("REFER", 400), ("PRACK", 405), ("FOO", 405)],
 )
 def test_other_methods_in_the_dialog(bench: Bench, method: str, status: int) -> None:
     _, _, ok = bench.established_incoming()

@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from sip.registration import RegistrationMachine
+from sip.subscription import SubscriptionMachine
 from sip.transaction_ict import InviteClientTransaction
 from sip.transaction_ist import InviteServerTransaction
 from sip.transaction_nict import NonInviteClientTransaction
 from sip.transaction_nist import NonInviteServerTransaction
+from sip.transfer_in import TransferIn
+from sip.transfer_out import TransferOut
 
 PAGE = Path(__file__).parents[2] / "docs" / "sip-machines.md"
 MACHINES = (
@@ -22,6 +25,9 @@ MACHINES = (
     ("Non-INVITE client transaction", NonInviteClientTransaction.TABLE),
     ("Non-INVITE server transaction", NonInviteServerTransaction.TABLE),
     ("Registration", RegistrationMachine.TABLE),
+    ("Subscription", SubscriptionMachine.TABLE),
+    ("Transfer that we asked for", TransferOut.TABLE),
+    ("Transfer that the peer asks for", TransferIn.TABLE),
 )
 
 

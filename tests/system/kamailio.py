@@ -30,6 +30,10 @@ from types import TracebackType
 from typing import Literal, Self
 
 CONFIG = Path(__file__).parent / "kamailio_config" / "kamailio.cfg.in"
+# What ``presence`` needs, for ``pytest.mark.needs``.
+PRESENCE_MODULES = "/usr/lib/*/kamailio/modules/presence_dialoginfo.so"
+# The empty tables that its packages bring.
+DBTEXT = Path("/usr/share/kamailio/dbtext/kamailio")
 START_TIMEOUT_S = 15.0
 
 # Callers of these numbers get that status, unless the test says otherwise.
@@ -61,6 +65,7 @@ class Kamailio:
         nonce: ``"normal"``; ``"one_time"``, where a second use gets 401
             ``stale=true``; ``"short"``, where a nonce dies after a second.
         ring_s: how long a branch may ring before Kamailio answers 408.
+        presence: it also tells who subscribes to ``dialog`` which calls somebody has.
     """
 
     def __init__(
@@ -73,6 +78,7 @@ class Kamailio:
         nonce: Literal["normal", "one_time", "short"] = "normal",
         min_expires_s: int = 1,
         ring_s: float = 60.0,
+        presence: bool = False,
     ) -> None:
         self.domain = domain
         self.host = "127.0.0.1"
@@ -84,6 +90,7 @@ class Kamailio:
         self._nonce = nonce
         self._min_expires_s = min_expires_s
         self._ring_s = ring_s
+        self._presence = presence
         self._run: Path | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
@@ -214,7 +221,7 @@ class Kamailio:
 
         The script writes ``REQUEST method uri``, ``CHALLENGE method user code=N``,
         ``REGISTERED user``, ``BRANCH n -> uri``, ``REPLY status method`` and
-        ``MISSING ROUTE method uri``.
+        ``MISSING ROUTE method uri``; with ``presence`` ``PRESENCE method user``.
         """
         return [line for line in self._lines if re.search(pattern, line)]
 
@@ -243,6 +250,8 @@ class Kamailio:
         self.port = _free_port()
         # A unix socket's path may have 107 bytes: pytest's own folders are too deep.
         self._run = Path(tempfile.mkdtemp(prefix="kamailio-"))
+        if self._presence:
+            shutil.copytree(DBTEXT, self._run / "dbtext")
         config = self._run / "kamailio.cfg"
         config.write_text(self._rendered(), encoding="utf-8")
         self._lines.clear()
@@ -299,6 +308,8 @@ class Kamailio:
             text = text.replace(f"@{name}@", value)
         if self._nonce == "one_time":
             text = text.replace("#!KAMAILIO", "#!KAMAILIO\n#!define NONCE_ONE_TIME", 1)
+        if self._presence:
+            text = text.replace("#!KAMAILIO", "#!KAMAILIO\n#!define WITH_PRESENCE", 1)
         return text
 
 

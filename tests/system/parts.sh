@@ -5,6 +5,7 @@
 set -eu
 declare -A package=(
     [kamailio]="kamailio kamailio-extra-modules kamailio-tls-modules kamailio-outbound-modules kamailio-utils-modules"
+    [/usr/lib/*/kamailio/modules/presence_dialoginfo.so]="kamailio-presence-modules"
     [baresip]="baresip-core"
     [sipp]="sip-tester"
     [chromium]="chromium fonts-liberation"
@@ -20,7 +21,7 @@ if [ "${1:-}" = bench ]; then
     package[rtpengine]="rtpengine-daemon"
     package[janus]="janus"
 fi
-found() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ]; }
+found() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] || compgen -G "$1" >/dev/null; }
 missing=()
 for part in "${!package[@]}"; do found "$part" || missing+=("$part"); done
 [ ${#missing[@]} -eq 0 ] && exit 0

@@ -238,6 +238,9 @@ class FakeLeg:
     def info(self, content_type: str, body: bytes) -> None:
         self.did.append(("info", content_type, body))
 
+    def refuse_transfer(self, status: int) -> None:
+        self.did.append(("refuse_transfer", status))
+
 
 class FakeRegistration:
     def __init__(self, changed: Callable[[sip.RegistrationState], None]) -> None:
