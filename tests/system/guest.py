@@ -47,6 +47,9 @@ class GuestPage:
         await self.stage("ringing")
 
     async def leave(self) -> None:
+        # The controls have gone if nobody has moved for a while.
+        await self.page.mouse.move(200, 200)
+        await self.page.mouse.move(220, 220)
         await self.page.get_by_role("button", name="Leave", exact=False).first.click()
 
     async def meets(self, *, hz: float, who: int | None, timeout_s: float = 8) -> None:
