@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from gateway.sandbox.salesforce.assumptions import ID_TOKEN_LIFE_S
+
 
 class MicrophoneMode(enum.StrEnum):
     """How the page treats the softphone's frame (salesforce facts, 2.9).
@@ -36,16 +38,36 @@ class PhoneIndexing(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ConnectedApp:
-    """A consumer that may ask for tokens by JWT bearer.
+    """A consumer of the org's API: who it is, and what an administrator decided.
 
-    ``users`` are the usernames that an administrator approved; empty means all.
+    Attributes:
+        public_key_pem: verifies its assertions (JWT bearer); "" for none.
+        users: usernames that an administrator approved; empty means all.
+        scope: all it may ask for, with spaces.
+        pre_authorised: users are not asked. Else each has to consent once, and JWT
+            bearer works for those who did.
+        redirect_uris: compared as they are, character by character.
+        secret_required: at the token endpoint (web server flow and refresh).
+        session_lifetime_s: life of its access tokens; None for the org's.
+        refresh_token_lifetime_s: None until revoked.
+        run_as: username of the client credentials flow; "" if it is off.
     """
 
     consumer_key: str
-    public_key_pem: str
+    public_key_pem: str = ""
     consumer_secret: str = field(default="ringbridge-sandbox", repr=False)
     users: frozenset[str] = frozenset()
     scope: str = "api refresh_token id"
+    label: str = "Ringbridge"
+    pre_authorised: bool = True
+    redirect_uris: tuple[str, ...] = ()
+    pkce_required: bool = False
+    secret_required: bool = True
+    rotates_refresh_tokens: bool = False
+    session_lifetime_s: float | None = None
+    refresh_token_lifetime_s: float | None = None
+    id_token_lifetime_s: float = ID_TOKEN_LIFE_S
+    run_as: str = ""
 
 
 @dataclass(frozen=True, slots=True)
