@@ -64,3 +64,33 @@ USAGE_WINDOW_H = 24
 
 # In front of an org under maintenance stands a page with this header.
 MAINTENANCE_RETRY_AFTER_S = "600"
+
+# -- rows
+
+# The object reference does not say how long a description may be.
+DESCRIPTION_LENGTH = 32_000
+
+# One namespace of external ids for both activities is inferred: the field lies on
+# Activity (facts, 3.7).
+UNIQUE_TOGETHER = frozenset({"Task", "Event"})
+
+# The code with which an activity of a lead is refused that has a WhatId too.
+LEAD_WITH_WHAT_CODE = "FIELD_INTEGRITY_EXCEPTION"
+
+# Sforce-Duplicate-Rule-Header: names without case; what is not said is this.
+DUPLICATE_HEADER_DEFAULTS = {"allowsave": False, "includerecorddetails": False}
+
+# The external id of an upsert may not be in its body as well (status, code).
+KEY_IN_BODY = (400, "INVALID_FIELD")
+
+# Permissions that are missing (status, code): for a change, and for a deletion. An
+# insert is refused as if the object took none; what may not be read does not exist.
+NO_EDIT = (400, "INSUFFICIENT_ACCESS_OR_READONLY")
+NO_DELETE = (400, "INSUFFICIENT_ACCESS_OR_READONLY")
+
+# A person account is written through the account: its contact refuses.
+PERSON_CONTACT_IS_READ_ONLY = True
+
+# Shared Activities: people of one activity; a WhoId that is missing in the list of
+# people becomes its first, and the first of a list becomes the WhoId.
+MAX_SHARED_CONTACTS = 50

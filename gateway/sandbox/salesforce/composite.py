@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import TypeGuard
 
-from gateway.sandbox.salesforce.errors import RestError, not_found
+from gateway.sandbox.salesforce.errors import RestError, not_found, row_locked
 from gateway.sandbox.salesforce.rest import (
     Call,
     Reply,
@@ -213,7 +213,7 @@ def _rows(
             f"record limit reached. cannot submit more than {MAX_ROWS} records",
         )
     if kind:
-        api.store.object_named(kind)
+        api.kind(call, kind)
 
     def each(row: Mapping[str, object]) -> dict[str, object]:
         return _row(api, call, act, row, kind=kind, field_name=field_name)
@@ -252,15 +252,14 @@ def _row(
     values = {k: v for k, v in row.items() if k not in ("attributes", "id", "Id")}
     record_id = str(row.get("id") or row.get("Id") or "")
     try:
-        target = _object_of(api, row, kind=kind, record_id=record_id)
+        target = _object_of(api, call, row, kind=kind, record_id=record_id)
+        refuse_locked(api, target, record_id)
         created: bool | None = None
         match act:
             case "create":
                 record = api.create(call, target, values)
             case "update":
-                record = api.store.update(
-                    target.name, record_id, values, user_id=call.user_id
-                )
+                record = api.update(call, target, record_id, values)
             case _:
                 key = next((k for k in values if k.lower() == field_name.lower()), None)
                 if key is None:
@@ -275,14 +274,29 @@ def _row(
     return result if created is None else {**result, "created": created}
 
 
+def refuse_locked(api: RestApi, kind: SObject, record_id: str) -> None:
+    """Refuse a row that an ordered fault keeps locked.
+
+    Raises:
+        RestError: 400 UNABLE_TO_LOCK_ROW.
+    """
+    if api.locks_row(kind.name):
+        raise row_locked(record_id)
+
+
 def _object_of(
-    api: RestApi, row: Mapping[str, object], *, kind: str, record_id: str
+    api: RestApi,
+    call: Call,
+    row: Mapping[str, object],
+    *,
+    kind: str,
+    record_id: str,
 ) -> SObject:
     name = kind or str(as_mapping(row.get("attributes")).get("type", ""))
     if not name and record_id and (record := api.store.find(record_id)):
-        return record.object
+        name = record.object.name
     try:
-        return api.store.object_named(name)
+        return api.kind(call, name)
     except RestError:
         raise RestError(
             400, "INVALID_TYPE", f"sObject type '{name}' is not supported."
@@ -304,7 +318,12 @@ def _deleted_rows(api: RestApi, call: Call) -> Reply:
                     )
                     results.append({"success": False, "errors": [error.as_row()]})
                     continue
-                api.store.delete(record.object.name, record.id)
+                try:
+                    refuse_locked(api, record.object, record.id)
+                    api.delete(call, record.object, record.id)
+                except RestError as refused:
+                    results.append({"success": False, "errors": [refused.as_row()]})
+                    continue
                 results.append({"id": record.id, "success": True, "errors": []})
             failed = not all(r["success"] for r in results)
             if failed and call.query.get("allOrNone") == "true":

@@ -9,6 +9,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from gateway.sandbox.salesforce.assumptions import ID_TOKEN_LIFE_S
+from gateway.sandbox.salesforce.customisation import (
+    DuplicateAction,
+    Profile,
+    RecordType,
+    ValidationRule,
+)
+from gateway.sandbox.salesforce.schema import Field
 
 
 class MicrophoneMode(enum.StrEnum):
@@ -82,6 +89,9 @@ class SimulatorConfig:
         session_lifetime_s: life of an access token, in seconds.
         daily_api_limit: calls until ``REQUEST_LIMIT_EXCEEDED``.
         duplicate_status: 400 or 300; both have been seen (facts, 3.3).
+        custom_fields: by object; one with the name of a field that is there takes its
+            place (``{"Task": (Field("Type", "picklist", values=("A", "B")),)}``).
+        profiles: by username; whoever has none may do everything.
         multiday_events: Events may last longer than a day (an activity setting).
         state_file: records and sessions are kept here if given.
         identity_key_pem: the org's own signing key; made at random if "".
@@ -102,8 +112,15 @@ class SimulatorConfig:
     daily_api_limit: int = 100_000
     query_batch_size: int = 2000
     duplicate_rules: bool = True
+    duplicate_action: DuplicateAction = DuplicateAction.ALERT
     duplicate_status: int = 400
     multiday_events: bool = True
+    person_accounts: bool = False
+    shared_activities: bool = False
+    record_types: tuple[RecordType, ...] = ()
+    custom_fields: Mapping[str, tuple[Field, ...]] = field(default_factory=dict)
+    validation_rules: tuple[ValidationRule, ...] = ()
+    profiles: Mapping[str, Profile] = field(default_factory=dict)
     microphone: MicrophoneMode = MicrophoneMode.DELEGATED
     softphone_label: str = "Ringbridge"
     softphone_height_px: int = 480

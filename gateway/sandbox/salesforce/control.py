@@ -5,17 +5,15 @@ It answers loopback alone, and never a page of another origin.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Mapping
+from typing import get_type_hints
 from urllib.parse import quote
 
 from aiohttp import web
 from pydantic import TypeAdapter
 
-from gateway.sandbox.salesforce.config import (
-    ConnectedApp,
-    MicrophoneMode,
-    PhoneIndexing,
-)
+from gateway.sandbox.salesforce.config import ConnectedApp, SimulatorConfig
 from gateway.sandbox.salesforce.errors import RestError
 from gateway.sandbox.salesforce.faults import fault_from_json
 from gateway.sandbox.salesforce.org import ORGANIZATION_ID, Org
@@ -23,6 +21,21 @@ from gateway.sandbox.salesforce.replies import json_reply, loads, refuse_strange
 from gateway.sandbox.salesforce.rest import as_mapping
 
 _APP = TypeAdapter(ConnectedApp)
+
+# What may be changed while the org is up, each read as its field is declared.
+_SETTINGS: dict[str, TypeAdapter[object]] = {
+    name: TypeAdapter(hint)
+    for name, hint in get_type_hints(SimulatorConfig).items()
+    if name
+    in {
+        *("adapter_url", "gateway_url", "standby_url", "adapter_timeout_ms"),
+        *("index_lag_s", "phone_indexing", "microphone", "session_lifetime_s"),
+        *("daily_api_limit", "query_batch_size", "multiday_events"),
+        *("duplicate_rules", "duplicate_action", "duplicate_status"),
+        *("person_accounts", "shared_activities", "record_types", "custom_fields"),
+        *("validation_rules", "profiles"),
+    }
+}
 
 
 class ControlShell:
@@ -105,22 +118,17 @@ class ControlShell:
         self._org.register(app)
 
     def _change_settings(self, body: Mapping[str, object]) -> None:
-        readers: dict[str, Callable[[object], object]] = {
-            "adapter_url": str,
-            "gateway_url": str,
-            "index_lag_s": _seconds,
-            "daily_api_limit": _whole,
-            "microphone": lambda text: MicrophoneMode(str(text)),
-            "phone_indexing": lambda text: PhoneIndexing(str(text)),
-            "standby_url": str,
-            "adapter_timeout_ms": _whole,
-        }
-        unknown = sorted(set(body) - set(readers))
+        unknown = sorted(set(body) - set(_SETTINGS))
         if unknown:
             raise ValueError(f"cannot be changed: {', '.join(unknown)}")
-        self._org.reconfigure(
-            **{name: readers[name](value) for name, value in body.items()}
-        )
+        changes = {
+            name: _SETTINGS[name].validate_json(json.dumps(value), strict=True)
+            for name, value in body.items()
+        }
+        for name, value in changes.items():
+            if isinstance(value, int | float) and value < 0:
+                raise ValueError(f"{name} is not less than 0")
+        self._org.reconfigure(**changes)
 
     def _info(self) -> dict[str, object]:
         org = self._org
@@ -141,12 +149,6 @@ class ControlShell:
             "api_calls": org.usage.used,
             "requests": org.journal.total,
         }
-
-
-def _seconds(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
-        raise ValueError("a number from 0 is expected")
-    return float(value)
 
 
 def _whole(value: object) -> int:

@@ -29,8 +29,9 @@ from gateway.sandbox.salesforce.authorize import Authorizer
 from gateway.sandbox.salesforce.config import ConnectedApp
 from gateway.sandbox.salesforce.errors import OAuthError
 from gateway.sandbox.salesforce.keys import KeyRing
+from gateway.sandbox.salesforce.record import Record
 from gateway.sandbox.salesforce.sessions import Grant, Session, Sessions
-from gateway.sandbox.salesforce.store import Record, Store
+from gateway.sandbox.salesforce.store import Store
 
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 LOGIN_HOSTS = frozenset({"login.salesforce.com", "test.salesforce.com"})

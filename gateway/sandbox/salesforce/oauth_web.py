@@ -27,9 +27,9 @@ from gateway.sandbox.salesforce.authorize import (
 )
 from gateway.sandbox.salesforce.errors import OAuthError
 from gateway.sandbox.salesforce.org import ORGANIZATION_ID, Org
+from gateway.sandbox.salesforce.record import Record
 from gateway.sandbox.salesforce.replies import form_of, json_reply, own_url
 from gateway.sandbox.salesforce.sessions import Session
-from gateway.sandbox.salesforce.store import Record
 
 USER_COOKIE = "sandbox_user"
 

@@ -10,7 +10,7 @@ import base64
 import hashlib
 from collections.abc import Mapping
 
-from gateway.sandbox.salesforce.store import Record
+from gateway.sandbox.salesforce.record import Record
 
 
 def identity_url(own_url: str, organization_id: str, user_id: str) -> str:

@@ -13,14 +13,22 @@ from gateway.sandbox.salesforce import ids, seed
 from gateway.sandbox.salesforce.apex_identity import IdentitySigner
 from gateway.sandbox.salesforce.composite import answer_composite
 from gateway.sandbox.salesforce.config import ConnectedApp, SimulatorConfig
-from gateway.sandbox.salesforce.faults import FaultPlan
+from gateway.sandbox.salesforce.faults import ROW_PATH, FaultPlan
+from gateway.sandbox.salesforce.features import (
+    PERSON_ACCOUNT,
+    build_schema,
+    record_type_id,
+    record_types,
+)
 from gateway.sandbox.salesforce.journal import Journal
 from gateway.sandbox.salesforce.limits import ApiUsage
 from gateway.sandbox.salesforce.oauth import TokenService
+from gateway.sandbox.salesforce.permissions import view
+from gateway.sandbox.salesforce.record import Record, Schema, StoreRules
 from gateway.sandbox.salesforce.rest import RestApi
-from gateway.sandbox.salesforce.schema import build_schema
 from gateway.sandbox.salesforce.sosl import SearchEngine
-from gateway.sandbox.salesforce.store import Record, Store
+from gateway.sandbox.salesforce.store import Store
+from gateway.sandbox.salesforce.validation import Validations
 
 ORGANIZATION_ID = ids.id_for("00D", 1)
 APP_ID = ids.id_for("06m", 1)
@@ -47,13 +55,9 @@ class Org:
         self.faults = FaultPlan(rng=rng)
         self.journal = Journal()
         self.usage = ApiUsage(clock=clock, allowed=config.daily_api_limit)
-        self.store = Store(
-            build_schema(config.activity_external_id_fields),
-            clock=clock,
-            duplicate_rules=config.duplicate_rules,
-            duplicate_status=config.duplicate_status,
-            multiday_events=config.multiday_events,
-        )
+        self.store = Store(build_schema(config), clock=clock)
+        self._views: dict[str, Schema] = {}
+        self._set_up()
         self.engine = SearchEngine(
             self.store,
             clock=clock,
@@ -76,7 +80,11 @@ class Org:
             newest_version=config.api_version,
             batch_size=config.query_batch_size,
             limits=self.usage.as_json,
+            views=self.view,
             composites=answer_composite,
+            locks_row=lambda name: (
+                self.faults.strike("POST", ROW_PATH + name) is not None
+            ),
         )
         saved = self._read_state()
         self.identity = IdentitySigner(
@@ -88,6 +96,7 @@ class Org:
         )
         if saved:
             self._restore(saved)
+            self._list_record_types()
         else:
             self._seed()
         # What the org is born with was indexed long ago.
@@ -100,12 +109,73 @@ class Org:
         Raises:
             TypeError: there is no such setting.
         """
-        self.config = replace(self.config, **changes)  # type: ignore[arg-type]
-        self.usage.allowed = self.config.daily_api_limit
-        self.tokens.sessions.lifetime_s = self.config.session_lifetime_s
-        self.engine.lag_s = self.config.index_lag_s
-        self.engine.phone_indexing = self.config.phone_indexing
-        self.identity.audience = self.config.gateway_url
+        config = replace(self.config, **changes)  # type: ignore[arg-type]
+        before = self.config
+        self.config = config
+        try:
+            self._set_up()
+        except ValueError:
+            self.config = before
+            self._set_up()
+            raise
+        self.usage.allowed = config.daily_api_limit
+        self.tokens.sessions.lifetime_s = config.session_lifetime_s
+        self.api.batch_size = config.query_batch_size
+        self.engine.lag_s = config.index_lag_s
+        self.engine.phone_indexing = config.phone_indexing
+        self.identity.audience = config.gateway_url
+
+    def _set_up(self) -> None:
+        """Give the store the objects and rules of the configuration.
+
+        Raises:
+            ValueError: they contradict each other.
+        """
+        config = self.config
+        schema = build_schema(config)
+        self.store.replace_schema(schema)
+        self._views.clear()
+        self.store.rules = StoreRules(
+            duplicate_rules=config.duplicate_rules,
+            duplicate_action=config.duplicate_action,
+            duplicate_status=config.duplicate_status,
+            multiday_events=config.multiday_events,
+            validate=Validations(
+                self.store, config.validation_rules, clock=self.clock
+            ).check,
+        )
+        self._list_record_types()
+
+    def _list_record_types(self) -> None:
+        wanted = {record_type_id(t): t for t in record_types(self.config)}
+        for row in self.store.records("RecordType"):
+            known = wanted.pop(row.id, None)
+            row.values["IsActive"] = known is not None and known.is_active
+        for type_id, kind in wanted.items():
+            self.store.seed(
+                "RecordType",
+                {
+                    "Name": kind.name,
+                    "DeveloperName": kind.developer_name,
+                    "SobjectType": kind.object,
+                    "IsActive": kind.is_active,
+                    "IsPersonType": kind.developer_name == PERSON_ACCOUNT,
+                },
+                record_id=type_id,
+            )
+
+    def view(self, user_id: str) -> Schema:
+        """The schema as a user sees it."""
+        if not self.config.profiles:
+            return self.store.schema
+        if user_id not in self._views:
+            user = self.store.find(user_id)
+            username = str(user.values.get("Username")) if user else ""
+            profile = self.config.profiles.get(username)
+            self._views[user_id] = (
+                view(self.store.schema, profile) if profile else self.store.schema
+            )
+        return self._views[user_id]
 
     def register(self, app: ConnectedApp) -> None:
         self.config = replace(self.config, apps=(*self.config.apps, app))

@@ -10,13 +10,14 @@ from aiohttp import web
 
 from gateway.sandbox.salesforce import page, softphone
 from gateway.sandbox.salesforce.config import MicrophoneMode
+from gateway.sandbox.salesforce.duplicates import DuplicateOptions
 from gateway.sandbox.salesforce.errors import RestError, not_found
 from gateway.sandbox.salesforce.faults import OPEN_CTI_PATH, FaultKind
 from gateway.sandbox.salesforce.oauth_web import USER_COOKIE
 from gateway.sandbox.salesforce.org import Org
+from gateway.sandbox.salesforce.record import Record
 from gateway.sandbox.salesforce.replies import body_of, json_reply, refuse_strangers
 from gateway.sandbox.salesforce.rest import as_mapping
-from gateway.sandbox.salesforce.store import Record
 
 PAGES = Path(__file__).parent / "pages"
 _MICROPHONE_COOKIE = "sandbox_microphone"
@@ -184,7 +185,10 @@ class PageShell:
                         str(body.get("object", "")),
                         as_mapping(body.get("fields")),
                         user_id=user.id,
-                        allow_duplicates=body.get("allowDuplicates") is True,
+                        options=DuplicateOptions(
+                            allow_save=body.get("allowDuplicates") is True
+                        ),
+                        schema=self._org.view(user.id),
                     )
                     result: object = {"id": record.id, "object": record.object.name}
                 case "opencti":

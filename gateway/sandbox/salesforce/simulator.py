@@ -16,7 +16,8 @@ from gateway.sandbox.salesforce.config import ConnectedApp, SimulatorConfig
 from gateway.sandbox.salesforce.faults import Fault, FaultKind, FaultPlan
 from gateway.sandbox.salesforce.journal import Journal
 from gateway.sandbox.salesforce.org import ORGANIZATION_ID, Org
-from gateway.sandbox.salesforce.store import Record, Store
+from gateway.sandbox.salesforce.record import Record
+from gateway.sandbox.salesforce.store import Store
 from gateway.sandbox.salesforce.web import WebShell
 
 # Above the org's own limits, so that it is the org that refuses (414, 431).

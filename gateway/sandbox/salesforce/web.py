@@ -12,21 +12,22 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from multidict import CIMultiDict
 
+from gateway.sandbox.salesforce import duplicates
 from gateway.sandbox.salesforce.assumptions import (
     MAINTENANCE_RETRY_AFTER_S,
     NO_API_SCOPE,
 )
 from gateway.sandbox.salesforce.control import ControlShell
-from gateway.sandbox.salesforce.errors import RestError, invalid_session
+from gateway.sandbox.salesforce.errors import RestError, invalid_session, row_locked
 from gateway.sandbox.salesforce.faults import Fault, FaultKind
 from gateway.sandbox.salesforce.journal import Entry
 from gateway.sandbox.salesforce.limits import limit_exceeded, too_many_at_once
 from gateway.sandbox.salesforce.oauth_web import OAuthShell
 from gateway.sandbox.salesforce.org import Org
 from gateway.sandbox.salesforce.page_web import PageShell
+from gateway.sandbox.salesforce.record import Record
 from gateway.sandbox.salesforce.replies import body_of, json_reply, method_of
 from gateway.sandbox.salesforce.rest import call_from_url
-from gateway.sandbox.salesforce.store import Record, duplicates_detected
 
 MAX_URI_BYTES = 16_384  # facts, 3.2
 MAX_HEADER_BYTES = 16_384  # facts, 3.2
@@ -141,12 +142,7 @@ class WebShell:
             case FaultKind.INVALID_SESSION_ID:
                 error = invalid_session()
             case FaultKind.UNABLE_TO_LOCK_ROW:
-                error = RestError(
-                    400,
-                    "UNABLE_TO_LOCK_ROW",
-                    "unable to obtain exclusive access to this record or 1 records: "
-                    "001RB0000000001",
-                )
+                error = row_locked()
             case FaultKind.REQUEST_LIMIT_EXCEEDED:
                 error = limit_exceeded()
             case FaultKind.CONCURRENT_LIMIT_EXCEEDED:
@@ -164,7 +160,15 @@ class WebShell:
             case FaultKind.DUPLICATES_DETECTED:
                 first = next(self._org.store.records("Contact"), None)
                 known = first or self._org.default_user()
-                error = duplicates_detected([known], status=fault.status)
+                error = duplicates.refusal(
+                    known.object.name,
+                    [duplicates.Known(known.object.name, known.id, known.values)],
+                    status=fault.status,
+                    allow_save=True,
+                    options=duplicates.options_from(
+                        request.headers.get("Sforce-Duplicate-Rule-Header", "")
+                    ),
+                )
             case FaultKind.SLOW:
                 await self._wait(fault.delay_s)
                 return None
