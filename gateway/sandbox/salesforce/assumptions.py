@@ -8,7 +8,8 @@ at hand goes through it. Code that depends on a line takes it from here.
 What is too long for a constant: the words of most OAuth refusals (``oauth``,
 ``authorize``), the shape of the identity URL's answer (``openid``), layouts
 (``layouts``), how phone numbers are indexed (``config.PhoneIndexing``), the words of
-refused event times (``events``).
+refused event times (``events``), that a composite, a batch, a tree and a collection
+count as one call each (``composite``).
 """
 
 from __future__ import annotations
@@ -39,9 +40,10 @@ REFRESH_GIVES_ID_TOKEN = True
 # Unless the app says otherwise.
 ID_TOKEN_LIFE_S = 120.0
 
-# A token without the scope api that calls the REST API (status, code, words).
+# A token without the scope api that calls the REST API (status, code, words). That
+# 401 comes with these words is in the source of jsforce.
 NO_API_SCOPE = (
-    403,
+    401,
     "INVALID_SESSION_ID",
     "This session is not valid for use with the REST API",
 )
@@ -55,9 +57,6 @@ BAD_ID = "Bad_Id"
 MISSING_SCOPE = "Missing_OAuth_Scope"
 
 # -- limits
-
-# A composite, a batch, a tree and a collection count as one call each.
-CALLS_OF_A_COMPOSITE = 1
 
 # The allowance is counted over the last 24 hours, forgotten hour by hour.
 USAGE_WINDOW_H = 24

@@ -1,11 +1,14 @@
-"""``composite`` (up to 25 chained requests) and ``composite/sobjects`` (200 rows)."""
+"""``composite`` (up to 25 chained requests) and ``composite/sobjects`` (200 rows).
+
+Each counts as one API call, which is assumed (facts, 3.2).
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TypeGuard
 
+from gateway.sandbox.salesforce.batch import answer_batch, answer_tree, read_rows
 from gateway.sandbox.salesforce.errors import RestError, not_found, row_locked
 from gateway.sandbox.salesforce.rest import (
     Call,
@@ -14,6 +17,7 @@ from gateway.sandbox.salesforce.rest import (
     as_mapping,
     call_from_url,
     fields_from,
+    is_list_of_objects,
 )
 from gateway.sandbox.salesforce.schema import SObject
 
@@ -50,6 +54,12 @@ def answer_composite(api: RestApi, call: Call) -> Reply:
                     raise RestError(405, "METHOD_NOT_ALLOWED", "use POST or PATCH")
         case ("sobjects", kind, field_name) if call.method == "PATCH":
             return _rows(api, call, "upsert", kind=kind, field_name=field_name)
+        case ("sobjects", kind) if call.method in ("GET", "POST"):
+            return read_rows(api, call, kind)
+        case ("batch",) if call.method == "POST":
+            return answer_batch(api, call)
+        case ("tree", kind) if call.method == "POST":
+            return answer_tree(api, call, kind)
         case _:
             raise not_found()
 
@@ -63,7 +73,7 @@ def _chain(api: RestApi, call: Call) -> Reply:
         raise RestError(405, "METHOD_NOT_ALLOWED", "use POST")
     body = fields_from(call.body)
     parts = body.get("compositeRequest")
-    if not _is_list_of_objects(parts) or not parts:
+    if not is_list_of_objects(parts) or not parts:
         raise RestError(400, "INVALID_INPUT", "compositeRequest is a list of requests")
     if len(parts) > MAX_SUBREQUESTS:
         raise RestError(
@@ -133,6 +143,7 @@ def _one(
             user_id=call.user_id,
             headers={**call.headers, **_headers_of(part)},
             body=_resolve(part.get("body"), results),
+            own_url=call.own_url,
         )
         if inner.segments == ("composite",):
             raise not_found()
@@ -204,7 +215,7 @@ def _rows(
 ) -> Reply:
     body = fields_from(call.body)
     rows = body.get("records")
-    if not _is_list_of_objects(rows):
+    if not is_list_of_objects(rows):
         raise RestError(400, "INVALID_INPUT", "records is a list of objects")
     if len(rows) > MAX_ROWS:
         raise RestError(
@@ -335,7 +346,3 @@ def _deleted_rows(api: RestApi, call: Call) -> Reply:
             for r in results
         ]
     return Reply(200, results)
-
-
-def _is_list_of_objects(value: object) -> TypeGuard[list[Mapping[str, object]]]:
-    return isinstance(value, list) and all(isinstance(one, dict) for one in value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from gateway.sandbox.salesforce.schema import (
     MASTER_RECORD_TYPE_ID,
@@ -209,6 +209,34 @@ def record_type_infos(o: SObject, base: str) -> list[dict[str, object]]:
     ]
 
 
+def child_of(
+    schema: Mapping[str, SObject], o: SObject, relationship: str
+) -> tuple[SObject, Field] | None:
+    """The object and field behind a child relationship (``Contacts``)."""
+    for child, f in _referring(schema, o):
+        name = _relationship_of(o, child, f)
+        if name is not None and name.lower() == relationship.lower():
+            return child, f
+    return None
+
+
+def _referring(
+    schema: Mapping[str, SObject], o: SObject
+) -> Iterator[tuple[SObject, Field]]:
+    for child in schema.values():
+        for f in child.fields.values():
+            if f.type == "reference" and o.name in f.references:
+                yield child, f
+
+
+def _relationship_of(o: SObject, child: SObject, f: Field) -> str | None:
+    """Children have a name where the field is named after the parent, or is of an
+    activity; the fields that say who wrote a row have none."""
+    if f.relationship == o.name or f.name in ("WhoId", "WhatId"):
+        return child.plural.replace(" ", "")
+    return None
+
+
 def _children(schema: Mapping[str, SObject], o: SObject) -> list[dict[str, object]]:
     return [
         {
@@ -218,14 +246,10 @@ def _children(schema: Mapping[str, SObject], o: SObject) -> list[dict[str, objec
             "field": f.name,
             "junctionIdListNames": [],
             "junctionReferenceTo": [],
-            "relationshipName": child.plural.replace(" ", "")
-            if child.name != o.name and f.relationship == o.name
-            else None,
+            "relationshipName": _relationship_of(o, child, f),
             "restrictedDelete": False,
         }
-        for child in schema.values()
-        for f in child.fields.values()
-        if f.type == "reference" and o.name in f.references
+        for child, f in _referring(schema, o)
     ]
 
 

@@ -23,6 +23,7 @@ from gateway.sandbox.salesforce.features import (
 from gateway.sandbox.salesforce.journal import Journal
 from gateway.sandbox.salesforce.limits import ApiUsage
 from gateway.sandbox.salesforce.oauth import TokenService
+from gateway.sandbox.salesforce.openid import identity_url
 from gateway.sandbox.salesforce.permissions import view
 from gateway.sandbox.salesforce.record import Record, Schema, StoreRules
 from gateway.sandbox.salesforce.rest import RestApi
@@ -80,6 +81,9 @@ class Org:
             newest_version=config.api_version,
             batch_size=config.query_batch_size,
             limits=self.usage.as_json,
+            identity_url=lambda own_url, user_id: identity_url(
+                own_url, ORGANIZATION_ID, user_id
+            ),
             views=self.view,
             composites=answer_composite,
             locks_row=lambda name: (

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from typing import cast
+from typing import TypeGuard, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from gateway.sandbox.salesforce import layouts, parameterized, soql, sosl
@@ -32,7 +32,8 @@ _MAX_CURSORS = 100
 class Call:
     """One request to the API; ``path`` is what follows ``/services/data/vXX.X``.
 
-    ``segments`` are decoded parts of the path, ``body`` decoded JSON or None.
+    ``segments`` are decoded parts of the path, ``body`` decoded JSON or None;
+    ``own_url`` is scheme and host that were asked.
     """
 
     method: str
@@ -42,6 +43,7 @@ class Call:
     query: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     body: object = None
+    own_url: str = ""
 
     @property
     def base(self) -> str:
@@ -58,7 +60,13 @@ class Reply:
 
 
 def call_from_url(
-    method: str, url: str, *, user_id: str, headers: Mapping[str, str], body: object
+    method: str,
+    url: str,
+    *,
+    user_id: str,
+    headers: Mapping[str, str],
+    body: object,
+    own_url: str,
 ) -> Call:
     """Read ``/services/data/v66.0/…?…`` into a call.
 
@@ -86,6 +94,7 @@ def call_from_url(
         query=dict(parse_qsl(parts.query, keep_blank_values=True)),
         headers=headers,
         body=body,
+        own_url=own_url,
     )
 
 
@@ -108,6 +117,7 @@ class RestApi:
     """The resources below ``/services/data/vXX.X``.
 
     Args:
+        identity_url: of a user, given scheme and host that were asked.
         views: the schema as the user with this id sees it.
         composites: answers ``composite`` and below, given the api itself.
         locks_row: whether this row of a collection is locked (object's name).
@@ -122,6 +132,7 @@ class RestApi:
         newest_version: float,
         batch_size: int,
         limits: Callable[[], Mapping[str, object]],
+        identity_url: Callable[[str, str], str],
         views: Callable[[str], Schema],
         composites: Callable[[RestApi, Call], Reply],
         locks_row: Callable[[str], bool],
@@ -132,6 +143,7 @@ class RestApi:
         self._newest_version = newest_version
         self.batch_size = batch_size
         self._limits = limits
+        self._identity_url = identity_url
         self._views = views
         self.locks_row = locks_row
         self._composites = composites
@@ -158,7 +170,9 @@ class RestApi:
                     *("sobjects", "query", "queryAll", "search", "parameterizedSearch"),
                     *("composite", "limits", "ui-api"),
                 )
-                return Reply(200, {n: f"{call.base}/{n}" for n in names})
+                resources = {n: f"{call.base}/{n}" for n in names}
+                identity = self._identity_url(call.own_url, call.user_id)
+                return Reply(200, {**resources, "identity": identity})
             case ("limits",):
                 return Reply(200, self._limits())
             case ("query" | "queryAll" as kind,):
@@ -235,8 +249,12 @@ class RestApi:
             self.store,
             now=self._clock(),
             base=call.base,
-            schema=self._views(call.user_id),
+            schema=self.schema(call),
         )
+
+    def schema(self, call: Call) -> Schema:
+        """What the user sees of the org's."""
+        return self._views(call.user_id)
 
     def kind(self, call: Call, name: str) -> SObject:
         """The object as the user sees it.
@@ -244,7 +262,7 @@ class RestApi:
         Raises:
             RestError: 404 NOT_FOUND.
         """
-        found = self._views(call.user_id).get(name.lower())
+        found = self.schema(call).get(name.lower())
         if found is None:
             raise not_found()
         return found
@@ -257,9 +275,7 @@ class RestApi:
         return self._found(call, sosl.parse(text))
 
     def _found(self, call: Call, search: sosl.Search) -> Reply:
-        rows = self._engine.run(
-            search, base=call.base, schema=self._views(call.user_id)
-        )
+        rows = self._engine.run(search, base=call.base, schema=self.schema(call))
         if call.version < _SEARCH_OBJECT_SINCE:
             return Reply(200, rows)
         return Reply(200, {"searchRecords": rows})
@@ -269,14 +285,14 @@ class RestApi:
     def _sobjects(self, call: Call, rest: Sequence[str]) -> Reply:
         if not rest:
             _only(call, "GET")
-            return Reply(200, describe_global(self._views(call.user_id), call.base))
+            return Reply(200, describe_global(self.schema(call), call.base))
         kind = self.kind(call, rest[0])
         match rest[1:]:
             case []:
                 return self._object(call, kind)
             case ["describe"]:
                 _only(call, "GET")
-                return Reply(200, describe(self._views(call.user_id), kind, call.base))
+                return Reply(200, describe(self.schema(call), kind, call.base))
             case ["describe", "layouts"]:
                 _only(call, "GET")
                 return Reply(200, layouts.describe_layouts(kind, call.base))
@@ -334,7 +350,7 @@ class RestApi:
             values,
             user_id=call.user_id,
             options=options_from(call.headers.get("Sforce-Duplicate-Rule-Header", "")),
-            schema=self._views(call.user_id),
+            schema=self.schema(call),
         )
 
     def update(
@@ -353,12 +369,12 @@ class RestApi:
             user_id=call.user_id,
             unmodified_since=None if since is None else _http_date(since),
             options=options_from(call.headers.get("Sforce-Duplicate-Rule-Header", "")),
-            schema=self._views(call.user_id),
+            schema=self.schema(call),
         )
 
     def delete(self, call: Call, kind: SObject, record_id: str) -> None:
         """Delete for a call."""
-        self.store.delete(kind.name, record_id, schema=self._views(call.user_id))
+        self.store.delete(kind.name, record_id, schema=self.schema(call))
 
     def _row(self, call: Call, kind: SObject, record_id: str) -> Reply:
         _only(call, "GET", "PATCH", "DELETE")
@@ -488,3 +504,7 @@ def _http_date(text: str) -> float:
 def as_mapping(value: object) -> Mapping[str, object]:
     """A JSON object; whatever else is an empty one."""
     return cast("Mapping[str, object]", value) if isinstance(value, dict) else {}
+
+
+def is_list_of_objects(value: object) -> TypeGuard[list[Mapping[str, object]]]:
+    return isinstance(value, list) and all(isinstance(one, dict) for one in value)

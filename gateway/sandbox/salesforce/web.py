@@ -26,7 +26,7 @@ from gateway.sandbox.salesforce.oauth_web import OAuthShell
 from gateway.sandbox.salesforce.org import Org
 from gateway.sandbox.salesforce.page_web import PageShell
 from gateway.sandbox.salesforce.record import Record
-from gateway.sandbox.salesforce.replies import body_of, json_reply, method_of
+from gateway.sandbox.salesforce.replies import body_of, json_reply, method_of, own_url
 from gateway.sandbox.salesforce.rest import call_from_url
 
 MAX_URI_BYTES = 16_384  # facts, 3.2
@@ -222,6 +222,7 @@ class WebShell:
                 user_id=user.id,
                 headers=CIMultiDict(request.headers),
                 body=body_of(raw),
+                own_url=own_url(request),
             )
             reply = self._org.api.answer(call)
         except RestError as error:

@@ -380,8 +380,10 @@ async def test_no_refresh_token_without_its_scope(visitor: Visitor) -> None:
 
 async def test_without_the_scope_api_there_is_no_api(visitor: Visitor) -> None:
     _, reply = await visitor.redeem(await visitor.code(scope="openid"))
-    status, _ = await visitor.get("/services/data/v66.0/limits", reply["access_token"])
-    assert status == 403
+    status, text = await visitor.get(
+        "/services/data/v66.0/limits", reply["access_token"]
+    )
+    assert (status, json.loads(text)[0]["errorCode"]) == (401, "INVALID_SESSION_ID")
     status, _ = await visitor.get("/services/oauth2/userinfo", reply["access_token"])
     assert status == 200
 
