@@ -29,7 +29,9 @@ from gateway.sandbox.salesforce.errors import OAuthError
 _MAX_WAITING = 1000
 _MAX_STATE_LENGTH = 4096
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
-_VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")
+# RFC 7636 has 128 characters at most, but Salesforce's documentation wants 128 bytes
+# in base64, and jsforce does so.
+_VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,256}")
 _CODE_PREFIX = "aPrx"
 
 # Words of scope that say the same, or less than another.
