@@ -205,6 +205,10 @@ async def test_rules_that_look_at_parents(api: Api) -> None:
     assert isinstance(reply, list)
     assert (status, reply[0]["fields"]) == (400, [])
     assert (await api("POST", "/sobjects/Contact", {"LastName": "x"}))[0] == 201
+    # A rule is its object's alone.
+    deal = {"Name": "x", "StageName": "x", "CloseDate": "2026-12-01"}
+    deal["AccountId"] = globex.id
+    assert (await api("POST", "/sobjects/Opportunity", deal))[0] == 201
 
 
 @pytest.mark.parametrize(
@@ -275,6 +279,7 @@ async def test_a_change_may_make_a_duplicate(api: Api) -> None:
     assert (await api("PATCH", path, {"Phone": ANA["Phone"]}, **allowed))[0] == 204
     # Nobody is their own duplicate.
     assert (await api("PATCH", path, {"Phone": "+12025550100"}))[0] == 204
+    assert (await api("PATCH", path, {"Phone": "+1 202 555 0100"}))[0] == 204
     rows = [{"attributes": {"type": "Contact"}, **ANA}]
     _, results = await api("POST", "/composite/sobjects", {"records": rows})
     assert isinstance(results, list)
