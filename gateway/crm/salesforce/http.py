@@ -23,6 +23,7 @@ from gateway.crm.connector import CrmError, CrmUnavailable
 from gateway.crm.salesforce.config import SalesforceConfig
 from gateway.crm.salesforce.errors import ReplyLost, of_response, unreadable
 
+DUPLICATE_OPTIONS = "includeRecordDetails=true"
 MAX_BODY_BYTES = 4 * 1024 * 1024
 # A server that drips its answer resets the read time-out with each byte.
 BODY_DEADLINE_S = 15.0
@@ -42,6 +43,8 @@ class SalesforceSession(requests.Session):
         self.verify = config.ca_file or True
         if config.proxy:
             self.proxies = {"http": config.proxy, "https": config.proxy}
+        # Else a refusal by a duplicate rule has the ids of who is there already alone.
+        self.headers["Sforce-Duplicate-Rule-Header"] = DUPLICATE_OPTIONS
         self._config = config
         self._on_usage = on_usage
         self._domain = urlsplit(config.my_domain)

@@ -1,12 +1,15 @@
-"""``composite`` (up to 25 chained requests) and ``composite/sobjects`` (200 rows)."""
+"""``composite`` (up to 25 chained requests) and ``composite/sobjects`` (200 rows).
+
+Each counts as one API call, which is assumed (facts, 3.2).
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TypeGuard
 
-from gateway.sandbox.salesforce.errors import RestError, not_found
+from gateway.sandbox.salesforce.batch import answer_batch, answer_tree, read_rows
+from gateway.sandbox.salesforce.errors import RestError, not_found, row_locked
 from gateway.sandbox.salesforce.rest import (
     Call,
     Reply,
@@ -14,6 +17,7 @@ from gateway.sandbox.salesforce.rest import (
     as_mapping,
     call_from_url,
     fields_from,
+    is_list_of_objects,
 )
 from gateway.sandbox.salesforce.schema import SObject
 
@@ -50,6 +54,12 @@ def answer_composite(api: RestApi, call: Call) -> Reply:
                     raise RestError(405, "METHOD_NOT_ALLOWED", "use POST or PATCH")
         case ("sobjects", kind, field_name) if call.method == "PATCH":
             return _rows(api, call, "upsert", kind=kind, field_name=field_name)
+        case ("sobjects", kind) if call.method in ("GET", "POST"):
+            return read_rows(api, call, kind)
+        case ("batch",) if call.method == "POST":
+            return answer_batch(api, call)
+        case ("tree", kind) if call.method == "POST":
+            return answer_tree(api, call, kind)
         case _:
             raise not_found()
 
@@ -63,7 +73,7 @@ def _chain(api: RestApi, call: Call) -> Reply:
         raise RestError(405, "METHOD_NOT_ALLOWED", "use POST")
     body = fields_from(call.body)
     parts = body.get("compositeRequest")
-    if not _is_list_of_objects(parts) or not parts:
+    if not is_list_of_objects(parts) or not parts:
         raise RestError(400, "INVALID_INPUT", "compositeRequest is a list of requests")
     if len(parts) > MAX_SUBREQUESTS:
         raise RestError(
@@ -133,6 +143,7 @@ def _one(
             user_id=call.user_id,
             headers={**call.headers, **_headers_of(part)},
             body=_resolve(part.get("body"), results),
+            own_url=call.own_url,
         )
         if inner.segments == ("composite",):
             raise not_found()
@@ -204,7 +215,7 @@ def _rows(
 ) -> Reply:
     body = fields_from(call.body)
     rows = body.get("records")
-    if not _is_list_of_objects(rows):
+    if not is_list_of_objects(rows):
         raise RestError(400, "INVALID_INPUT", "records is a list of objects")
     if len(rows) > MAX_ROWS:
         raise RestError(
@@ -213,7 +224,7 @@ def _rows(
             f"record limit reached. cannot submit more than {MAX_ROWS} records",
         )
     if kind:
-        api.store.object_named(kind)
+        api.kind(call, kind)
 
     def each(row: Mapping[str, object]) -> dict[str, object]:
         return _row(api, call, act, row, kind=kind, field_name=field_name)
@@ -252,15 +263,14 @@ def _row(
     values = {k: v for k, v in row.items() if k not in ("attributes", "id", "Id")}
     record_id = str(row.get("id") or row.get("Id") or "")
     try:
-        target = _object_of(api, row, kind=kind, record_id=record_id)
+        target = _object_of(api, call, row, kind=kind, record_id=record_id)
+        refuse_locked(api, target, record_id)
         created: bool | None = None
         match act:
             case "create":
                 record = api.create(call, target, values)
             case "update":
-                record = api.store.update(
-                    target.name, record_id, values, user_id=call.user_id
-                )
+                record = api.update(call, target, record_id, values)
             case _:
                 key = next((k for k in values if k.lower() == field_name.lower()), None)
                 if key is None:
@@ -275,14 +285,29 @@ def _row(
     return result if created is None else {**result, "created": created}
 
 
+def refuse_locked(api: RestApi, kind: SObject, record_id: str) -> None:
+    """Refuse a row that an ordered fault keeps locked.
+
+    Raises:
+        RestError: 400 UNABLE_TO_LOCK_ROW.
+    """
+    if api.locks_row(kind.name):
+        raise row_locked(record_id)
+
+
 def _object_of(
-    api: RestApi, row: Mapping[str, object], *, kind: str, record_id: str
+    api: RestApi,
+    call: Call,
+    row: Mapping[str, object],
+    *,
+    kind: str,
+    record_id: str,
 ) -> SObject:
     name = kind or str(as_mapping(row.get("attributes")).get("type", ""))
     if not name and record_id and (record := api.store.find(record_id)):
-        return record.object
+        name = record.object.name
     try:
-        return api.store.object_named(name)
+        return api.kind(call, name)
     except RestError:
         raise RestError(
             400, "INVALID_TYPE", f"sObject type '{name}' is not supported."
@@ -304,7 +329,12 @@ def _deleted_rows(api: RestApi, call: Call) -> Reply:
                     )
                     results.append({"success": False, "errors": [error.as_row()]})
                     continue
-                api.store.delete(record.object.name, record.id)
+                try:
+                    refuse_locked(api, record.object, record.id)
+                    api.delete(call, record.object, record.id)
+                except RestError as refused:
+                    results.append({"success": False, "errors": [refused.as_row()]})
+                    continue
                 results.append({"id": record.id, "success": True, "errors": []})
             failed = not all(r["success"] for r in results)
             if failed and call.query.get("allOrNone") == "true":
@@ -316,7 +346,3 @@ def _deleted_rows(api: RestApi, call: Call) -> Reply:
             for r in results
         ]
     return Reply(200, results)
-
-
-def _is_list_of_objects(value: object) -> TypeGuard[list[Mapping[str, object]]]:
-    return isinstance(value, list) and all(isinstance(one, dict) for one in value)

@@ -8,6 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from gateway.sandbox.salesforce.assumptions import ID_TOKEN_LIFE_S
+from gateway.sandbox.salesforce.customisation import (
+    DuplicateAction,
+    Profile,
+    RecordType,
+    ValidationRule,
+)
+from gateway.sandbox.salesforce.schema import Field
+
 
 class MicrophoneMode(enum.StrEnum):
     """How the page treats the softphone's frame (salesforce facts, 2.9).
@@ -36,16 +45,36 @@ class PhoneIndexing(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ConnectedApp:
-    """A consumer that may ask for tokens by JWT bearer.
+    """A consumer of the org's API: who it is, and what an administrator decided.
 
-    ``users`` are the usernames that an administrator approved; empty means all.
+    Attributes:
+        public_key_pem: verifies its assertions (JWT bearer); "" for none.
+        users: usernames that an administrator approved; empty means all.
+        scope: all it may ask for, with spaces.
+        pre_authorised: users are not asked. Else each has to consent once, and JWT
+            bearer works for those who did.
+        redirect_uris: compared as they are, character by character.
+        secret_required: at the token endpoint (web server flow and refresh).
+        session_lifetime_s: life of its access tokens; None for the org's.
+        refresh_token_lifetime_s: None until revoked.
+        run_as: username of the client credentials flow; "" if it is off.
     """
 
     consumer_key: str
-    public_key_pem: str
+    public_key_pem: str = ""
     consumer_secret: str = field(default="ringbridge-sandbox", repr=False)
     users: frozenset[str] = frozenset()
     scope: str = "api refresh_token id"
+    label: str = "Ringbridge"
+    pre_authorised: bool = True
+    redirect_uris: tuple[str, ...] = ()
+    pkce_required: bool = False
+    secret_required: bool = True
+    rotates_refresh_tokens: bool = False
+    session_lifetime_s: float | None = None
+    refresh_token_lifetime_s: float | None = None
+    id_token_lifetime_s: float = ID_TOKEN_LIFE_S
+    run_as: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +89,9 @@ class SimulatorConfig:
         session_lifetime_s: life of an access token, in seconds.
         daily_api_limit: calls until ``REQUEST_LIMIT_EXCEEDED``.
         duplicate_status: 400 or 300; both have been seen (facts, 3.3).
+        custom_fields: by object; one with the name of a field that is there takes its
+            place (``{"Task": (Field("Type", "picklist", values=("A", "B")),)}``).
+        profiles: by username; whoever has none may do everything.
         multiday_events: Events may last longer than a day (an activity setting).
         state_file: records and sessions are kept here if given.
         identity_key_pem: the org's own signing key; made at random if "".
@@ -80,8 +112,15 @@ class SimulatorConfig:
     daily_api_limit: int = 100_000
     query_batch_size: int = 2000
     duplicate_rules: bool = True
+    duplicate_action: DuplicateAction = DuplicateAction.ALERT
     duplicate_status: int = 400
     multiday_events: bool = True
+    person_accounts: bool = False
+    shared_activities: bool = False
+    record_types: tuple[RecordType, ...] = ()
+    custom_fields: Mapping[str, tuple[Field, ...]] = field(default_factory=dict)
+    validation_rules: tuple[ValidationRule, ...] = ()
+    profiles: Mapping[str, Profile] = field(default_factory=dict)
     microphone: MicrophoneMode = MicrophoneMode.DELEGATED
     softphone_label: str = "Ringbridge"
     softphone_height_px: int = 480

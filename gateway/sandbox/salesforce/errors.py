@@ -16,6 +16,7 @@ class RestError(Exception):
         status: HTTP status. code: Salesforce's ``errorCode``.
         fields: names of the fields at fault, () if it is none.
         extra: further members of the error object (``duplicateResult``).
+        names_fields: whether the error object has ``fields`` even if there are none.
     """
 
     def __init__(
@@ -26,6 +27,7 @@ class RestError(Exception):
         *,
         fields: Sequence[str] = (),
         extra: Mapping[str, object] | None = None,
+        names_fields: bool = False,
     ) -> None:
         super().__init__(f"{status} {code}: {message}")
         self.status = status
@@ -33,11 +35,12 @@ class RestError(Exception):
         self.message = message
         self.fields = tuple(fields)
         self.extra = dict(extra or {})
+        self.names_fields = names_fields
 
     def as_item(self) -> dict[str, object]:
         """The error as the element of the array that the REST API sends."""
         item: dict[str, object] = {"message": self.message, "errorCode": self.code}
-        if self.fields:
+        if self.fields or self.names_fields:
             item["fields"] = list(self.fields)
         return item | self.extra
 
@@ -77,3 +80,12 @@ def not_found(
 
 def invalid_session() -> RestError:
     return RestError(401, "INVALID_SESSION_ID", "Session expired or invalid")
+
+
+def row_locked(record_id: str = "") -> RestError:
+    return RestError(
+        400,
+        "UNABLE_TO_LOCK_ROW",
+        "unable to obtain exclusive access to this record or 1 records: "
+        + (record_id[:15] or "001RB0000000001"),
+    )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 
 from gateway.sandbox.salesforce import ids
 from gateway.sandbox.salesforce.errors import RestError, malformed_query
+from gateway.sandbox.salesforce.record import Record
 from gateway.sandbox.salesforce.schema import Field, SObject
 from gateway.sandbox.salesforce.soql import (
     Comparison,
@@ -19,7 +20,7 @@ from gateway.sandbox.salesforce.soql import (
     Query,
     Stamp,
 )
-from gateway.sandbox.salesforce.store import Record, Store
+from gateway.sandbox.salesforce.store import Store
 from gateway.sandbox.salesforce.values import Value, parse_datetime
 
 _MAX_PARENTS = 5
@@ -31,10 +32,19 @@ class Evaluator:
     Args:
         now: epoch seconds that date literals count from.
         base: path of the version served, ``/services/data/v66.0``.
+        schema: what the user sees of the org's; all of it if left out.
     """
 
-    def __init__(self, store: Store, *, now: float, base: str) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        now: float,
+        base: str,
+        schema: Mapping[str, SObject] | None = None,
+    ) -> None:
         self._store = store
+        self._schema = store.schema if schema is None else schema
         self._now = datetime.fromtimestamp(now, UTC)
         self._base = base
 
@@ -44,7 +54,7 @@ class Evaluator:
         Raises:
             RestError: 400 INVALID_TYPE.
         """
-        kind = self._store.schema.get(name.lower())
+        kind = self._schema.get(name.lower())
         if kind is None:
             raise RestError(
                 400, "INVALID_TYPE", f"sObject type '{name}' is not supported."
@@ -76,8 +86,8 @@ class Evaluator:
     ) -> list[Record]:
         """``rows`` that pass, sorted and cut."""
         if where is not None:
-            self._check(kind, where, depth=0)
-        found = [r for r in rows if where is None or self._passes(r, where)]
+            self.check_condition(kind, where)
+        found = [r for r in rows if where is None or self.passes(r, where)]
         for one in reversed(order):
             self._field(kind, one.field)
             empty: list[Record] = []
@@ -136,10 +146,18 @@ class Evaluator:
                 if not isinstance(inner, dict):
                     break
                 holder = inner
-            if current is not None:
-                f = current.object.field_named(last)
-                name = f.name if f else last
-                holder[name] = current.values.get(name)
+            if current is None:
+                continue
+            if parents and self._is_polymorphic(record.object, parents):
+                name = last.capitalize()
+                holder[name] = _of_any(current, last)
+                continue
+            f = current.object.field_named(last)
+            name = f.name if f else last
+            value: object = current.values.get(name)
+            if f is not None and f.type == "junctionidlist":
+                value = str(value).split(",") if value else []
+            holder[name] = value
         return shaped
 
     def attributes(self, record: Record) -> dict[str, str]:
@@ -156,10 +174,57 @@ class Evaluator:
             current = self._parent(current, parent) if current else None
         if current is None:
             return None
+        if parents and self._is_polymorphic(record.object, parents):
+            return _of_any(current, last)
         f = current.object.field_named(last)
         return current.values.get(f.name) if f else None
 
+    def check_condition(self, kind: SObject, condition: Condition) -> None:
+        """Raise RestError 400 INVALID_FIELD if it compares what cannot be."""
+        if isinstance(condition, Logical):
+            for term in condition.terms:
+                self.check_condition(kind, term)
+            return
+        f = self._field(kind, condition.field)
+        if f is None:
+            return
+        if f.type in ("textarea", "junctionidlist"):
+            raise RestError(
+                400,
+                "INVALID_FIELD",
+                f"field '{f.name}' can not be filtered in a query call",
+            )
+        for literal in condition.values:
+            if literal is not None and not _suits(f, literal):
+                raise RestError(
+                    400,
+                    "INVALID_FIELD",
+                    f"value of filter criterion for field '{f.name}' must be of type "
+                    f"{f.type} and should not be enclosed in quotes"
+                    if isinstance(literal, str)
+                    else f"value of filter criterion for field '{f.name}' must be of "
+                    f"type {f.type}",
+                )
+
+    def passes(self, record: Record, condition: Condition) -> bool:
+        """Whether a row meets a checked condition."""
+        if isinstance(condition, Logical):
+            match condition.operator:
+                case "AND":
+                    return all(self.passes(record, t) for t in condition.terms)
+                case "OR":
+                    return any(self.passes(record, t) for t in condition.terms)
+                case _:
+                    return not self.passes(record, condition.terms[0])
+        return self._compares(self.value(record, condition.field), condition)
+
     # -- inner
+
+    @staticmethod
+    def _is_polymorphic(kind: SObject, parents: Sequence[str]) -> bool:
+        """Whether the parent may be of several objects: it has Id, Name and Type."""
+        link = kind.relationship(parents[0]) if len(parents) == 1 else None
+        return link is not None and len(link.references) > 1
 
     def _parent(self, record: Record, name: str) -> Record | None:
         link = record.object.relationship(name)
@@ -190,7 +255,7 @@ class Evaluator:
                 )
             if len(link.references) > 1 and last.lower() in ("name", "id", "type"):
                 return None
-            current = self._store.object_named(link.references[0])
+            current = self.object_of(link.references[0])
         f = current.field_named(last)
         if f is None:
             raise RestError(
@@ -201,43 +266,6 @@ class Evaluator:
                 "the custom field name.",
             )
         return f
-
-    def _check(self, kind: SObject, condition: Condition, *, depth: int) -> None:
-        if isinstance(condition, Logical):
-            for term in condition.terms:
-                self._check(kind, term, depth=depth + 1)
-            return
-        f = self._field(kind, condition.field)
-        if f is None:
-            return
-        if f.type == "textarea":
-            raise RestError(
-                400,
-                "INVALID_FIELD",
-                f"field '{f.name}' can not be filtered in a query call",
-            )
-        for literal in condition.values:
-            if literal is not None and not _suits(f, literal):
-                raise RestError(
-                    400,
-                    "INVALID_FIELD",
-                    f"value of filter criterion for field '{f.name}' must be of type "
-                    f"{f.type} and should not be enclosed in quotes"
-                    if isinstance(literal, str)
-                    else f"value of filter criterion for field '{f.name}' must be of "
-                    f"type {f.type}",
-                )
-
-    def _passes(self, record: Record, condition: Condition) -> bool:
-        if isinstance(condition, Logical):
-            match condition.operator:
-                case "AND":
-                    return all(self._passes(record, t) for t in condition.terms)
-                case "OR":
-                    return any(self._passes(record, t) for t in condition.terms)
-                case _:
-                    return not self._passes(record, condition.terms[0])
-        return self._compares(self.value(record, condition.field), condition)
 
     def _compares(self, stored: Value, comparison: Comparison) -> bool:
         match comparison.operator:
@@ -324,6 +352,16 @@ class Evaluator:
                     return first, first + day
         except OverflowError:
             raise malformed_query(f"invalid date literal: {literal.name}") from None
+
+
+def _of_any(record: Record, name: str) -> Value:
+    match name.lower():
+        case "type":
+            return record.object.name
+        case "name":
+            return record.display_name
+        case _:
+            return record.values.get(name.capitalize())
 
 
 def _stamp_range(stamp: Stamp) -> tuple[datetime, datetime]:

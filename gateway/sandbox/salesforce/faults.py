@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 # Faults of Open CTI calls are asked for by the page under this path prefix.
 OPEN_CTI_PATH = "/opencti/"
+# Rows of a collection are asked for, one by one, under this one.
+ROW_PATH = "/row/"
 _MAX_FAULTS = 100
 
 
@@ -18,8 +20,11 @@ class FaultKind(enum.StrEnum):
 
     LOST_REPLY commits and then closes the connection. SLOW and HANG act before the
     work is done; a hanging request is held until ``delay_s`` or the client gives up.
-    DOWN closes every connection unanswered. The OPEN_CTI kinds answer a call of the
-    softphone with ``errors`` of that code, or not at all.
+    DOWN closes every connection unanswered, MAINTENANCE answers 503 with an HTML page.
+    ROW_LOCKED fails single rows of collections, whose path is ``/row/<object>``.
+    OAUTH_ERROR answers with ``error`` and ``description``, as token endpoints do.
+    The OPEN_CTI kinds answer a call of the softphone with ``errors`` of that code, or
+    not at all.
     """
 
     SERVER_UNAVAILABLE = "server_unavailable"
@@ -33,6 +38,10 @@ class FaultKind(enum.StrEnum):
     MALFORMED_BODY = "malformed_body"
     DUPLICATES_DETECTED = "duplicates_detected"
     DOWN = "down"
+    MAINTENANCE = "maintenance"
+    CONCURRENT_LIMIT_EXCEEDED = "concurrent_limit_exceeded"
+    ROW_LOCKED = "row_locked"
+    OAUTH_ERROR = "oauth_error"
     OPEN_CTI_INVALID_PARAM = "open_cti_invalid_param"
     OPEN_CTI_GENERIC_ERROR = "open_cti_generic_error"
     OPEN_CTI_SERVER_ERROR = "open_cti_server_error"
@@ -40,8 +49,11 @@ class FaultKind(enum.StrEnum):
     OPEN_CTI_SILENT = "open_cti_silent"
 
     @property
-    def is_open_cti(self) -> bool:
-        return self.value.startswith("open_cti_")
+    def place(self) -> str:
+        """Where it strikes: ``/opencti/``, ``/row/`` or anywhere else ("")."""
+        if self.value.startswith("open_cti_"):
+            return OPEN_CTI_PATH
+        return ROW_PATH if self is FaultKind.ROW_LOCKED else ""
 
 
 @dataclass(slots=True)
@@ -56,6 +68,7 @@ class Fault:
         method: HTTP method, "" for any.
         delay_s: of SLOW and HANG.
         status: of DUPLICATES_DETECTED, 400 or 300.
+        error: of OAUTH_ERROR, with its ``description``.
     """
 
     kind: FaultKind
@@ -65,6 +78,8 @@ class Fault:
     method: str = ""
     delay_s: float = 1.0
     status: int = 400
+    error: str = "invalid_grant"
+    description: str = "expired access/refresh token"
     id: int = 0
     hits: int = 0
 
@@ -78,6 +93,8 @@ class Fault:
             "method": self.method,
             "delay_s": self.delay_s,
             "status": self.status,
+            "error": self.error,
+            "description": self.description,
             "hits": self.hits,
         }
 
@@ -98,6 +115,8 @@ def fault_from_json(value: object) -> Fault:
         "method",
         "delay_s",
         "status",
+        "error",
+        "description",
     }
     if unknown:
         raise ValueError(f"unknown members: {', '.join(sorted(map(str, unknown)))}")
@@ -126,6 +145,8 @@ def fault_from_json(value: object) -> Fault:
         method=str(value.get("method", "")).upper(),
         delay_s=_number(value, "delay_s", 3600.0 if kind is FaultKind.HANG else 1.0),
         status=status,
+        error=str(value.get("error", "invalid_grant")),
+        description=str(value.get("description", "expired access/refresh token")),
     )
 
 
@@ -171,9 +192,9 @@ class FaultPlan:
 
     def strike(self, method: str, path: str) -> Fault | None:
         """The fault that this request meets, used up by one."""
-        open_cti = path.startswith(OPEN_CTI_PATH)
+        place = next((p for p in (OPEN_CTI_PATH, ROW_PATH) if path.startswith(p)), "")
         for fault in self._faults:
-            if fault.kind.is_open_cti is not open_cti:
+            if fault.kind.place != place:
                 continue
             if fault.method and fault.method != method:
                 continue

@@ -10,16 +10,26 @@ from dataclasses import replace
 from pathlib import Path
 
 from gateway.sandbox.salesforce import ids, seed
+from gateway.sandbox.salesforce.apex_identity import IdentitySigner
 from gateway.sandbox.salesforce.composite import answer_composite
 from gateway.sandbox.salesforce.config import ConnectedApp, SimulatorConfig
-from gateway.sandbox.salesforce.errors import RestError
-from gateway.sandbox.salesforce.faults import FaultPlan
+from gateway.sandbox.salesforce.faults import ROW_PATH, FaultPlan
+from gateway.sandbox.salesforce.features import (
+    PERSON_ACCOUNT,
+    build_schema,
+    record_type_id,
+    record_types,
+)
 from gateway.sandbox.salesforce.journal import Journal
-from gateway.sandbox.salesforce.oauth import IdentitySigner, TokenService
+from gateway.sandbox.salesforce.limits import ApiUsage
+from gateway.sandbox.salesforce.oauth import TokenService
+from gateway.sandbox.salesforce.openid import identity_url
+from gateway.sandbox.salesforce.permissions import view
+from gateway.sandbox.salesforce.record import Record, Schema, StoreRules
 from gateway.sandbox.salesforce.rest import RestApi
-from gateway.sandbox.salesforce.schema import build_schema
 from gateway.sandbox.salesforce.sosl import SearchEngine
-from gateway.sandbox.salesforce.store import Record, Store
+from gateway.sandbox.salesforce.store import Store
+from gateway.sandbox.salesforce.validation import Validations
 
 ORGANIZATION_ID = ids.id_for("00D", 1)
 APP_ID = ids.id_for("06m", 1)
@@ -45,14 +55,10 @@ class Org:
         self.rng = rng
         self.faults = FaultPlan(rng=rng)
         self.journal = Journal()
-        self.api_calls = 0
-        self.store = Store(
-            build_schema(config.activity_external_id_fields),
-            clock=clock,
-            duplicate_rules=config.duplicate_rules,
-            duplicate_status=config.duplicate_status,
-            multiday_events=config.multiday_events,
-        )
+        self.usage = ApiUsage(clock=clock, allowed=config.daily_api_limit)
+        self.store = Store(build_schema(config), clock=clock)
+        self._views: dict[str, Schema] = {}
+        self._set_up()
         self.engine = SearchEngine(
             self.store,
             clock=clock,
@@ -74,8 +80,15 @@ class Org:
             clock=clock,
             newest_version=config.api_version,
             batch_size=config.query_batch_size,
-            limits=self.limits,
+            limits=self.usage.as_json,
+            identity_url=lambda own_url, user_id: identity_url(
+                own_url, ORGANIZATION_ID, user_id
+            ),
+            views=self.view,
             composites=answer_composite,
+            locks_row=lambda name: (
+                self.faults.strike("POST", ROW_PATH + name) is not None
+            ),
         )
         saved = self._read_state()
         self.identity = IdentitySigner(
@@ -87,11 +100,12 @@ class Org:
         )
         if saved:
             self._restore(saved)
+            self._list_record_types()
         else:
             self._seed()
         # What the org is born with was indexed long ago.
         self.engine.lag_s = config.index_lag_s
-        self._saved_state: tuple[int, int] | None = None
+        self._saved_state: tuple[int, int, int] | None = None
 
     def reconfigure(self, **changes: object) -> None:
         """Change settings that may change while the org is up.
@@ -99,38 +113,77 @@ class Org:
         Raises:
             TypeError: there is no such setting.
         """
-        self.config = replace(self.config, **changes)  # type: ignore[arg-type]
-        self.engine.lag_s = self.config.index_lag_s
-        self.engine.phone_indexing = self.config.phone_indexing
-        self.identity.audience = self.config.gateway_url
+        config = replace(self.config, **changes)  # type: ignore[arg-type]
+        before = self.config
+        self.config = config
+        try:
+            self._set_up()
+        except ValueError:
+            self.config = before
+            self._set_up()
+            raise
+        self.usage.allowed = config.daily_api_limit
+        self.tokens.sessions.lifetime_s = config.session_lifetime_s
+        self.api.batch_size = config.query_batch_size
+        self.engine.lag_s = config.index_lag_s
+        self.engine.phone_indexing = config.phone_indexing
+        self.identity.audience = config.gateway_url
+
+    def _set_up(self) -> None:
+        """Give the store the objects and rules of the configuration.
+
+        Raises:
+            ValueError: they contradict each other.
+        """
+        config = self.config
+        schema = build_schema(config)
+        self.store.replace_schema(schema)
+        self._views.clear()
+        self.store.rules = StoreRules(
+            duplicate_rules=config.duplicate_rules,
+            duplicate_action=config.duplicate_action,
+            duplicate_status=config.duplicate_status,
+            multiday_events=config.multiday_events,
+            validate=Validations(
+                self.store, config.validation_rules, clock=self.clock
+            ).check,
+        )
+        self._list_record_types()
+
+    def _list_record_types(self) -> None:
+        wanted = {record_type_id(t): t for t in record_types(self.config)}
+        for row in self.store.records("RecordType"):
+            known = wanted.pop(row.id, None)
+            row.values["IsActive"] = known is not None and known.is_active
+        for type_id, kind in wanted.items():
+            self.store.seed(
+                "RecordType",
+                {
+                    "Name": kind.name,
+                    "DeveloperName": kind.developer_name,
+                    "SobjectType": kind.object,
+                    "IsActive": kind.is_active,
+                    "IsPersonType": kind.developer_name == PERSON_ACCOUNT,
+                },
+                record_id=type_id,
+            )
+
+    def view(self, user_id: str) -> Schema:
+        """The schema as a user sees it."""
+        if not self.config.profiles:
+            return self.store.schema
+        if user_id not in self._views:
+            user = self.store.find(user_id)
+            username = str(user.values.get("Username")) if user else ""
+            profile = self.config.profiles.get(username)
+            self._views[user_id] = (
+                view(self.store.schema, profile) if profile else self.store.schema
+            )
+        return self._views[user_id]
 
     def register(self, app: ConnectedApp) -> None:
         self.config = replace(self.config, apps=(*self.config.apps, app))
         self.tokens.register(app)
-
-    # -- limits
-
-    def count_call(self) -> None:
-        """Count one API call.
-
-        Raises:
-            RestError: 403 REQUEST_LIMIT_EXCEEDED once they are used up.
-        """
-        if self.api_calls >= self.config.daily_api_limit:
-            raise limit_exceeded()
-        self.api_calls += 1
-
-    @property
-    def limit_info(self) -> str:
-        return f"api-usage={self.api_calls}/{self.config.daily_api_limit}"
-
-    def limits(self) -> Mapping[str, object]:
-        most = self.config.daily_api_limit
-        return {
-            "DailyApiRequests": {"Max": most, "Remaining": most - self.api_calls},
-            "DailyAsyncApexExecutions": {"Max": 250_000, "Remaining": 250_000},
-            "DataStorageMB": {"Max": 5, "Remaining": 5},
-        }
 
     # -- users
 
@@ -152,45 +205,23 @@ class Org:
         found = self.user(self.config.signed_in_username)
         return found or next(self.store.records("User"))
 
-    def userinfo(self, user: Record, *, own_url: str) -> dict[str, object]:
-        values = user.values
-        return {
-            "sub": f"{own_url}/id/{ORGANIZATION_ID}/{user.id}",
-            "user_id": user.id,
-            "organization_id": ORGANIZATION_ID,
-            "preferred_username": values.get("Username"),
-            "username": values.get("Username"),
-            "nickname": values.get("Alias"),
-            "name": user.display_name,
-            "display_name": user.display_name,
-            "given_name": values.get("FirstName"),
-            "family_name": values.get("LastName"),
-            "email": values.get("Email"),
-            "email_verified": True,
-            "zoneinfo": values.get("TimeZoneSidKey"),
-            "locale": values.get("LocaleSidKey"),
-            "active": values.get("IsActive"),
-            "user_type": "STANDARD",
-            "urls": {
-                "rest": f"{own_url}/services/data/v{{version}}/",
-                "sobjects": f"{own_url}/services/data/v{{version}}/sobjects/",
-                "query": f"{own_url}/services/data/v{{version}}/query/",
-            },
-        }
-
     # -- keeping
 
     def save_if_changed(self) -> None:
         """Write the state file if there is one and anything is new."""
-        state = (self.store.version, self.tokens.issued)
+        state = (
+            self.store.version,
+            self.tokens.sessions.version,
+            self.tokens.keys.version,
+        )
         path = self.config.state_file
         if path is None or state == self._saved_state:
             return
         content = {
             "store": self.store.dump(),
-            "sessions": self.tokens.dump(),
+            "tokens": self.tokens.dump(),
             "identity_key_pem": self.identity.private_key_pem,
-            "api_calls": self.api_calls,
+            "api_calls": self.usage.used,
         }
         _replace_file(path, json.dumps(content, ensure_ascii=False))
         self._saved_state = state
@@ -205,12 +236,12 @@ class Org:
         return saved
 
     def _restore(self, saved: Mapping[str, object]) -> None:
-        store, sessions = saved.get("store"), saved.get("sessions")
-        if not isinstance(store, dict) or not isinstance(sessions, list):
+        store, tokens = saved.get("store"), saved.get("tokens")
+        if not isinstance(store, dict) or not isinstance(tokens, dict):
             raise ValueError("not the state of an org")
         self.store.load(store)
-        self.tokens.load(sessions)
-        self.api_calls = int(str(saved.get("api_calls", 0)))
+        self.tokens.load(tokens)
+        self.usage.set_used(int(str(saved.get("api_calls", 0))))
 
     def _seed(self) -> None:
         robin, _ = seed.seed_users(self.store)
@@ -219,10 +250,6 @@ class Org:
         for kind in self.store.schema.values():
             for record in self.store.records(kind.name):
                 record.changed_at = 0.0
-
-
-def limit_exceeded() -> RestError:
-    return RestError(403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
 
 
 def _replace_file(path: Path, text: str) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from gateway.sandbox.salesforce.config import MicrophoneMode
+from gateway.sandbox.salesforce.features import SHARED_FIELDS
 from gateway.sandbox.salesforce.org import APP_ID, Org
+from gateway.sandbox.salesforce.record import Record
+from gateway.sandbox.salesforce.relations import split
 from gateway.sandbox.salesforce.schema import SObject
 from gateway.sandbox.salesforce.softphone import (
     call_center_settings,
     find_records,
     softphone_layout,
 )
-from gateway.sandbox.salesforce.store import Record
 from gateway.sandbox.salesforce.values import format_datetime
 
 # Columns of the list, then fields of the record page, in order.
@@ -204,6 +206,7 @@ def timeline(org: Org, record: Record) -> list[dict[str, object]]:
     for kind in ("Task", "Event"):
         for activity in org.store.records(kind):
             links = [activity.values.get(n) for n in ("WhoId", "WhatId", "AccountId")]
+            links += split(activity.values.get(SHARED_FIELDS[kind]))
             if record.id in links:
                 found.append(activity)
     now = format_datetime(org.clock())

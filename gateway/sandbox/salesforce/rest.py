@@ -1,8 +1,7 @@
 """The REST resources, without HTTP: a call in, a reply out.
 
 Composite requests call back into the same entry point, so that every sub-request
-behaves exactly as it would alone. Assumed, not verified: how many API calls a
-composite counts as (one), and the words of a refused external id in the body.
+behaves exactly as it would alone.
 """
 
 from __future__ import annotations
@@ -10,14 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from typing import cast
+from typing import TypeGuard, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from gateway.sandbox.salesforce import soql, sosl
+from gateway.sandbox.salesforce import layouts, parameterized, soql, sosl
+from gateway.sandbox.salesforce.assumptions import KEY_IN_BODY
+from gateway.sandbox.salesforce.describe import describe, describe_global, summarise
+from gateway.sandbox.salesforce.duplicates import options_from
 from gateway.sandbox.salesforce.errors import RestError, malformed_search, not_found
 from gateway.sandbox.salesforce.evaluate import Evaluator
-from gateway.sandbox.salesforce.schema import SObject, describe, summarise
-from gateway.sandbox.salesforce.store import Record, Store
+from gateway.sandbox.salesforce.record import Record, Schema
+from gateway.sandbox.salesforce.schema import SObject
+from gateway.sandbox.salesforce.store import Store
 
 OLDEST_VERSION = 43
 _UPSERT_REPLY_SINCE = 46.0
@@ -29,7 +32,8 @@ _MAX_CURSORS = 100
 class Call:
     """One request to the API; ``path`` is what follows ``/services/data/vXX.X``.
 
-    ``segments`` are decoded parts of the path, ``body`` decoded JSON or None.
+    ``segments`` are decoded parts of the path, ``body`` decoded JSON or None;
+    ``own_url`` is scheme and host that were asked.
     """
 
     method: str
@@ -39,6 +43,7 @@ class Call:
     query: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     body: object = None
+    own_url: str = ""
 
     @property
     def base(self) -> str:
@@ -55,7 +60,13 @@ class Reply:
 
 
 def call_from_url(
-    method: str, url: str, *, user_id: str, headers: Mapping[str, str], body: object
+    method: str,
+    url: str,
+    *,
+    user_id: str,
+    headers: Mapping[str, str],
+    body: object,
+    own_url: str,
 ) -> Call:
     """Read ``/services/data/v66.0/…?…`` into a call.
 
@@ -83,6 +94,7 @@ def call_from_url(
         query=dict(parse_qsl(parts.query, keep_blank_values=True)),
         headers=headers,
         body=body,
+        own_url=own_url,
     )
 
 
@@ -105,7 +117,10 @@ class RestApi:
     """The resources below ``/services/data/vXX.X``.
 
     Args:
+        identity_url: of a user, given scheme and host that were asked.
+        views: the schema as the user with this id sees it.
         composites: answers ``composite`` and below, given the api itself.
+        locks_row: whether this row of a collection is locked (object's name).
     """
 
     def __init__(
@@ -117,14 +132,20 @@ class RestApi:
         newest_version: float,
         batch_size: int,
         limits: Callable[[], Mapping[str, object]],
+        identity_url: Callable[[str, str], str],
+        views: Callable[[str], Schema],
         composites: Callable[[RestApi, Call], Reply],
+        locks_row: Callable[[str], bool],
     ) -> None:
         self.store = store
         self._engine = engine
         self._clock = clock
         self._newest_version = newest_version
-        self._batch_size = batch_size
+        self.batch_size = batch_size
         self._limits = limits
+        self._identity_url = identity_url
+        self._views = views
+        self.locks_row = locks_row
         self._composites = composites
         self._cursors: dict[str, tuple[list[dict[str, object]], int]] = {}
         self._next_cursor = 1
@@ -145,8 +166,13 @@ class RestApi:
             raise not_found()
         match call.segments:
             case ():
-                names = ("sobjects", "query", "queryAll", "search", "limits")
-                return Reply(200, {n: f"{call.base}/{n}" for n in names})
+                names = (
+                    *("sobjects", "query", "queryAll", "search", "parameterizedSearch"),
+                    *("composite", "limits", "ui-api"),
+                )
+                resources = {n: f"{call.base}/{n}" for n in names}
+                identity = self._identity_url(call.own_url, call.user_id)
+                return Reply(200, {**resources, "identity": identity})
             case ("limits",):
                 return Reply(200, self._limits())
             case ("query" | "queryAll" as kind,):
@@ -156,11 +182,19 @@ class RestApi:
             case ("search",):
                 return self._search(call)
             case ("parameterizedSearch",):
-                return self._parameterized_search(call)
+                _only(call, "GET", "POST")
+                asked = (
+                    parameterized.from_query(call.query)
+                    if call.method == "GET"
+                    else parameterized.from_body(fields_from(call.body))
+                )
+                return self._found(call, asked)
             case ("composite", *_):
                 return self._composites(self, call)
             case ("sobjects", *rest):
                 return self._sobjects(call, rest)
+            case ("ui-api", "object-info", name, *rest):
+                return self._object_info(call, self.kind(call, name), rest)
             case _:
                 raise not_found()
 
@@ -184,7 +218,7 @@ class RestApi:
         return self._page(call, rows, 0)
 
     def _page(self, call: Call, rows: list[dict[str, object]], start: int) -> Reply:
-        size = self._batch_size
+        size = self.batch_size
         asked = call.headers.get("Sforce-Query-Options", "").partition("batchSize=")[2]
         if asked.isascii() and asked.isdigit():
             size = min(max(int(asked[:6]), 200), 2000)
@@ -211,7 +245,27 @@ class RestApi:
         return self._page(call, rows, start)
 
     def evaluator(self, call: Call) -> Evaluator:
-        return Evaluator(self.store, now=self._clock(), base=call.base)
+        return Evaluator(
+            self.store,
+            now=self._clock(),
+            base=call.base,
+            schema=self.schema(call),
+        )
+
+    def schema(self, call: Call) -> Schema:
+        """What the user sees of the org's."""
+        return self._views(call.user_id)
+
+    def kind(self, call: Call, name: str) -> SObject:
+        """The object as the user sees it.
+
+        Raises:
+            RestError: 404 NOT_FOUND.
+        """
+        found = self.schema(call).get(name.lower())
+        if found is None:
+            raise not_found()
+        return found
 
     def _search(self, call: Call) -> Reply:
         _only(call, "GET")
@@ -220,65 +274,8 @@ class RestApi:
             raise malformed_search("A search string has to be specified")
         return self._found(call, sosl.parse(text))
 
-    def _parameterized_search(self, call: Call) -> Reply:
-        _only(call, "GET", "POST")
-        asked = dict(call.query)
-        if call.method == "POST":
-            return self._posted_search(call, fields_from(call.body))
-        returning = tuple(
-            sosl.Returning(
-                name,
-                tuple(
-                    f.strip()
-                    for f in asked.get(
-                        f"{name}.fields", asked.get("fields", "Id")
-                    ).split(",")
-                ),
-                limit=_count(asked.get(f"{name}.limit")),
-            )
-            for name in filter(None, asked.get("sobject", "").split(","))
-        )
-        return self._found(
-            call,
-            sosl.Search(
-                sosl.parse_term(_escape_term(asked.get("q", ""))),
-                _group(asked.get("in", "ALL")),
-                returning,
-                _count(asked.get("overallLimit")) or sosl.MAX_ROWS,
-            ),
-        )
-
-    def _posted_search(self, call: Call, body: Mapping[str, object]) -> Reply:
-        listed = body.get("sobjects", [])
-        if not isinstance(listed, list):
-            raise malformed_search("sobjects is a list")
-        common = body.get("fields")
-        returning = []
-        for one in listed:
-            if not isinstance(one, dict) or not isinstance(one.get("name"), str):
-                raise malformed_search("each of sobjects has a name")
-            names = one.get("fields", common) or ["Id"]
-            if not isinstance(names, list):
-                raise malformed_search("fields is a list")
-            returning.append(
-                sosl.Returning(
-                    one["name"],
-                    tuple(str(n) for n in names),
-                    limit=_count(one.get("limit")),
-                )
-            )
-        return self._found(
-            call,
-            sosl.Search(
-                sosl.parse_term(_escape_term(str(body.get("q", "")))),
-                _group(str(body.get("in", "ALL"))),
-                tuple(returning),
-                _count(body.get("overallLimit")) or sosl.MAX_ROWS,
-            ),
-        )
-
     def _found(self, call: Call, search: sosl.Search) -> Reply:
-        rows = self._engine.run(search, base=call.base)
+        rows = self._engine.run(search, base=call.base, schema=self.schema(call))
         if call.version < _SEARCH_OBJECT_SINCE:
             return Reply(200, rows)
         return Reply(200, {"searchRecords": rows})
@@ -288,17 +285,20 @@ class RestApi:
     def _sobjects(self, call: Call, rest: Sequence[str]) -> Reply:
         if not rest:
             _only(call, "GET")
-            every = [summarise(o, call.base) for o in self.store.schema.values()]
-            return Reply(
-                200, {"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": every}
-            )
-        kind = self.store.object_named(rest[0])
+            return Reply(200, describe_global(self.schema(call), call.base))
+        kind = self.kind(call, rest[0])
         match rest[1:]:
             case []:
                 return self._object(call, kind)
             case ["describe"]:
                 _only(call, "GET")
-                return Reply(200, describe(kind, call.base))
+                return Reply(200, describe(self.schema(call), kind, call.base))
+            case ["describe", "layouts"]:
+                _only(call, "GET")
+                return Reply(200, layouts.describe_layouts(kind, call.base))
+            case ["describe", "layouts", record_type_id]:
+                _only(call, "GET")
+                return Reply(200, layouts.describe_layout(kind, record_type_id))
             case [record_id]:
                 return self._row(call, kind, record_id)
             case [field_name, value]:
@@ -325,53 +325,87 @@ class RestApi:
             {"Location": f"{call.base}/sobjects/{kind.name}/{record.id}"},
         )
 
+    def _object_info(self, call: Call, kind: SObject, rest: Sequence[str]) -> Reply:
+        _only(call, "GET")
+        match rest:
+            case []:
+                return Reply(200, layouts.object_info(kind, call.base))
+            case ["picklist-values", record_type_id]:
+                return Reply(
+                    200, layouts.all_picklists(kind, record_type_id, call.base)
+                )
+            case ["picklist-values", record_type_id, name]:
+                return Reply(
+                    200, layouts.picklist(kind, record_type_id, name, call.base)
+                )
+            case _:
+                raise not_found()
+
+    # -- writes, with the headers' say on duplicates
+
     def create(self, call: Call, kind: SObject, values: Mapping[str, object]) -> Record:
-        """Insert for a call, with its headers' say on duplicates."""
-        # The header's name and form are assumed, not verified (facts, 3.3).
-        rule = call.headers.get("Sforce-Duplicate-Rule-Header", "")
+        """Insert for a call."""
         return self.store.create(
             kind.name,
             values,
             user_id=call.user_id,
-            allow_duplicates="allowsave=true" in rule.lower().replace(" ", ""),
+            options=options_from(call.headers.get("Sforce-Duplicate-Rule-Header", "")),
+            schema=self.schema(call),
         )
+
+    def update(
+        self,
+        call: Call,
+        kind: SObject,
+        record_id: str,
+        values: Mapping[str, object],
+    ) -> Record:
+        """Change for a call."""
+        since = call.headers.get("If-Unmodified-Since")
+        return self.store.update(
+            kind.name,
+            record_id,
+            values,
+            user_id=call.user_id,
+            unmodified_since=None if since is None else _http_date(since),
+            options=options_from(call.headers.get("Sforce-Duplicate-Rule-Header", "")),
+            schema=self.schema(call),
+        )
+
+    def delete(self, call: Call, kind: SObject, record_id: str) -> None:
+        """Delete for a call."""
+        self.store.delete(kind.name, record_id, schema=self.schema(call))
 
     def _row(self, call: Call, kind: SObject, record_id: str) -> Reply:
         _only(call, "GET", "PATCH", "DELETE")
         match call.method:
             case "GET":
                 record = self.store.get(kind.name, record_id)
-                return Reply(200, self._whole(call, record))
+                return Reply(200, self._whole(call, kind, record))
             case "PATCH":
-                since = call.headers.get("If-Unmodified-Since")
-                self.store.update(
-                    kind.name,
-                    record_id,
-                    fields_from(call.body),
-                    user_id=call.user_id,
-                    unmodified_since=None if since is None else _http_date(since),
-                )
+                self.update(call, kind, record_id, fields_from(call.body))
                 return Reply(204)
             case _:
-                self.store.delete(kind.name, record_id)
+                self.delete(call, kind, record_id)
                 return Reply(204)
 
-    def _whole(self, call: Call, record: Record) -> dict[str, object]:
+    def _whole(self, call: Call, kind: SObject, record: Record) -> dict[str, object]:
         evaluator = self.evaluator(call)
         asked = call.query.get("fields")
         names = (
             [n.strip() for n in asked.split(",")]
             if asked
-            else [f.name for f in record.object.fields.values()]
+            else [f.name for f in kind.fields.values()]
         )
         for name in names:
-            evaluator.check_field(record.object, name)
+            evaluator.check_field(kind, name)
         return evaluator.shape(record, names)
 
     def _by_external_id(
         self, call: Call, kind: SObject, field_name: str, value: str
     ) -> Reply:
         _only(call, "GET", "PATCH", "DELETE")
+        self._check_key(kind, field_name)
         found = self.store.matching_external_id(kind.name, field_name, value)
         if len(found) > 1:
             return Reply(
@@ -396,9 +430,22 @@ class RestApi:
         if not found:
             raise not_found()
         if call.method == "GET":
-            return Reply(200, self._whole(call, found[0]))
-        self.store.delete(kind.name, found[0].id)
+            return Reply(200, self._whole(call, kind, found[0]))
+        self.delete(call, kind, found[0].id)
         return Reply(204)
+
+    @staticmethod
+    def _check_key(kind: SObject, field_name: str) -> None:
+        """Refuse an external id that the user does not see.
+
+        Raises:
+            RestError: 404 NOT_FOUND.
+        """
+        if kind.field_named(field_name) is None:
+            raise not_found(
+                "Provided external ID field does not exist or is not accessible: "
+                + field_name
+            )
 
     def upsert(
         self,
@@ -417,10 +464,10 @@ class RestApi:
         """
         if any(name.lower() == field_name.lower() for name in values):
             raise RestError(
-                400,
-                "INVALID_FIELD",
+                *KEY_IN_BODY,
                 f"The {field_name} field should not be specified in the sobject data.",
             )
+        self._check_key(kind, field_name)
         found = self.store.matching_external_id(kind.name, field_name, value)
         if len(found) > 1:
             raise RestError(
@@ -429,10 +476,7 @@ class RestApi:
                 "more than one record found for external id",
             )
         if found:
-            record = self.store.update(
-                kind.name, found[0].id, values, user_id=call.user_id
-            )
-            return record, False
+            return self.update(call, kind, found[0].id, values), False
         field = kind.field_named(field_name)
         if update_only or field is None or field.type == "id":
             raise not_found()
@@ -457,29 +501,10 @@ def _http_date(text: str) -> float:
         ) from None
 
 
-def _count(value: object) -> int | None:
-    text = str(value)
-    if value is None:
-        return None
-    if not text.isascii() or not text.isdigit():
-        raise malformed_search(f"not a number: {text}")
-    return int(text[:9])
-
-
-def _group(name: str) -> str:
-    upper = name.upper()
-    if upper not in ("ALL", "NAME", "EMAIL", "PHONE", "SIDEBAR"):
-        raise malformed_search(f"unknown search group: {name}")
-    return upper
-
-
-def _escape_term(text: str) -> str:
-    """Plain words as a term: what would be an operator is punctuation here."""
-    kept = "".join(c if c.isalnum() or c.isspace() else " " for c in text)
-    words = [w for w in kept.split() if w not in ("AND", "OR", "NOT")]
-    return " ".join(words)
-
-
 def as_mapping(value: object) -> Mapping[str, object]:
     """A JSON object; whatever else is an empty one."""
     return cast("Mapping[str, object]", value) if isinstance(value, dict) else {}
+
+
+def is_list_of_objects(value: object) -> TypeGuard[list[Mapping[str, object]]]:
+    return isinstance(value, list) and all(isinstance(one, dict) for one in value)

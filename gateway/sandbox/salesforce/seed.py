@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from gateway.sandbox.salesforce.store import Record, Store
+from gateway.sandbox.salesforce.record import Record
+from gateway.sandbox.salesforce.store import Store
 from gateway.sandbox.salesforce.values import Value
 
 ROBIN = "robin.reyes@acme.example"

@@ -16,7 +16,8 @@ from gateway.sandbox.salesforce.config import ConnectedApp, SimulatorConfig
 from gateway.sandbox.salesforce.faults import Fault, FaultKind, FaultPlan
 from gateway.sandbox.salesforce.journal import Journal
 from gateway.sandbox.salesforce.org import ORGANIZATION_ID, Org
-from gateway.sandbox.salesforce.store import Record, Store
+from gateway.sandbox.salesforce.record import Record
+from gateway.sandbox.salesforce.store import Store
 from gateway.sandbox.salesforce.web import WebShell
 
 # Above the org's own limits, so that it is the org that refuses (414, 431).
@@ -162,10 +163,22 @@ class SalesforceSimulator:
         method: str = "",
         delay_s: float = 1.0,
         status: int = 400,
+        error: str = "invalid_grant",
+        description: str = "expired access/refresh token",
     ) -> Fault:
         """Order a fault (see :class:`Fault`)."""
         return self._org.faults.add(
-            Fault(kind, times, probability, path, method, delay_s, status)
+            Fault(
+                kind,
+                times,
+                probability,
+                path,
+                method,
+                delay_s,
+                status,
+                error,
+                description,
+            )
         )
 
     def reconfigure(self, **changes: object) -> None:
@@ -189,8 +202,20 @@ class SalesforceSimulator:
 
     def access_token(self, user: str = "Robin") -> str:
         """A token without the OAuth dance, for tests of the API alone."""
-        return self._org.tokens.open_session(self.user(user).id).token
+        return self._org.tokens.sessions.open(self.user(user).id).token
 
     def expire_sessions(self) -> int:
-        """Every token is refused from now on; the number of them."""
-        return self._org.tokens.expire_all()
+        """Every access token is refused from now on; the number of them."""
+        return self._org.tokens.sessions.expire_all()
+
+    def revoke_grants(self) -> int:
+        """Refresh tokens and what came from them are refused; the number of grants."""
+        return self._org.tokens.sessions.revoke_all()
+
+    def rotate_keys(self, *, keep_old: bool = True) -> str:
+        """ID tokens are signed with a new key from now on; its kid."""
+        return self._org.tokens.keys.rotate(keep_old=keep_old)
+
+    def set_api_usage(self, calls: int) -> None:
+        """As if so many calls had been made just now."""
+        self._org.usage.set_used(calls)

@@ -8,8 +8,8 @@ from urllib.parse import parse_qsl
 from gateway.sandbox.salesforce.config import SimulatorConfig
 from gateway.sandbox.salesforce.errors import RestError
 from gateway.sandbox.salesforce.org import Org
+from gateway.sandbox.salesforce.record import Record
 from gateway.sandbox.salesforce.sosl import parse_term
-from gateway.sandbox.salesforce.store import Record
 
 IDENTITY_CLASS = "RingbridgeIdentity"
 MIN_SEARCH_LENGTH = 3
@@ -188,10 +188,16 @@ def save_log(org: Org, user: Record, value: object) -> str:
             if target is None:
                 raise OpenCtiError("SERVER_ERROR", "The record was not found.")
             record = org.store.update(
-                target.object.name, target.id, fields, user_id=user.id
+                target.object.name,
+                target.id,
+                fields,
+                user_id=user.id,
+                schema=org.view(user.id),
             )
         elif kind := value.get("entityApiName"):
-            record = org.store.create(str(kind), fields, user_id=user.id)
+            record = org.store.create(
+                str(kind), fields, user_id=user.id, schema=org.view(user.id)
+            )
         else:
             raise OpenCtiError(
                 "INVALID_PARAM",

@@ -9,14 +9,16 @@ lag, and how it cuts up phone numbers is one setting (see ``PhoneIndexing``).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.sandbox.salesforce.config import PhoneIndexing
 from gateway.sandbox.salesforce.errors import RestError, malformed_search
 from gateway.sandbox.salesforce.evaluate import Evaluator
+from gateway.sandbox.salesforce.record import Record
+from gateway.sandbox.salesforce.schema import Field, SObject
 from gateway.sandbox.salesforce.soql import Condition, Order, Parser, tokenise
-from gateway.sandbox.salesforce.store import Record, Store
+from gateway.sandbox.salesforce.store import Store
 
 MAX_ROWS = 2000
 _MAX_FIND_LENGTH = 10_000
@@ -314,18 +316,31 @@ class SearchEngine:
         self.lag_s = lag_s
         self.phone_indexing = phone_indexing
 
-    def run(self, search: Search, *, base: str) -> list[dict[str, object]]:
-        """The reply's ``searchRecords``."""
-        evaluator = Evaluator(self._store, now=self._clock(), base=base)
+    def run(
+        self,
+        search: Search,
+        *,
+        base: str,
+        schema: Mapping[str, SObject] | None = None,
+    ) -> list[dict[str, object]]:
+        """The reply's ``searchRecords``, of what the user sees in ``schema``."""
+        seen = self._store.schema if schema is None else schema
+        evaluator = Evaluator(self._store, now=self._clock(), base=base, schema=schema)
         clauses = search.returning or tuple(
-            Returning(o.name) for o in self._store.schema.values() if o.name != "User"
+            Returning(o.name)
+            for o in seen.values()
+            if o.searchable and o.name != "User"
         )
         rows: list[dict[str, object]] = []
         for clause in clauses:
             kind = evaluator.object_of(clause.object)
+            if not kind.searchable:
+                raise RestError(
+                    400, "INVALID_TYPE", f"entity type {kind.name} is not searchable"
+                )
             found = evaluator.select(
                 kind,
-                self.find(search.term, kind.name, group=search.group),
+                self.find(search.term, kind.name, group=search.group, seen=kind),
                 where=clause.where,
                 order=clause.order,
                 limit=clause.limit,
@@ -337,21 +352,25 @@ class SearchEngine:
             rows.extend(evaluator.shape(r, fields) for r in found)
         return rows[: search.limit]
 
-    def find(self, term: Term, name: str, *, group: str) -> Iterable[Record]:
-        """Indexed rows of one object that the term finds."""
+    def find(
+        self, term: Term, name: str, *, group: str, seen: SObject | None = None
+    ) -> Iterable[Record]:
+        """Indexed rows of one object that the term finds, in fields that are seen."""
         indexed_until = self._clock() - self.lag_s
         for record in self._store.records(name):
             if self.lag_s and record.changed_at > indexed_until:
                 continue
-            texts = self._texts(record, group)
+            texts = self._texts(record, group, seen or record.object)
             if _matches(term, texts):
                 yield record
 
-    def _texts(self, record: Record, group: str) -> list[tuple[list[str], set[str]]]:
+    def _texts(
+        self, record: Record, group: str, seen: SObject
+    ) -> list[tuple[list[str], set[str]]]:
         texts = []
-        for f in record.object.fields.values():
+        for f in seen.fields.values():
             value = record.values.get(f.name)
-            if not isinstance(value, str) or not _is_searched(f.name, f.type, group):
+            if not isinstance(value, str) or not _is_searched(seen, f, group):
                 continue
             single = (
                 phone_tokens(value, self.phone_indexing)
@@ -362,10 +381,10 @@ class SearchEngine:
         return texts
 
 
-def _is_searched(name: str, type_: str, group: str) -> bool:
+def _is_searched(kind: SObject, f: Field, group: str) -> bool:
     if group == "NAME":
-        return name in ("Name", "FirstName", "LastName", "Company", "Subject")
-    return type_ in _SEARCHED_TYPES[group]
+        return f.name in (kind.name_field, "FirstName", "LastName", "Company")
+    return f.type in _SEARCHED_TYPES[group]
 
 
 def _matches(term: Term, texts: list[tuple[list[str], set[str]]]) -> bool:

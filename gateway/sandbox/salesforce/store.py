@@ -1,20 +1,30 @@
 """The org's records, and the rules that a write has to pass.
 
-Rules kept: field validation, required fields, references (a Lead as ``WhoId``
-excludes any ``WhatId``), unique external ids over Task and Event together (the
-field lies on Activity), times of Events that agree, duplicate rules on people.
-Deleting is soft.
+In this order: which fields there are and which are written, defaults, record type,
+person accounts, required fields, times of Events, people of shared activities,
+references, unique external ids over Task and Event together (the field lies on
+Activity), validation rules, duplicate rules. Deleting is soft.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 
-from gateway.sandbox.salesforce import events, ids
+from gateway.sandbox.salesforce import (
+    checks,
+    duplicates,
+    events,
+    ids,
+    person_accounts,
+    relations,
+)
+from gateway.sandbox.salesforce.assumptions import NO_DELETE, NO_EDIT, UNIQUE_TOGETHER
+from gateway.sandbox.salesforce.customisation import DuplicateAction
+from gateway.sandbox.salesforce.duplicates import DuplicateOptions, Known
 from gateway.sandbox.salesforce.errors import RestError, not_found
-from gateway.sandbox.salesforce.schema import Field, SObject
+from gateway.sandbox.salesforce.record import Record, Schema, StoreRules
+from gateway.sandbox.salesforce.schema import SObject
 from gateway.sandbox.salesforce.values import (
     Value,
     check_value,
@@ -23,40 +33,7 @@ from gateway.sandbox.salesforce.values import (
 )
 
 _ACTIVITIES = frozenset({"Task", "Event"})
-_PEOPLE = frozenset({"Contact", "Lead"})
-
-# One namespace of external ids for both activities is inferred, not verified
-# (facts, 3.7).
-_UNIQUE_TOGETHER = _ACTIVITIES
-
-
-@dataclass(slots=True)
-class Record:
-    """One stored row.
-
-    Attributes:
-        values: by field name; absent and None mean empty.
-        changed_at: epoch seconds of the last write, for the search engine's lag.
-    """
-
-    object: SObject
-    values: dict[str, Value]
-    changed_at: float
-
-    @property
-    def id(self) -> str:
-        return str(self.values["Id"])
-
-    @property
-    def is_deleted(self) -> bool:
-        return self.values.get("IsDeleted") is True
-
-    @property
-    def display_name(self) -> str:
-        for name in ("Name", "Subject", "CaseNumber"):
-            if value := self.values.get(name):
-                return str(value)
-        return self.id
+_NO_OPTIONS = DuplicateOptions()
 
 
 class Store:
@@ -65,33 +42,38 @@ class Store:
     Args:
         schema: objects by lower-case name.
         clock: epoch seconds.
-        duplicate_rules: refuse a person who is there already.
-        duplicate_status: HTTP status of that refusal (400 or 300).
-        multiday_events: Events may last longer than a day.
     """
 
     def __init__(
         self,
-        schema: Mapping[str, SObject],
+        schema: Schema,
         *,
         clock: Callable[[], float],
-        duplicate_rules: bool = True,
-        duplicate_status: int = 400,
-        multiday_events: bool = True,
+        rules: StoreRules | None = None,
     ) -> None:
         self._schema = schema
         self._clock = clock
-        self._duplicate_rules = duplicate_rules
-        self._duplicate_status = duplicate_status
-        self._multiday_events = multiday_events
+        self.rules = rules or StoreRules()
         self._records: dict[str, Record] = {}
         self._counters: dict[str, int] = {}
         # Counts every write, so that a shell can see whether to save.
         self.version = 0
 
     @property
-    def schema(self) -> Mapping[str, SObject]:
+    def schema(self) -> Schema:
         return self._schema
+
+    def replace_schema(self, schema: Schema) -> None:
+        """Go on with other objects and fields; rows keep what they have."""
+        self._schema = schema
+        for record in list(self._records.values()):
+            record.object = schema.get(record.object.name.lower(), record.object)
+            if record.object.name in _ACTIVITIES and not record.is_deleted:
+                # Shared Activities may be new: whoever there is becomes the list.
+                record.values = relations.settle(record.object, record.values, {})
+                self._relate(
+                    record, relations.rows(record.object, record.id, record.values)
+                )
 
     def object_named(self, name: str) -> SObject:
         """The object, whatever the case of ``name``.
@@ -141,35 +123,41 @@ class Store:
         values: Mapping[str, object],
         *,
         user_id: str,
-        allow_duplicates: bool = False,
+        options: DuplicateOptions = _NO_OPTIONS,
+        schema: Schema | None = None,
     ) -> Record:
         """Add a row and return it.
+
+        Args:
+            schema: what the user sees of the org's; all of it if left out.
 
         Raises:
             RestError: the row breaks a rule; nothing is stored.
         """
         kind = self.object_named(name)
-        if not kind.createable:
+        seen = self._seen(kind, schema)
+        if not seen.createable:
             raise RestError(
                 400,
                 "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY",
-                f"entity type cannot be inserted: {kind.name}",
+                f"entity type cannot be inserted: {kind.label}",
             )
-        given = self._check_fields(kind, values, creating=True)
-        for f in kind.fields.values():
-            if f.default is not None and f.name not in given:
-                given[f.name] = f.default
-        if "ownerid" in kind.fields and not given.get("OwnerId"):
-            given["OwnerId"] = user_id
-        self._require(kind, given)
-        given = self._settle(kind, given, given)
-        self._check_rules(kind, given, own_id="")
-        if not allow_duplicates:
-            self._check_duplicates(kind, given)
-        return self._insert(kind, given, user_id=user_id)
+        given = checks.fields_of(seen, values, creating=True)
+        row = {
+            **{
+                f.name: f.default for f in kind.fields.values() if f.default is not None
+            },
+            **given,
+        }
+        if "ownerid" in kind.fields and not row.get("OwnerId"):
+            row["OwnerId"] = user_id
+        row = self._check(kind, row, given, own_id="", options=options)
+        return self._insert(kind, row, user_id=user_id)
 
-    def seed(self, name: str, values: Mapping[str, Value]) -> Record:
-        """Add a row that an org is born with, users among them."""
+    def seed(
+        self, name: str, values: Mapping[str, Value], *, record_id: str = ""
+    ) -> Record:
+        """Add a row that an org is born with, users among them; no rule is asked."""
         kind = self.object_named(name)
         given = {
             f.name: check_value(f, values[f.name])
@@ -179,8 +167,16 @@ class Store:
         for f in kind.fields.values():
             if f.default is not None:
                 given.setdefault(f.name, f.default)
-        given = self._settle(kind, given, given)
-        return self._insert(kind, given, user_id=str(given.get("OwnerId") or ""))
+        if kind.name == "Event":
+            given = events.settle(given, given, multiday=True)
+        given = person_accounts.settle(kind, given)
+        given = relations.settle(kind, given, given)
+        return self._insert(
+            kind,
+            given,
+            user_id=str(given.get("OwnerId") or ""),
+            record_id=record_id,
+        )
 
     def update(
         self,
@@ -190,6 +186,8 @@ class Store:
         *,
         user_id: str,
         unmodified_since: float | None = None,
+        options: DuplicateOptions = _NO_OPTIONS,
+        schema: Schema | None = None,
     ) -> Record:
         """Change a row.
 
@@ -198,6 +196,10 @@ class Store:
                 ``unmodified_since`` (epoch seconds); nothing is stored.
         """
         record = self.get(name, record_id)
+        kind = record.object
+        seen = self._seen(kind, schema)
+        if not seen.updateable:
+            raise RestError(*NO_EDIT, "insufficient access rights on object id")
         if unmodified_since is not None:
             modified = parse_datetime(str(record.values["LastModifiedDate"]))
             if int(modified.timestamp()) > unmodified_since:
@@ -206,24 +208,31 @@ class Store:
                     "ENTITY_MODIFIED",
                     "The entity was modified after the given time",
                 )
-        given = self._check_fields(record.object, values, creating=False)
-        merged = record.values | given
-        self._require(record.object, merged)
-        merged = self._settle(record.object, merged, given)
-        self._check_rules(record.object, merged, own_id=record.id)
-        now = self._clock()
-        merged["LastModifiedDate"] = merged["SystemModstamp"] = format_datetime(now)
-        merged["LastModifiedById"] = user_id or None
-        record.values = self._derive(record.object, merged)
-        record.changed_at = now
-        self.version += 1
+        person_accounts.refuse_contact(kind, record.values)
+        given = checks.fields_of(seen, values, creating=False)
+        row = self._check(
+            kind, record.values | given, given, own_id=record.id, options=options
+        )
+        self._write(record, row, user_id=user_id)
         return record
 
-    def delete(self, name: str, record_id: str) -> None:
+    def delete(
+        self, name: str, record_id: str, *, schema: Schema | None = None
+    ) -> None:
+        """Mark a row as deleted, and what goes with it.
+
+        Raises:
+            RestError: it is not there, or may not be deleted.
+        """
         record = self.get(name, record_id)
-        record.values["IsDeleted"] = True
-        record.changed_at = self._clock()
-        self.version += 1
+        if not self._seen(record.object, schema).deletable:
+            raise RestError(*NO_DELETE, "insufficient access rights on object id")
+        person_accounts.refuse_contact(record.object, record.values)
+        self._drop(record)
+        if contact := self._records.get(str(record.values.get("PersonContactId"))):
+            self._drop(contact)
+        if record.object.name in _ACTIVITIES:
+            self._relate(record, [])
 
     def matching_external_id(self, name: str, field: str, value: str) -> list[Record]:
         """Live rows of ``name`` whose external id is ``value``.
@@ -293,8 +302,57 @@ class Store:
 
     # -- inner
 
+    @staticmethod
+    def _seen(kind: SObject, schema: Schema | None) -> SObject:
+        """The object as the user sees it.
+
+        Raises:
+            RestError: 404 NOT_FOUND, they do not.
+        """
+        if schema is None:
+            return kind
+        seen = schema.get(kind.name.lower())
+        if seen is None:
+            raise not_found()
+        return seen
+
+    def _check(
+        self,
+        kind: SObject,
+        row: dict[str, Value],
+        given: Mapping[str, Value],
+        *,
+        own_id: str,
+        options: DuplicateOptions,
+    ) -> dict[str, Value]:
+        """The row as it is to be stored.
+
+        Raises:
+            RestError: the rule that it breaks.
+        """
+        if person_accounts.applies(kind) and row.get("LastName") and "Name" in given:
+            raise person_accounts.bad_names(kind, ["Name"])
+        row = person_accounts.settle(kind, row)
+        row = checks.settle_record_type(kind, row)
+        checks.require(kind, row)
+        if kind.name == "Event":
+            row = events.settle(row, given, multiday=self.rules.multiday_events)
+        row = relations.settle(kind, row, given)
+        checks.picklists(kind, row, given)
+        checks.references(self._schema, kind, row, find=self._records.get)
+        self._check_unique(kind, row, own_id=own_id)
+        self.rules.validate(kind, row)
+        if not own_id or duplicates.MATCHED_FIELDS & set(given):
+            self._check_duplicates(kind, row, own_id=own_id, options=options)
+        return row
+
     def _insert(
-        self, kind: SObject, given: dict[str, Value], *, user_id: str
+        self,
+        kind: SObject,
+        given: dict[str, Value],
+        *,
+        user_id: str,
+        record_id: str = "",
     ) -> Record:
         number = self._counters.get(kind.prefix, 0) + 1
         self._counters[kind.prefix] = number
@@ -302,151 +360,118 @@ class Store:
         stamp = format_datetime(now)
         values: dict[str, Value] = {
             **given,
-            "Id": ids.id_for(kind.prefix, number),
+            "Id": record_id or ids.id_for(kind.prefix, number),
             "IsDeleted": False,
             "CreatedDate": stamp,
-            "LastModifiedDate": stamp,
-            "SystemModstamp": stamp,
             "CreatedById": user_id or None,
-            "LastModifiedById": user_id or None,
         }
         if kind.name == "Case":
             values["CaseNumber"] = f"{1000 + number:08d}"
-        record = Record(kind, self._derive(kind, values), now)
+        record = Record(kind, values, now)
         self._records[record.id] = record
-        self.version += 1
+        self._write(record, values, user_id=user_id)
         return record
 
-    def _check_fields(
-        self, kind: SObject, values: Mapping[str, object], *, creating: bool
-    ) -> dict[str, Value]:
-        given: dict[str, Value] = {}
-        locked: list[str] = []
-        for name, value in values.items():
-            if name == "attributes":
+    def _write(self, record: Record, row: dict[str, Value], *, user_id: str) -> None:
+        """Put a checked row in place, and what follows from it."""
+        now = self._clock()
+        stamp = format_datetime(now)
+        row = row | {
+            "LastModifiedDate": stamp,
+            "SystemModstamp": stamp,
+            "LastModifiedById": user_id or None,
+        }
+        record.values = self._derive(record.object, row)
+        record.changed_at = now
+        self.version += 1
+        if record.values.get("IsPersonAccount") and record.object.name == "Account":
+            self._write_person_contact(record, user_id=user_id)
+        if record.object.name in _ACTIVITIES:
+            rows = relations.rows(record.object, record.id, record.values)
+            self._relate(record, rows)
+
+    def _write_person_contact(self, account: Record, *, user_id: str) -> None:
+        values = person_accounts.contact_values(account.values)
+        contact = self._records.get(str(account.values.get("PersonContactId")))
+        if contact is None:
+            made = self._insert(self.object_named("Contact"), values, user_id=user_id)
+            account.values["PersonContactId"] = made.id
+        else:
+            self._write(contact, contact.values | values, user_id=user_id)
+
+    def _relate(self, activity: Record, rows: list[relations.Row]) -> None:
+        """Have exactly these relation rows; invitees of Events are not among them."""
+        name, link = relations.relation_of(activity.object)
+        kind = self._schema.get(name.lower())
+        if kind is None or relations.field_of(activity.object) is None:
+            return
+        wanted = {(str(r["RelationId"]), r["IsWhat"]): r for r in rows}
+        for old in self.records(name):
+            if old.values.get(link) != activity.id or old.values.get("IsInvitee"):
                 continue
-            f = kind.field_named(name)
-            if f is None:
-                raise RestError(
-                    400,
-                    "INVALID_FIELD",
-                    f"No such column '{name}' on sobject of type {kind.name}",
-                )
-            if not (f.createable if creating else f.updateable):
-                locked.append(f.name)
-                continue
-            given[f.name] = check_value(f, value)
-        if locked:
-            raise RestError(
-                400,
-                "INVALID_FIELD_FOR_INSERT_UPDATE",
-                f"Unable to create/update fields: {', '.join(locked)}. Please check "
-                "the security settings of this field and verify that it is "
-                "read/write for your profile or permission set.",
-                fields=locked,
-            )
-        return given
+            key = (str(old.values.get("RelationId")), old.values.get("IsWhat"))
+            if wanted.pop(key, None) is None:
+                self._drop(old)
+        for row in wanted.values():
+            self._insert(kind, row, user_id="")
 
-    @staticmethod
-    def _require(kind: SObject, values: Mapping[str, Value]) -> None:
-        missing = [
-            f.name
-            for f in kind.fields.values()
-            if f.required and values.get(f.name) is None
-        ]
-        if kind.name == "Event":
-            missing += events.missing(values)
-        if missing:
-            raise RestError(
-                400,
-                "REQUIRED_FIELD_MISSING",
-                f"Required fields are missing: [{', '.join(missing)}]",
-                fields=missing,
-            )
-
-    def _settle(
-        self, kind: SObject, values: dict[str, Value], given: Mapping[str, Value]
-    ) -> dict[str, Value]:
-        if kind.name != "Event":
-            return values
-        return events.settle(values, given, multiday=self._multiday_events)
-
-    def _check_rules(
-        self, kind: SObject, values: Mapping[str, Value], *, own_id: str
-    ) -> None:
-        for f in kind.fields.values():
-            value = values.get(f.name)
-            if value is None:
-                continue
-            if f.type == "reference":
-                self._check_reference(f, str(value))
-            elif f.external_id:
-                self._check_unique(kind, f, str(value), own_id=own_id)
-        if kind.name in _ACTIVITIES:
-            who = str(values.get("WhoId") or "")
-            if who.startswith("00Q") and values.get("WhatId"):
-                # The code of this refusal is assumed, not verified (facts, 3.5).
-                raise RestError(
-                    400,
-                    "FIELD_INTEGRITY_EXCEPTION",
-                    "Related To ID: an activity of a lead cannot be related to "
-                    "another record",
-                    fields=["WhatId"],
-                )
-
-    def _check_reference(self, f: Field, value: str) -> None:
-        target = self._records.get(value)
-        if target is not None and target.is_deleted:
-            raise RestError(
-                400, "ENTITY_IS_DELETED", "entity is deleted", fields=[f.name]
-            )
-        prefixes = [
-            o.prefix for name in f.references if (o := self._schema.get(name.lower()))
-        ]
-        if value[:3] not in prefixes:
-            raise RestError(
-                400,
-                "FIELD_INTEGRITY_EXCEPTION",
-                f"{f.name}: id value of incorrect type: {value}",
-                fields=[f.name],
-            )
-        if target is None:
-            raise RestError(
-                400,
-                "INVALID_CROSS_REFERENCE_KEY",
-                "invalid cross reference id",
-                fields=[f.name],
-            )
+    def _drop(self, record: Record) -> None:
+        record.values["IsDeleted"] = True
+        record.changed_at = self._clock()
+        self.version += 1
 
     def _check_unique(
-        self, kind: SObject, f: Field, value: str, *, own_id: str
+        self, kind: SObject, row: Mapping[str, Value], *, own_id: str
     ) -> None:
-        names = _UNIQUE_TOGETHER if kind.name in _UNIQUE_TOGETHER else {kind.name}
-        for record in self._records.values():
-            if (
-                record.object.name in names
-                and record.id != own_id
-                and not record.is_deleted
-                and _same_text(record.values.get(f.name), value)
-            ):
-                raise RestError(
-                    400,
-                    "DUPLICATE_VALUE",
-                    f"duplicate value found: {f.name} duplicates value on record "
-                    f"with id: {record.id[:15]}",
-                )
+        names = UNIQUE_TOGETHER if kind.name in UNIQUE_TOGETHER else {kind.name}
+        for f in kind.fields.values():
+            value = row.get(f.name)
+            if value is None or not f.external_id:
+                continue
+            for record in self._records.values():
+                if (
+                    record.object.name in names
+                    and record.id != own_id
+                    and not record.is_deleted
+                    and _same_text(record.values.get(f.name), value)
+                ):
+                    raise RestError(
+                        400,
+                        "DUPLICATE_VALUE",
+                        f"duplicate value found: {f.name} duplicates value on record "
+                        f"with id: {record.id[:15]}",
+                    )
 
-    def _check_duplicates(self, kind: SObject, values: Mapping[str, Value]) -> None:
-        if not self._duplicate_rules or kind.name not in _PEOPLE:
+    def _check_duplicates(
+        self,
+        kind: SObject,
+        row: Mapping[str, Value],
+        *,
+        own_id: str,
+        options: DuplicateOptions,
+    ) -> None:
+        alerts = self.rules.duplicate_action is DuplicateAction.ALERT
+        if not self.rules.duplicate_rules or (alerts and options.allow_save):
             return
-        same = [r for r in self.records(kind.name) if _is_same_person(r.values, values)]
-        if same:
-            raise duplicates_detected(same, status=self._duplicate_status)
+        known = duplicates.find(kind.name, row, own_id=own_id, rows=self._known)
+        if known:
+            raise duplicates.refusal(
+                kind.name,
+                known,
+                status=self.rules.duplicate_status,
+                allow_save=alerts,
+                options=options,
+            )
+
+    def _known(self, name: str) -> Iterator[Known]:
+        for record in self.records(name):
+            yield Known(name, record.id, record.values)
 
     def _derive(self, kind: SObject, values: dict[str, Value]) -> dict[str, Value]:
-        if kind.name in _PEOPLE or kind.name == "User":
-            parts = (values.get("FirstName"), values.get("LastName"))
-            values["Name"] = " ".join(str(p) for p in parts if p)
+        if kind.name in ("Contact", "Lead", "User"):
+            values["Name"] = person_accounts.person_name(values)
+        if kind.name == "Contact" and kind.field_named("IsPersonAccount"):
+            values.setdefault("IsPersonAccount", False)
         if kind.name in _ACTIVITIES:
             values["AccountId"] = self._account_of(values)
         if kind.name == "Task":
@@ -468,66 +493,9 @@ class Store:
         return None
 
 
-def duplicates_detected(records: list[Record], *, status: int) -> RestError:
-    """The refusal by a duplicate rule, naming the rows that are there already."""
-    kind = records[0].object.name
-    return RestError(
-        status,
-        "DUPLICATES_DETECTED",
-        "Use one of these records?",
-        extra={
-            "duplicateResult": {
-                "allowSave": True,
-                "duplicateRule": f"Standard_{kind}_Duplicate_Rule",
-                "duplicateRuleEntityType": kind,
-                "errorMessage": "Use one of these records?",
-                "matchResults": [
-                    {
-                        "entityType": kind,
-                        "errors": [],
-                        "matchEngine": "FuzzyMatchEngine",
-                        "matchRecords": [
-                            {
-                                "additionalInformation": [],
-                                "fieldDiffs": [],
-                                "matchConfidence": 100.0,
-                                "record": {
-                                    "attributes": {"type": kind},
-                                    "Id": record.id,
-                                    "Name": record.display_name,
-                                },
-                            }
-                            for record in records
-                        ],
-                        "rule": f"Standard_{kind}_Match_Rule",
-                        "size": len(records),
-                        "success": True,
-                    }
-                ],
-            }
-        },
-    )
-
-
 def _same_text(stored: Value, wanted: Value) -> bool:
     return (
         isinstance(stored, str)
         and isinstance(wanted, str)
         and stored.lower() == wanted.lower()
     )
-
-
-def _digits(value: Value) -> str:
-    return "".join(c for c in str(value or "") if c.isdigit())[-10:]
-
-
-def _is_same_person(a: Mapping[str, Value], b: Mapping[str, Value]) -> bool:
-    if not all(
-        str(a.get(n) or "").lower() == str(b.get(n) or "").lower()
-        for n in ("FirstName", "LastName")
-    ):
-        return False
-    if _same_text(a.get("Email"), b.get("Email")):
-        return True
-    numbers = {_digits(a.get(n)) for n in ("Phone", "MobilePhone")} - {""}
-    return bool(numbers & {_digits(b.get(n)) for n in ("Phone", "MobilePhone")})

@@ -84,6 +84,8 @@ def check_value(f: Field, value: object) -> Value:
             return value
         case "date" | "datetime":
             return _check_time(f, value)
+        case "junctionidlist":
+            return _check_ids(f, value)
         case "reference" | "id":
             if not isinstance(value, str):
                 raise _not_a("string", value)
@@ -98,6 +100,24 @@ def check_value(f: Field, value: object) -> Value:
             return whole
         case _:
             return _check_text(f, value)
+
+
+def _check_ids(f: Field, value: object) -> str | None:
+    """Ids with commas between, each once."""
+    if not isinstance(value, list):
+        raise _not_a("list", value)
+    found: list[str] = []
+    for one in value:
+        whole = ids.normalise(one) if isinstance(one, str) else None
+        if whole is None:
+            raise RestError(
+                400,
+                "MALFORMED_ID",
+                f"{f.name}: id value of incorrect type: {one}",
+                fields=[f.name],
+            )
+        found.append(whole)
+    return ",".join(dict.fromkeys(found)) or None
 
 
 def _check_time(f: Field, value: object) -> str:

@@ -142,6 +142,15 @@ async def test_a_duplicate_is_named(
     assert caught.value.records
 
 
+async def test_who_is_there_already_has_a_name(
+    simulator: SalesforceSimulator, connector: SalesforceConnector, robin: CrmUser
+) -> None:
+    with pytest.raises(CrmDuplicateFound) as caught:
+        await connector.create_contact(robin, ContactDraft("Ruiz", "Ana", phone=ANA))
+    (known,) = caught.value.records
+    assert (known.kind, known.name) == ("Contact", "Ana Ruiz")
+
+
 async def test_a_call_is_one_task_on_the_contact(
     simulator: SalesforceSimulator, connector: SalesforceConnector, robin: CrmUser
 ) -> None:
