@@ -300,6 +300,16 @@ class TestMeeting:
         await other.browser.close()
 
 
+    async def test_a_worker_ends_quietly_with_a_meeting_in_it(
+        self, relay_config: RelayConfig, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        async with RelayEngine(relay_config) as engine:
+            events = Events(engine)
+            async with meeting(engine, events, "abcd"):
+                pass
+        assert "Traceback" not in capfd.readouterr().err
+
+
 class TestPictures:
     async def test_keyframes_are_asked_of_the_sender_once_for_all(
         self, engine: RelayEngine, events: Events
