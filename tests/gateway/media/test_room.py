@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import random
+import weakref
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -539,3 +541,15 @@ class TestOneStream:
         sender.camera.sequence = lost
         sender.send()
         assert sender.asked_again == [lost & 0xFFFF]
+
+    def test_nothing_is_kept_of_who_left(self, pair: tuple[Caller, Caller]) -> None:
+        one, other = pair
+        kept = [weakref.ref(each) for each in (*one.member.senders, other.member)]
+        kept += [weakref.ref(each) for each in one.member.receivers]
+        assert len(kept) == 3
+        one.world.room.close(other.member)
+        assert one.member.senders == one.member.receivers == []
+        del other.member
+        del pair, other
+        gc.collect()
+        assert [each() for each in kept] == [None] * 3

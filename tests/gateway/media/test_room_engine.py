@@ -299,7 +299,6 @@ class TestMeeting:
         await one.browser.close()
         await other.browser.close()
 
-
     async def test_a_worker_ends_quietly_with_a_meeting_in_it(
         self, relay_config: RelayConfig, capfd: pytest.CaptureFixture[str]
     ) -> None:
