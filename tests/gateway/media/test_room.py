@@ -330,8 +330,9 @@ class Meetings(RuleBasedStateMachine):
         # Whoever was in a line that is there again is still in it.
         still = {(name, kind) for name, kind, _ in wanted}
         for line in lines:
-            if line.port and before.get(line.mid) in still:
-                assert (line.name, line.kind) == before[line.mid]
+            name, kind = before.get(line.mid, ("", ""))
+            if line.port and kind == line.kind and (name, kind) in still:
+                assert line.name == name
         assert RoomChanged(caller.call) not in self.world.events
         assert [line.port == 0 for line in lines] == [
             index >= MAX_RECEIVING for index in range(len(lines))
