@@ -144,6 +144,9 @@ class Worker:
         return self._certificate
 
     def _emit(self, event: WorkerEvent) -> None:
+        if self._writer.is_closing():
+            # The control process is gone, and the calls are ended after it.
+            return
         if self._writer.transport.get_write_buffer_size() > MAX_QUEUED_EVENT_BYTES:
             self._events_dropped += 1
             return

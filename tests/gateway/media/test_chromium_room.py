@@ -3,178 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import wave
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.async_api import Page
 
-from gateway.media.engine import BrowserConnected, Leg, MediaCallId, RoomChanged
+from gateway.media.engine import BrowserConnected, Leg, RoomChanged
 from gateway.media.relay import RelayConfig, RelayEngine
-from tests.gateway.media.chromium import chromium_page
-from tests.gateway.media.rig import Events, new_call
+from tests.gateway.media.chromium_peers import WAIT_S, Peer, peers_page
+from tests.gateway.media.rig import Events
 from tests.gateway.media.room_rig import received
-
-WAIT_S = 30.0
-
-# One page has the peer connections of all, as pages of their own would be: each sends
-# bars that show its number, and a tone of its own.
-PAGE = """
-class Peer {
-  constructor(name, number, hz) {
-    Object.assign(this, {name, number, hz, streams: new Map()});
-    const canvas = document.createElement('canvas');
-    [canvas.width, canvas.height] = [320, 240];
-    const context = canvas.getContext('2d');
-    let turn = 0;
-    const draw = () => {
-      for (let bit = 0; bit < 8; bit += 1) {
-        context.fillStyle = this.number >> (7 - bit) & 1 ? '#dcdcdc' : '#000';
-        context.fillRect(bit * 40, 0, 40, 240);
-      }
-      context.fillStyle = turn++ % 2 ? '#666' : '#777';
-      context.fillRect(0, 0, 320, 8);
-    };
-    draw();
-    this.drawing = setInterval(draw, 66);
-    this.camera = canvas.captureStream(15).getVideoTracks()[0];
-    const sound = new AudioContext({sampleRate: 48000});
-    const tone = new OscillatorNode(sound, {frequency: hz});
-    const target = sound.createMediaStreamDestination();
-    tone.connect(target);
-    tone.start();
-    this.sound = sound;
-    this.microphone = target.stream.getAudioTracks()[0];
-    this.connect();
-  }
-
-  connect() {
-    this.former = this.pc;
-    this.streams = new Map();
-    const pc = this.pc = new RTCPeerConnection({bundlePolicy: 'max-bundle'});
-    pc.addTransceiver(this.microphone, {direction: 'sendrecv'});
-    pc.addTransceiver(this.camera, {direction: 'sendrecv'});
-    pc.ontrack = ({track, streams}) => {
-      const element = document.createElement(track.kind);
-      element.muted = true;
-      element.srcObject = new MediaStream([track]);
-      element.play();
-      for (const {id} of streams) this.streams.set(`${id} ${track.kind}`, {track, element});
-    };
-  }
-
-  async offer(others) {
-    const lines = this.pc.getTransceivers().length;
-    for (let each = (lines - 2) / 2; each < others; each += 1) {
-      this.pc.addTransceiver('audio', {direction: 'recvonly'});
-      this.pc.addTransceiver('video', {direction: 'recvonly'});
-    }
-    await this.pc.setLocalDescription();
-    return this.pc.localDescription.sdp;
-  }
-
-  async answer(sdp) {
-    await this.pc.setRemoteDescription({type: 'answer', sdp});
-    // Who is gone: their tracks are in no stream and muted.
-    for (const [key, {track}] of this.streams) {
-      const transceiver = this.pc.getTransceivers().find((t) => t.receiver.track === track);
-      if (transceiver.currentDirection === 'inactive') this.streams.delete(key);
-    }
-  }
-
-  sees(name) {
-    const video = this.streams.get(`${name} video`)?.element;
-    if (!video?.videoWidth) return null;
-    const canvas = new OffscreenCanvas(video.videoWidth, video.videoHeight);
-    const context = canvas.getContext('2d');
-    context.drawImage(video, 0, 0);
-    let number = 0;
-    for (let bit = 0; bit < 8; bit += 1) {
-      const x = Math.floor((bit + 0.5) * canvas.width / 8);
-      const [red] = context.getImageData(x, Math.floor(canvas.height / 2), 1, 1).data;
-      number = number * 2 + (red > 110 ? 1 : 0);
-    }
-    return number;
-  }
-
-  hears(name) {
-    const source = this.streams.get(`${name} audio`);
-    if (!source) return null;
-    if (!source.analyser) {
-      source.analyser = this.sound.createAnalyser();
-      source.analyser.fftSize = 8192;
-      const stream = new MediaStream([source.track]);
-      this.sound.createMediaStreamSource(stream).connect(source.analyser);
-    }
-    const data = new Float32Array(source.analyser.frequencyBinCount);
-    source.analyser.getFloatFrequencyData(data);
-    let peak = 2;
-    for (let bin = 3; bin < data.length; bin += 1) {
-      if (data[bin] > data[peak]) peak = bin;
-    }
-    return data[peak] > -60 ? peak * 48000 / 8192 : 0;
-  }
-
-  perceives(names) {
-    return Object.fromEntries(names.map((n) => [n, [this.sees(n), this.hears(n)]]));
-  }
-
-  async statistics() {
-    const inbound = [];
-    for (const each of (await this.pc.getStats()).values()) {
-      if (each.type === 'inbound-rtp') inbound.push(each);
-    }
-    return inbound;
-  }
-
-  close() {
-    this.pc.close();
-    clearInterval(this.drawing);
-    this.sound.close();
-  }
-}
-window.peers = {};
-window.Peer = Peer;
-"""
-
-
-@dataclass
-class Guest:
-    """One of the page's peers, and its call."""
-
-    name: str
-    number: int
-    hz: int
-    call: MediaCallId
-    page: Page
-    generation: int = 1
-    sdp: str = ""
-
-    async def do(self, method: str, *arguments: object) -> Any:
-        return await self.page.evaluate(
-            "([name, method, args]) => peers[name][method](...args)",
-            [self.name, method, list(arguments)],
-        )
-
-
-@pytest.fixture
-async def page(tmp_path: Path) -> AsyncIterator[Page]:
-    microphone = tmp_path / "microphone.wav"
-    with wave.open(str(microphone), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(48000)
-        file.writeframes(bytes(96000))
-    async with chromium_page(
-        microphone=microphone, permissions=["microphone", "camera"]
-    ) as page:
-        # With the permission candidates have addresses.
-        await page.evaluate("navigator.mediaDevices.getUserMedia({audio: true})")
-        await page.evaluate(f"() => {{ {PAGE} }}")
-        yield page
 
 
 class Meeting:
@@ -184,9 +24,9 @@ class Meeting:
         self._engine = engine
         self._events = events
         self._page = page
-        self.guests: list[Guest] = []
+        self.guests: list[Peer] = []
 
-    async def negotiate(self, guest: Guest) -> None:
+    async def negotiate(self, guest: Peer) -> None:
         sdp = await guest.do("offer", max(0, len(self.guests) - 1))
         answer = await self._engine.answer(
             guest.call, Leg.BROWSER, sdp, generation=guest.generation
@@ -207,12 +47,8 @@ class Meeting:
                 if guest.call in asked:
                     await self.negotiate(guest)
 
-    async def join(self, name: str, number: int, hz: int) -> Guest:
-        guest = Guest(name, number, hz, new_call(), self._page)
-        await self._page.evaluate(
-            "([name, number, hz]) => { peers[name] = new Peer(name, number, hz); }",
-            [name, number, hz],
-        )
+    async def join(self, name: str, number: int, hz: int) -> Peer:
+        guest = await Peer.start(self._page, name, number, hz)
         await self._engine.open(guest.call, room="room")
         await self.negotiate(guest)
         await self._events.wait(BrowserConnected(guest.call, 1))
@@ -221,13 +57,13 @@ class Meeting:
         await self.settle()
         return guest
 
-    async def leave(self, guest: Guest) -> None:
+    async def leave(self, guest: Peer) -> None:
         self.guests.remove(guest)
         await self._engine.close(guest.call)
         await guest.do("close")
         await self.settle()
 
-    async def renew(self, guest: Guest) -> None:
+    async def renew(self, guest: Peer) -> None:
         """The page comes back with another connection."""
         guest.generation += 1
         await guest.do("connect")
@@ -240,7 +76,7 @@ class Meeting:
         perceived: dict[str, Any] = {}
         try:
             async with asyncio.timeout(WAIT_S):
-                while not await self._is_complete(perceived):
+                while not await self._is_complete(perceived):  # noqa: ASYNC110
                     await asyncio.sleep(0.1)
         except TimeoutError:
             pytest.fail(f"not within {WAIT_S} s: {perceived}")
@@ -268,6 +104,11 @@ class TestChromiumRoom:
     @pytest.fixture
     def relay_config(self) -> RelayConfig:
         return RelayConfig(rtcp_interval_s=0.5)
+
+    @pytest.fixture
+    async def page(self, tmp_path: Path) -> AsyncIterator[Page]:
+        async with peers_page(tmp_path) as page:
+            yield page
 
     @pytest.mark.timeout(150)
     async def test_four_meet_one_leaves_one_comes_one_renews(

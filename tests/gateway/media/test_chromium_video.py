@@ -13,8 +13,10 @@ from playwright.async_api import Page
 from gateway.media.engine import BrowserConnected, KeyframeWanted, Leg, Negotiated
 from gateway.media.relay import RelayConfig, RelayEngine
 from tests.gateway.media.chromium import chromium_page
+from tests.gateway.media.chromium_peers import Peer, peers_page
 from tests.gateway.media.pictures import READ_NUMBER, VideoPhone, write_camera_file
 from tests.gateway.media.rig import Events, Phone, new_call
+from tests.gateway.media.room_rig import read_lines
 
 CAMERA_NUMBER = 0b10110010
 PHONE_NUMBERS = (0b01001101, 0b11000101, 0b00111010)
@@ -202,3 +204,53 @@ class TestChromiumVideo:
         assert final.browser_video.lost == 0
         assert KeyframeWanted(call, Leg.BROWSER) not in events.all
         phone.close()
+
+
+@pytest.mark.system
+@pytest.mark.needs("chromium")
+@pytest.mark.timeout(100)
+@pytest.mark.parametrize("codec", ["VP9", "H264"])
+async def test_two_browsers_see_each_other_by_sip(
+    engine: RelayEngine, events: Events, tmp_path: Path, codec: str
+) -> None:
+    """Two calls whose SIP sides are each other's far end."""
+    async with peers_page(tmp_path) as page:
+        caller = await Peer.start(page, "caller", CAMERA_NUMBER, 500)
+        callee = await Peer.start(page, "callee", PHONE_NUMBERS[0], 900)
+        for peer in (caller, callee):
+            await engine.open(peer.call)
+            await peer.do("prefer", codec)
+            answer = await engine.answer(
+                peer.call, Leg.BROWSER, await peer.do("offer", 0)
+            )
+            peer.sdp = answer.sdp
+            await peer.do("answer", answer.sdp)
+        offer = await engine.offer(caller.call, Leg.SIP)
+        answered = await engine.answer(callee.call, Leg.SIP, offer)
+        accepted = await engine.accept(caller.call, Leg.SIP, answered.sdp)
+        for agreed in (answered, accepted):
+            assert agreed.video == codec
+            assert agreed.video_sends
+            assert agreed.video_receives
+        for peer, other in ((caller, callee), (callee, caller)):
+            name = read_lines(peer.sdp)[0].name
+            perceived = None
+            try:
+                async with asyncio.timeout(WAIT_S):
+                    while True:
+                        perceived = await peer.do("perceives", [name])
+                        number, hz = perceived[name]
+                        if number == other.number and abs((hz or 0) - other.hz) < 12:
+                            break
+                        await asyncio.sleep(0.1)
+            except TimeoutError:
+                pytest.fail(f"the {peer.name} perceives {perceived}")
+            (picture,) = (
+                each for each in await peer.do("statistics") if each["kind"] == "video"
+            )
+            assert picture["keyFramesDecoded"] >= 1
+            assert picture["packetsLost"] == 0
+        for peer in (caller, callee):
+            final = await engine.close(peer.call)
+            assert final.browser_video is not None
+            assert final.browser_video.lost == 0

@@ -36,6 +36,7 @@ from tests.gateway.media.rig import (
     exchange_until_connected,
     join,
     new_call,
+    offer_sdp,
 )
 from tests.gateway.media.room_rig import (
     DELTA,
@@ -277,8 +278,7 @@ class TestMeeting:
         for number in range(17):
             call = new_call()
             await engine.open(call, room="room")
-            text = await Browser().offer()
-            await engine.answer(call, Leg.BROWSER, text)
+            await engine.answer(call, Leg.BROWSER, offer_sdp())
             if number < 16:
                 await engine.enter(call, name=f"n{number}")
         with pytest.raises(MediaError) as caught:
@@ -298,6 +298,15 @@ class TestMeeting:
         assert (await counters(engine))["rooms"] == 2
         await one.browser.close()
         await other.browser.close()
+
+    async def test_a_worker_ends_quietly_with_a_meeting_in_it(
+        self, relay_config: RelayConfig, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        async with RelayEngine(relay_config) as engine:
+            events = Events(engine)
+            async with meeting(engine, events, "abcd"):
+                pass
+        assert "Traceback" not in capfd.readouterr().err
 
 
 class TestPictures:
