@@ -170,6 +170,7 @@ class Gateway:
         tell.append(lambda change: _tell_activity(calls, invites, change))
         stack.push_async_callback(invites.close)
         self._run("mails", invites.sender.run(), stop=invites.sender.close)
+        self._run("bounces", invites.bounces.run())
 
         app = web.Application()
         services = new_http_services(door)

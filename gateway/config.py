@@ -29,6 +29,7 @@ from pydantic import (
 )
 
 from gateway.invites.draft import check_email
+from gateway.invites.return_path import MAX_LOCAL_CHARS, TAG_CHARS
 from sip import SipError, Uri
 
 MAX_CONFIG_BYTES = 4 * 1024 * 1024
@@ -101,6 +102,9 @@ Origin = Annotated[str, AfterValidator(_origin)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 SipUri = Annotated[str, AfterValidator(_sip_uri)]
 Email = Annotated[str, Field(max_length=254), AfterValidator(_email)]
+# Of a mailbox: names outside ASCII are written in an encoding of their own there.
+_FOLDER = r'^[^\x00-\x1f\x7f-\U0010ffff"\\*%&]{0,120}$'
+Folder = Annotated[str, Field(min_length=1, pattern=_FOLDER)]
 
 
 class Section(BaseModel):
@@ -214,6 +218,41 @@ class SipAccountSection(Section):
     auth_username: str | None = None
 
 
+class BounceSection(Section):
+    """The mailbox that mail servers report failed deliveries to, by IMAP.
+
+    Each mail goes out under an address of its own in front of ``address`` (by default
+    the sender): ``invites+…@office.example``. The mail server must deliver those to
+    the mailbox of ``username``; ``separator`` is its sign for that. Reports that were
+    dealt with are marked as seen, and moved to ``handled_folder`` where one is named.
+    """
+
+    host: Host
+    port: Port = 993
+    security: Literal["tls", "starttls", "none"] = "tls"
+    username: Annotated[str, Field(min_length=1, max_length=120)]
+    password: Secret
+    address: Email = ""
+    separator: Annotated[str, Field(pattern=r"^[+=_-]$")] = "+"
+    folder: Folder = "INBOX"
+    handled_folder: Annotated[str, Field(pattern=_FOLDER)] = ""
+    every_s: Annotated[float, Field(ge=10, le=3600)] = 60.0
+    ca_file: str = ""
+
+    @model_validator(mode="after")
+    def _safe(self) -> BounceSection:
+        if self.security == "none" and self.ca_file:
+            raise ValueError("ca_file means nothing with security: none")
+        if self.security == "none" and not is_loopback(self.host):
+            raise ValueError(
+                "security: none would send the password in the clear; "
+                "use tls or starttls"
+            )
+        if self.handled_folder and self.handled_folder == self.folder:
+            raise ValueError("handled_folder must be another than folder")
+        return self
+
+
 class MailSection(Section):
     """Where invitations are handed in. ``sender`` must be an address that this server
     may send for (SPF, DKIM); ``security`` is ``tls`` from the first byte, usually on
@@ -226,6 +265,7 @@ class MailSection(Section):
     password: Secret | None = None
     sender: Annotated[Email, Field(min_length=3)]
     ca_file: str = ""
+    bounces: BounceSection | None = None
 
     @model_validator(mode="after")
     def _account(self) -> MailSection:
@@ -238,6 +278,13 @@ class MailSection(Section):
                 "security: none would send the password in the clear; "
                 "use starttls or tls"
             )
+        if self.bounces is not None:
+            local, _, _ = (self.bounces.address or self.sender).rpartition("@")
+            if len(local) + 1 + TAG_CHARS > MAX_LOCAL_CHARS:
+                raise ValueError(
+                    "bounces: the name in front of the @ is too long: mails add "
+                    f"{TAG_CHARS + 1} characters, and {MAX_LOCAL_CHARS} may be in all"
+                )
         return self
 
 

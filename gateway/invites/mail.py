@@ -65,6 +65,8 @@ def compose(kind: MailKind, content: MailContent, envelope: Envelope) -> bytes:
     message["Message-ID"] = f"<{envelope.mail_id}@{envelope.host}>"
     # RFC 3834: nobody's absence note is to come back.
     message["Auto-Submitted"] = "auto-generated"
+    # The same to servers that ask for it in their own words; reports may come.
+    message["X-Auto-Response-Suppress"] = "OOF, AutoReply"
 
     method = Method.CANCEL if kind is MailKind.CANCELLATION else Method.REQUEST
     entry = calendar_entry(

@@ -68,6 +68,8 @@ class Invites(Protocol):
     def counters(self) -> Any: ...
     @property
     def mail_counters(self) -> Any: ...
+    @property
+    def bounce_counters(self) -> Any: ...
 
 
 class Engine(Protocol):
@@ -140,6 +142,7 @@ class ServiceReadings:
             ("journal_events", _numbers(self._journal.counters)),
             ("invite_events", _numbers(invites.counters)),
             ("mail_events", mails),
+            ("bounce_events", _numbers(invites.bounce_counters)),
             ("activity_events", _numbers(self._writer.counters)),
         ):
             yield _counter(name, f"Counts of {name}.", numbers, "kind")

@@ -206,3 +206,15 @@ class InviteMailRow(Base):
         Index("ix_invite_mails_invite", "tenant", "invite_id"),
         Index("ix_invite_mails_user", "tenant", "user_id", "created_at"),
     )
+
+
+class MailboxPositionRow(Base):
+    """Up to where a tenant's mailbox of delivery reports has been read."""
+
+    __tablename__ = "mailbox_positions"
+
+    tenant: Mapped[str] = mapped_column(String(64), primary_key=True)
+    # Account, server and folder: another mailbox is read from its own place.
+    mailbox: Mapped[str] = mapped_column(String(255), primary_key=True)
+    uid_validity: Mapped[int] = mapped_column(BigInteger)
+    last_uid: Mapped[int] = mapped_column(BigInteger)

@@ -180,6 +180,7 @@ def test_the_samples_invites_are_good_too(tmp_path: Path) -> None:
             "SIP_PASSWORD_1001",
             "SIP_PASSWORD_GUESTS",
             "SMTP_PASSWORD",
+            "IMAP_PASSWORD",
         ),
         "k" * 64,
     )
@@ -188,6 +189,8 @@ def test_the_samples_invites_are_good_too(tmp_path: Path) -> None:
     invites = config.tenants[0].invites
     assert invites is not None
     assert invites.mail is not None
+    assert invites.mail.bounces is not None
+    assert invites.mail.bounces.handled_folder == "Ringbridge"
     assert invites.sip is not None
     assert config.tenants[0].users[0].email == "robin@office.example"
 
@@ -241,6 +244,63 @@ def test_what_is_wrong_with_invites_is_said(
     change: tuple[str, str], expected: str
 ) -> None:
     found = "\n".join(problems(HTTPS + INVITES.replace(*change)))
+    assert expected in found
+    assert "line " in found
+
+
+BOUNCES = INVITES.replace(
+    "        sender: invites@acme.example\n",
+    """\
+        sender: invites@acme.example
+        bounces:
+          host: imap.acme.example
+          username: invites
+          password: {env: PASSWORD}
+""",
+)
+
+
+def test_a_mailbox_for_bounces() -> None:
+    config = parse((HTTPS + BOUNCES).encode(), environment=ENVIRONMENT)
+    invites = config.tenants[0].invites
+    assert invites is not None
+    assert invites.mail is not None
+    bounces = invites.mail.bounces
+    assert bounces is not None
+    assert (bounces.port, bounces.security, bounces.folder) == (993, "tls", "INBOX")
+    assert "geheim" not in repr(config)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (("          username: invites\n", ""), "username: is missing"),
+        (("host: imap", "security: none\n          host: imap"), "in the clear"),
+        (
+            (
+                "host: imap.acme.example",
+                "security: none\n          ca_file: x\n          host: 127.0.0.1",
+            ),
+            "ca_file means nothing",
+        ),
+        (("host: imap", 'folder: "a\\"b"\n          host: imap'), "pattern"),
+        (("host: imap", "handled_folder: Ü\n          host: imap"), "pattern"),
+        (
+            ("host: imap", "handled_folder: INBOX\n          host: imap"),
+            "must be another",
+        ),
+        (("host: imap", "separator: '@'\n          host: imap"), "pattern"),
+        (("host: imap", "every_s: 1\n          host: imap"), "greater than"),
+        (
+            ("host: imap", f"address: {'i' * 50}@a.example\n          host: imap"),
+            "long",
+        ),
+    ],
+)
+def test_what_is_wrong_with_bounces_is_said(
+    change: tuple[str, str], expected: str
+) -> None:
+    found = "\n".join(problems(HTTPS + BOUNCES.replace(*change)))
     assert expected in found
     assert "line " in found
 

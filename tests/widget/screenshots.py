@@ -369,7 +369,7 @@ async def invites_empty(widget: Widget) -> None:
 
 
 async def invites(widget: Widget) -> None:
-    failed = wire.MailState.FAILED
+    failed = wire.MailState.BOUNCED
     bounced = guest("Ben Okafor", "ben@initech.example").model_copy(
         update={"mail": failed, "mail_problem": "550 no such user"}
     )

@@ -299,10 +299,10 @@ async def test_what_became_of_an_invite_is_told_as_it_happens(
     await expect(entry).to_contain_text("Mail sent")
     await expect(entry).to_contain_text("Has not joined")
     bounced = guest().model_copy(
-        update={"mail": MailState.FAILED, "mail_problem": "550 no such user"}
+        update={"mail": MailState.BOUNCED, "mail_problem": "550 no such user"}
     )
     await gateway.change_invite("i1", guests=(bounced,))
-    await expect(entry).to_contain_text("Mail not delivered: 550 no such user")
+    await expect(entry).to_contain_text("Mail came back: 550 no such user")
     await entry.get_by_role("button", name="Send the mail to Ana Ruiz again").click()
     assert (await gateway.until_sent("invite.resend")).guest_id == bounced.guest_id
     here = guest(is_in_call=True, joined_at=now_ms())
@@ -313,6 +313,44 @@ async def test_what_became_of_an_invite_is_told_as_it_happens(
     assert (await gateway.until_sent("invite.extend")).minutes == 15
     await gateway.change_invite("i1", state=InviteState.NO_SHOW)
     await expect(entry).to_contain_text("Nobody came")
+
+
+@pytest.mark.parametrize(
+    ("state", "problem", "said", "is_corrected"),
+    [
+        (MailState.BOUNCED, "No such address. (550)", "Mail came back: No such", True),
+        (MailState.FAILED, "550 no", "Mail not delivered: 550 no", True),
+        (MailState.SENT, "Delivery is delayed.", "Mail sent: Delivery is", False),
+        (MailState.UNCERTAIN, "", "Mail perhaps not sent.", False),
+    ],
+)
+async def test_an_address_that_takes_no_mail_is_corrected_at_its_field(
+    widget: Widget,
+    gateway: FakeGateway,
+    state: MailState,
+    problem: str,
+    said: str,
+    is_corrected: bool,
+) -> None:
+    wrong = guest("Eve", "eve@exmaple.com").model_copy(
+        update={"guest_id": "g-eve", "mail": state, "mail_problem": problem}
+    )
+    gateway.invites["i1"] = invite(guests=(guest(), wrong))
+    await open_list(widget)
+    entry = row(widget, "i1")
+    await entry.get_by_role("button").click()
+    await expect(entry).to_contain_text(said)
+    correct = widget.button("Correct the address of Eve")
+    if not is_corrected:
+        await expect(correct).to_have_count(0)
+        return
+    await correct.click()
+    email = widget.page.get_by_label("E-mail").nth(1)
+    await expect(email).to_be_focused()
+    await email.fill("eve@example.com")
+    await widget.button("Save and tell guests").click()
+    changed = await gateway.until_sent("invite.change")
+    assert changed.invite.guests[1].email == "eve@example.com"
 
 
 async def test_cancelling_wants_a_second_press(

@@ -31,13 +31,16 @@ class InviteState(enum.StrEnum):
 
 
 class MailState(enum.StrEnum):
-    """Of the last mail to a guest. ``none``: nothing was to be sent. ``uncertain``:
-    the gateway died while it was being handed over; resend it to be sure."""
+    """Of the last mail to a guest. ``none``: nothing was to be sent. ``failed``: it
+    never left; ``bounced``: it left, and a notice came that it was not delivered.
+    ``uncertain``: the gateway died while it was being handed over; resend it to be
+    sure. ``sent`` with a ``mail_problem``: delivery is delayed."""
 
     NONE = "none"
     WAITING = "waiting"
     SENT = "sent"
     FAILED = "failed"
+    BOUNCED = "bounced"
     UNCERTAIN = "uncertain"
 
 

@@ -647,14 +647,17 @@ export interface JoinView {
 }
 
 /**
- * Of the last mail to a guest. `none`: nothing was to be sent. `uncertain`:
- * the gateway died while it was being handed over; resend it to be sure.
+ * Of the last mail to a guest. `none`: nothing was to be sent. `failed`: it
+ * never left; `bounced`: it left, and a notice came that it was not delivered.
+ * `uncertain`: the gateway died while it was being handed over; resend it to be
+ * sure. `sent` with a `mail_problem`: delivery is delayed.
  */
 export type MailState =
   | "none"
   | "waiting"
   | "sent"
   | "failed"
+  | "bounced"
   | "uncertain";
 
 /** `instance_id` names this page load; a reload has another. */

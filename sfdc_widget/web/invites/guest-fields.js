@@ -133,6 +133,11 @@ export class GuestFields extends HTMLElement {
     this.#name.focus();
   }
 
+  /** What is corrected when a mail came back. */
+  get emailField() {
+    return this.#email;
+  }
+
   clear() {
     this.#name.value = this.#email.value = '';
     this.#record = null;

@@ -40,6 +40,8 @@ export class InviteForm extends HTMLElement {
   #isBusy = false;
   /** Moved by the form itself, so that the length stays. */
   #length = USUAL_MS;
+  /** Where to begin, if not at the top. @type {HTMLElement|null} */
+  #wanted = null;
   /** @type {CrmRecord|null} */
   #about = null;
 
@@ -140,8 +142,8 @@ export class InviteForm extends HTMLElement {
     if (contact) void this.#first.usePerson(contact);
   }
 
-  /** @param {InviteView} invite */
-  change(invite) {
+  /** @param {InviteView} invite @param {string} [guestId] whose address is to be corrected */
+  change(invite, guestId = '') {
     this.#begin('change', invite);
     this.#inviteId = invite.invite_id;
     this.#subject.value = invite.subject;
@@ -154,6 +156,7 @@ export class InviteForm extends HTMLElement {
     const [first, ...others] = invite.guests;
     if (first) this.#first.useGuest(first, invite.contact ?? null);
     for (const guest of others) this.#moreGuests().useGuest(guest, null);
+    this.#wanted = this.#guests.find((fields) => guestId !== '' && fields.guestId === guestId)?.emailField ?? null;
     this.#setAbout(invite.about ?? null);
     this.#drawZone();
   }
@@ -162,6 +165,7 @@ export class InviteForm extends HTMLElement {
   #begin(mode, former) {
     this.#mode = mode;
     this.#former = former;
+    this.#wanted = null;
     // The same again after a failure: it is made once.
     this.#inviteId = uuid7();
     this.#further.replaceChildren();
@@ -180,7 +184,7 @@ export class InviteForm extends HTMLElement {
 
   /** Where to begin. */
   get primary() {
-    return this.#first.isEmpty ? this.#first : this.#title;
+    return this.#wanted ?? (this.#first.isEmpty ? this.#first : this.#title);
   }
 
   #close() {

@@ -54,8 +54,8 @@ export class InvitesPanel {
     this.list.actions = {
       make: () => void this.make('make'),
       now: () => void this.make('now'),
-      change: (invite) => {
-        this.#open(() => this.#form.change(invite));
+      change: (invite, guestId) => {
+        this.#open(() => this.#form.change(invite, guestId));
       },
     };
     this.sheet.append(this.#form, this.#link);

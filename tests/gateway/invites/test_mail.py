@@ -87,6 +87,7 @@ def test_headers() -> None:
     assert reply.addr_spec == "robin@acme.example"
     assert message["Subject"] == "Video call: Your offer"
     assert message["Auto-Submitted"] == "auto-generated"
+    assert message["X-Auto-Response-Suppress"] == "OOF, AutoReply"
     assert message["Message-ID"] == f"<{'f' * 32}.7@calls.acme.example>"
     assert message["Date"].datetime == datetime(2026, 12, 1, 14, tzinfo=UTC)
 
@@ -259,6 +260,7 @@ EXPECTED_HEADERS = [
     "Date",
     "Message-ID",
     "Auto-Submitted",
+    "X-Auto-Response-Suppress",
     "MIME-Version",
     "Content-Type",
 ]
