@@ -97,6 +97,7 @@ def _email(value: str) -> str:
         raise ValueError(f"is no e-mail address: {error}") from None
 
 
+Days = Annotated[int, Field(ge=0, le=36500)]
 Secret = Annotated[SecretStr, BeforeValidator(_secret)]
 Origin = Annotated[str, AfterValidator(_origin)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
@@ -163,6 +164,16 @@ class StorageSection(Section):
 
     url: str = "sqlite+aiosqlite:///ringbridge.db"
     spool: str = "ringbridge.spool"
+
+
+class RetentionSection(Section):
+    """How many days what is over is kept; 0: for ever. What is open, to be sent, or
+    not in the CRM yet stays. ``mail_bodies_days``: what invitations said, and to whom;
+    that they were sent is kept with the invite."""
+
+    calls_days: Days = 90
+    invites_days: Days = 90
+    mail_bodies_days: Days = 30
 
 
 class TurnSection(Section):
@@ -359,6 +370,7 @@ class Config(Section):
     sip: SipSection = SipSection()
     media: MediaSection = MediaSection()
     storage: StorageSection = StorageSection()
+    retention: RetentionSection = RetentionSection()
     turn: TurnSection = TurnSection()
     calls: CallSection = CallSection()
     tenants: Annotated[tuple[TenantSection, ...], Field(min_length=1)]

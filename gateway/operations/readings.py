@@ -92,6 +92,7 @@ class ServiceReadings:
         journal: Counted,
         writer: Counted,
         invites: Invites,
+        housekeeping: Counted,
     ) -> None:
         self._calls = calls
         self._sessions = sessions
@@ -100,6 +101,7 @@ class ServiceReadings:
         self._journal = journal
         self._writer = writer
         self._invites = invites
+        self._housekeeping = housekeeping
 
     def read(self) -> Iterable[Reading]:
         """All families."""
@@ -143,6 +145,7 @@ class ServiceReadings:
             ("invite_events", _numbers(invites.counters)),
             ("mail_events", mails),
             ("bounce_events", _numbers(invites.bounce_counters)),
+            ("forgotten", _numbers(self._housekeeping.counters)),
             ("activity_events", _numbers(self._writer.counters)),
         ):
             yield _counter(name, f"Counts of {name}.", numbers, "kind")

@@ -297,6 +297,7 @@ async def insert_mails(
                 generation=mail.generation,
                 kind=kind.value,
                 content=dataclasses.asdict(mail.content),
+                has_body=True,
                 state=MailRowState.WAITING.value,
                 attempts=0,
                 created_at=now,

@@ -248,6 +248,14 @@ def test_what_is_wrong_with_invites_is_said(
     assert "line " in found
 
 
+def test_how_long_things_are_kept() -> None:
+    keep = parse(GOOD.encode(), environment=ENVIRONMENT).retention
+    assert (keep.calls_days, keep.invites_days, keep.mail_bodies_days) == (90, 90, 30)
+    text = "retention: {calls_days: 0, invites_days: -1}\n" + GOOD
+    (problem,) = problems(text)
+    assert "retention.invites_days" in problem
+
+
 BOUNCES = INVITES.replace(
     "        sender: invites@acme.example\n",
     """\

@@ -117,6 +117,7 @@ async def test_from_the_dialog_to_the_link_and_over_a_restart(tmp_path: Path) ->
                 "ringbridge_guests_in_call 0.0",
                 "ringbridge_mails_waiting 0.0",
                 'ringbridge_mail_events_total{kind="sent"} 1.0',
+                'ringbridge_forgotten_total{kind="invites"} 0.0',
                 'ringbridge_invite_events_total{kind="created"} 1.0',
                 'ringbridge_invite_events_total{kind="guests_entered"} 1.0',
             ):
