@@ -88,7 +88,7 @@ def compose(kind: MailKind, content: MailContent, envelope: Envelope) -> bytes:
 
 
 def when(content: MailContent) -> str:
-    """The window in words: the guest's language, the host's time zone."""
+    """The window in words: the guest's language and time zone."""
     locale = Locale.parse(content.language)
     zone = ZoneInfo(content.time_zone)
     start = datetime.fromtimestamp(content.starts_at, zone)

@@ -155,6 +155,8 @@ class InviteGuestRow(Base):
     name: Mapped[str] = mapped_column(Text)
     email: Mapped[str] = mapped_column(String(254))
     role: Mapped[str] = mapped_column(String(16))
+    # Where the guest is; "" for the invite's own.
+    time_zone: Mapped[str] = mapped_column(String(64))
     generation: Mapped[int] = mapped_column(Integer)
     # Hashes of the secrets of the browsers that used this generation's link.
     browsers: Mapped[list[str]] = mapped_column(JSON)

@@ -7,7 +7,7 @@ import { icon } from '../softphone/icons.js';
 import { moment } from '../softphone/format.js';
 import { words } from '../softphone/strings.js';
 import { inviteIcon } from './icons-invites.js';
-import { span } from './times.js';
+import { cityOf, span, timeThere } from './times.js';
 import { inviteWords as say } from './words.js';
 
 /**
@@ -231,6 +231,7 @@ export class InviteList extends HTMLElement {
     // "sent" with one: delivery is delayed.
     const hasProblem = MAIL_PROBLEMS.has(guest.mail) || (guest.mail === 'sent' && guest.mail_problem !== '');
     const came = guest.is_in_call ? say.inCall : guest.joined_at ? say.joined(moment(guest.joined_at, now)) : say.notJoined;
+    const theirTime = guest.time_zone === '' ? null : timeThere(invite.starts_at, guest.time_zone);
     const isTold = hasProblem && guest.mail !== 'uncertain' && guest.mail_problem !== '';
     const mail = isTold ? `${say.mail[guest.mail]}: ${guest.mail_problem}` : say.mail[guest.mail];
     return h(
@@ -241,6 +242,7 @@ export class InviteList extends HTMLElement {
         { class: 'rb-recent-text' },
         h('p', { class: 'rb-guest-name', dir: 'auto' }, guest.name, guest.role === 'colleague' ? ` (${say.colleague})` : ''),
         guest.email ? h('p', { class: 'rb-recent-detail', dir: 'ltr' }, guest.email) : null,
+        theirTime === null ? null : h('p', { class: 'rb-recent-detail' }, say.theirTime(theirTime, cityOf(guest.time_zone))),
         h('p', { class: 'rb-recent-detail' }, ...joined(isLive || guest.joined_at ? [came] : [])),
         h('p', { class: hasProblem ? 'rb-mail-problem' : 'rb-recent-detail', dir: isTold ? 'auto' : null }, mail),
         isLive && ADDRESS_PROBLEMS.has(guest.mail)

@@ -61,7 +61,7 @@ export class InvitesPanel {
     this.sheet.append(this.#form, this.#link);
     this.sheet.addEventListener('close', () => this.close());
     this.sheet.addEventListener('keydown', (event) => {
-      if (event.key !== 'Escape') return;
+      if (event.key !== 'Escape' || event.defaultPrevented) return;
       event.stopPropagation();
       this.close();
     });
