@@ -28,8 +28,10 @@ from pydantic import (
     model_validator,
 )
 
+from gateway.invites.design import ACCENT, read_logo
 from gateway.invites.draft import check_email
 from gateway.invites.return_path import MAX_LOCAL_CHARS, TAG_CHARS
+from gateway.invites.templates import read_templates
 from sip import SipError, Uri
 
 MAX_CONFIG_BYTES = 4 * 1024 * 1024
@@ -98,6 +100,28 @@ def _email(value: str) -> str:
 
 
 Days = Annotated[int, Field(ge=0, le=36500)]
+
+
+def _beside(value: object, info: ValidationInfo) -> object:
+    """A path is meant from the configuration file."""
+    if not isinstance(value, str) or not value:
+        return value
+    context: Mapping[str, Any] = info.context or {}
+    return str(Path(context.get("directory", ".")) / value)
+
+
+def _templates(value: str) -> str:
+    if value:
+        read_templates(Path(value))
+    return value
+
+
+def _logo(value: str) -> str:
+    if value:
+        read_logo(Path(value))
+    return value
+
+
 Secret = Annotated[SecretStr, BeforeValidator(_secret)]
 Origin = Annotated[str, AfterValidator(_origin)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
@@ -267,7 +291,9 @@ class BounceSection(Section):
 class MailSection(Section):
     """Where invitations are handed in. ``sender`` must be an address that this server
     may send for (SPF, DKIM); ``security`` is ``tls`` from the first byte, usually on
-    port 465, or ``starttls``; ``none`` sends passwords and invites in the clear."""
+    port 465, or ``starttls``; ``none`` sends passwords and invites in the clear.
+    ``templates`` is a folder of one's own words, ``logo`` a PNG or JPEG, ``accent`` a
+    colour; both paths are meant from the configuration file."""
 
     host: Host
     port: Port = 587
@@ -276,6 +302,9 @@ class MailSection(Section):
     password: Secret | None = None
     sender: Annotated[Email, Field(min_length=3)]
     ca_file: str = ""
+    templates: Annotated[str, BeforeValidator(_beside), AfterValidator(_templates)] = ""
+    logo: Annotated[str, BeforeValidator(_beside), AfterValidator(_logo)] = ""
+    accent: Annotated[str, Field(pattern=r"^#[0-9A-Fa-f]{6}$")] = ACCENT
     bounces: BounceSection | None = None
 
     @model_validator(mode="after")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import secrets
 from collections.abc import Callable
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -17,6 +18,7 @@ from gateway.invites.backend import InviteBackend
 from gateway.invites.board import Board, InviteCounters, TenantInvites
 from gateway.invites.bounces import BounceBox, BounceCounters, BounceReader
 from gateway.invites.clock import Alarm
+from gateway.invites.design import Design, read_logo
 from gateway.invites.guests import GuestBook
 from gateway.invites.links import Links
 from gateway.invites.mail import Envelope, compose
@@ -27,6 +29,7 @@ from gateway.invites.return_path import ReturnPaths
 from gateway.invites.sender import MailCounters, MailNews, MailSender
 from gateway.invites.service import InviteService
 from gateway.invites.smtp import SmtpConfig, SmtpTransport
+from gateway.invites.templates import read_templates
 from gateway.sessions.backend import Backend, Publisher
 from gateway.sessions.directory import SessionDirectory
 from gateway.sessions.http import HttpServices
@@ -98,6 +101,7 @@ class Invites:
             for tenant in tenants.values()
             if tenant.invites is not None and tenant.invites.mail is not None
         }
+        self._designs = {tenant: _design(mail) for tenant, mail in sections.items()}
         secret = config.signing_key.get_secret_value()
         self._paths = {
             tenant: _paths(secret, tenant, mail, mail.bounces)
@@ -213,7 +217,7 @@ class Invites:
             link=self._links.url(token),
             made_at=mail.created_at,
         )
-        return compose(mail.kind, mail.content, envelope)
+        return compose(mail.kind, mail.content, envelope, self._designs[tenant])
 
     def _return_path(self, mail: Mail) -> str:
         paths = self._paths.get(mail.invite.tenant)
@@ -258,6 +262,14 @@ def _smtp(mail: MailSection, helo: str) -> SmtpConfig:
         username=mail.username,
         password=mail.password.get_secret_value() if mail.password else "",
         ca_file=mail.ca_file,
+    )
+
+
+def _design(mail: MailSection) -> Design:
+    return Design(
+        accent=mail.accent,
+        logo=read_logo(Path(mail.logo)) if mail.logo else None,
+        templates=read_templates(Path(mail.templates)) if mail.templates else None,
     )
 
 

@@ -248,6 +248,30 @@ def test_what_is_wrong_with_invites_is_said(
     assert "line " in found
 
 
+def test_a_mails_design_is_beside_the_file(tmp_path: Path) -> None:
+    (tmp_path / "words").mkdir()
+    (tmp_path / "words" / "change.de.txt").write_text("{{ link }}\n{{ gest }}")
+    (tmp_path / "logo.svg").write_text("<svg/>")
+    design = (
+        "        templates: words\n        logo: logo.svg\n        accent: blue\n"
+        "        host: smtp"
+    )
+    text = HTTPS + INVITES.replace("        host: smtp", design)
+    templates, logo, accent = problems(text, tmp_path)
+    assert templates.endswith("change.de.txt, line 2: 'gest' is undefined")
+    assert "mail.templates" in templates
+    assert "neither PNG nor JPEG" in logo
+    assert "accent" in accent
+    (tmp_path / "words" / "change.de.txt").write_text("{{ link }}\n{{ guest }}")
+    (tmp_path / "logo.svg").write_bytes(b"\x89PNG\r\n\x1a\n")
+    text = text.replace("accent: blue", "accent: '#AA0011'")
+    config = parse(text.encode(), directory=tmp_path, environment=ENVIRONMENT)
+    invites = config.tenants[0].invites
+    assert invites is not None
+    assert invites.mail is not None
+    assert invites.mail.templates == str(tmp_path / "words")
+
+
 def test_how_long_things_are_kept() -> None:
     keep = parse(GOOD.encode(), environment=ENVIRONMENT).retention
     assert (keep.calls_days, keep.invites_days, keep.mail_bodies_days) == (90, 90, 30)
