@@ -123,8 +123,12 @@ class Mailbox:
             told = b" ".join(_ok(client.capability(), "CAPABILITY")).decode("ascii")
             self._capabilities = frozenset(told.upper().split())
             _ok(client.select(_quoted(config.folder)), "SELECT")
-            self._uid_validity = _number(client, "UIDVALIDITY")
-            self._uid_next = _number(client, "UIDNEXT")
+            validity = _number(client, "UIDVALIDITY")
+            if validity is None:
+                raise imaplib.IMAP4.error("the server tells no UIDVALIDITY")
+            self._uid_validity = validity
+            # A server need not tell it (RFC 3501 7.1): then all that is there is new.
+            self._uid_next = _number(client, "UIDNEXT") or 1
         except ssl.SSLError as error:
             self._is_broken = True
             self.close()
@@ -287,12 +291,12 @@ def _ok(answer: tuple[str, list[Any]], command: str) -> list[Any]:
     return [item for item in data if item is not None]
 
 
-def _number(client: imaplib.IMAP4, name: str) -> int:
+def _number(client: imaplib.IMAP4, name: str) -> int | None:
     """What SELECT told."""
     try:
         return int(client.response(name)[1][0])
     except (TypeError, ValueError, IndexError):
-        raise imaplib.IMAP4.error(f"the server tells no {name}") from None
+        return None
 
 
 def _quoted(name: str) -> str:
