@@ -56,6 +56,8 @@ from gateway.sessions.routes import (
 from gateway.sessions.session import SessionEvents
 from gateway.sessions.wire import ActivityView
 from gateway.storage import CallJournal, Database, JournalWriter, Outbox, Spool
+from gateway.storage.housekeeping import Housekeeping, KeepFor
+from gateway.storage.retention import Retention
 from sip.transport import is_numeric
 
 logger = logging.getLogger(__name__)
@@ -170,6 +172,7 @@ class Gateway:
         tell.append(lambda change: _tell_activity(calls, invites, change))
         stack.push_async_callback(invites.close)
         self._run("mails", invites.sender.run(), stop=invites.sender.close)
+        self._run("bounces", invites.bounces.run())
 
         app = web.Application()
         services = new_http_services(door)
@@ -179,6 +182,13 @@ class Gateway:
         invites.serve(app, services, sessions)
         await invites.start()
         pages.add_routes(app, self._host_origins())
+        keep = config.retention
+        housekeeping = Housekeeping(
+            Retention(database),
+            KeepFor(keep.calls_days, keep.invites_days, keep.mail_bodies_days),
+            now=self._now,
+        )
+        self._run("housekeeping", housekeeping.run())
         readings = ServiceReadings(
             calls=calls,
             sessions=sessions,
@@ -187,6 +197,7 @@ class Gateway:
             journal=journal,
             writer=writer,
             invites=invites,
+            housekeeping=housekeeping,
         )
         operations.add_routes(
             app,

@@ -28,7 +28,10 @@ from pydantic import (
     model_validator,
 )
 
+from gateway.invites.design import ACCENT, read_logo
 from gateway.invites.draft import check_email
+from gateway.invites.return_path import MAX_LOCAL_CHARS, TAG_CHARS
+from gateway.invites.templates import read_templates
 from sip import SipError, Uri
 
 MAX_CONFIG_BYTES = 4 * 1024 * 1024
@@ -96,11 +99,37 @@ def _email(value: str) -> str:
         raise ValueError(f"is no e-mail address: {error}") from None
 
 
+Days = Annotated[int, Field(ge=0, le=36500)]
+
+
+def _beside(value: object, info: ValidationInfo) -> object:
+    """A path is meant from the configuration file."""
+    if not isinstance(value, str) or not value:
+        return value
+    context: Mapping[str, Any] = info.context or {}
+    return str(Path(context.get("directory", ".")) / value)
+
+
+def _templates(value: str) -> str:
+    if value:
+        read_templates(Path(value))
+    return value
+
+
+def _logo(value: str) -> str:
+    if value:
+        read_logo(Path(value))
+    return value
+
+
 Secret = Annotated[SecretStr, BeforeValidator(_secret)]
 Origin = Annotated[str, AfterValidator(_origin)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 SipUri = Annotated[str, AfterValidator(_sip_uri)]
 Email = Annotated[str, Field(max_length=254), AfterValidator(_email)]
+# Of a mailbox: names outside ASCII are written in an encoding of their own there.
+_FOLDER = r'^[^\x00-\x1f\x7f-\U0010ffff"\\*%&]{0,120}$'
+Folder = Annotated[str, Field(min_length=1, pattern=_FOLDER)]
 
 
 class Section(BaseModel):
@@ -161,6 +190,16 @@ class StorageSection(Section):
     spool: str = "ringbridge.spool"
 
 
+class RetentionSection(Section):
+    """How many days what is over is kept; 0: for ever. What is open, to be sent, or
+    not in the CRM yet stays. ``mail_bodies_days``: what invitations said, and to whom;
+    that they were sent is kept with the invite."""
+
+    calls_days: Days = 90
+    invites_days: Days = 90
+    mail_bodies_days: Days = 30
+
+
 class TurnSection(Section):
     """TURN servers handed to browsers, with time-limited HMAC credentials."""
 
@@ -214,10 +253,47 @@ class SipAccountSection(Section):
     auth_username: str | None = None
 
 
+class BounceSection(Section):
+    """The mailbox that mail servers report failed deliveries to, by IMAP.
+
+    Each mail goes out under an address of its own in front of ``address`` (by default
+    the sender): ``invites+…@office.example``. The mail server must deliver those to
+    the mailbox of ``username``; ``separator`` is its sign for that. Reports that were
+    dealt with are marked as seen, and moved to ``handled_folder`` where one is named.
+    """
+
+    host: Host
+    port: Port = 993
+    security: Literal["tls", "starttls", "none"] = "tls"
+    username: Annotated[str, Field(min_length=1, max_length=120)]
+    password: Secret
+    address: Email = ""
+    separator: Annotated[str, Field(pattern=r"^[+=_-]$")] = "+"
+    folder: Folder = "INBOX"
+    handled_folder: Annotated[str, Field(pattern=_FOLDER)] = ""
+    every_s: Annotated[float, Field(ge=10, le=3600)] = 60.0
+    ca_file: str = ""
+
+    @model_validator(mode="after")
+    def _safe(self) -> BounceSection:
+        if self.security == "none" and self.ca_file:
+            raise ValueError("ca_file means nothing with security: none")
+        if self.security == "none" and not is_loopback(self.host):
+            raise ValueError(
+                "security: none would send the password in the clear; "
+                "use tls or starttls"
+            )
+        if self.handled_folder and self.handled_folder == self.folder:
+            raise ValueError("handled_folder must be another than folder")
+        return self
+
+
 class MailSection(Section):
     """Where invitations are handed in. ``sender`` must be an address that this server
     may send for (SPF, DKIM); ``security`` is ``tls`` from the first byte, usually on
-    port 465, or ``starttls``; ``none`` sends passwords and invites in the clear."""
+    port 465, or ``starttls``; ``none`` sends passwords and invites in the clear.
+    ``templates`` is a folder of one's own words, ``logo`` a PNG or JPEG, ``accent`` a
+    colour; both paths are meant from the configuration file."""
 
     host: Host
     port: Port = 587
@@ -226,6 +302,10 @@ class MailSection(Section):
     password: Secret | None = None
     sender: Annotated[Email, Field(min_length=3)]
     ca_file: str = ""
+    templates: Annotated[str, BeforeValidator(_beside), AfterValidator(_templates)] = ""
+    logo: Annotated[str, BeforeValidator(_beside), AfterValidator(_logo)] = ""
+    accent: Annotated[str, Field(pattern=r"^#[0-9A-Fa-f]{6}$")] = ACCENT
+    bounces: BounceSection | None = None
 
     @model_validator(mode="after")
     def _account(self) -> MailSection:
@@ -238,6 +318,13 @@ class MailSection(Section):
                 "security: none would send the password in the clear; "
                 "use starttls or tls"
             )
+        if self.bounces is not None:
+            local, _, _ = (self.bounces.address or self.sender).rpartition("@")
+            if len(local) + 1 + TAG_CHARS > MAX_LOCAL_CHARS:
+                raise ValueError(
+                    "bounces: the name in front of the @ is too long: mails add "
+                    f"{TAG_CHARS + 1} characters, and {MAX_LOCAL_CHARS} may be in all"
+                )
         return self
 
 
@@ -312,6 +399,7 @@ class Config(Section):
     sip: SipSection = SipSection()
     media: MediaSection = MediaSection()
     storage: StorageSection = StorageSection()
+    retention: RetentionSection = RetentionSection()
     turn: TurnSection = TurnSection()
     calls: CallSection = CallSection()
     tenants: Annotated[tuple[TenantSection, ...], Field(min_length=1)]

@@ -5,20 +5,24 @@ from __future__ import annotations
 import random
 import secrets
 from collections.abc import Callable
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from gateway.config import Config, MailSection, TenantSection
+from gateway.config import BounceSection, Config, MailSection, TenantSection
 from gateway.identity.users import User, UserKey
 from gateway.invites import http
 from gateway.invites.admission import Admission
 from gateway.invites.backend import InviteBackend
 from gateway.invites.board import Board, InviteCounters, TenantInvites
+from gateway.invites.bounces import BounceBox, BounceCounters, BounceReader
 from gateway.invites.clock import Alarm
+from gateway.invites.design import Design, read_logo
 from gateway.invites.guests import GuestBook
 from gateway.invites.links import Links
 from gateway.invites.mail import Envelope, compose
+from gateway.invites.mailbox import ImapConfig, Mailbox
 from gateway.invites.model import InviteKey, Mail
 from gateway.invites.ports import (
     EndCalls,
@@ -28,21 +32,24 @@ from gateway.invites.ports import (
     no_events,
     nothing_to_move,
 )
+from gateway.invites.return_path import ReturnPaths
 from gateway.invites.sender import MailCounters, MailNews, MailSender
 from gateway.invites.service import InviteService
 from gateway.invites.smtp import SmtpConfig, SmtpTransport
+from gateway.invites.templates import read_templates
 from gateway.sessions.backend import Backend, Publisher
 from gateway.sessions.directory import SessionDirectory
 from gateway.sessions.http import HttpServices
 from gateway.sessions.owned_tasks import OwnedTasks
 from gateway.storage.database import Database
 from gateway.storage.invites import InviteStore, MeetingChanged, nobody_else
+from gateway.storage.mailbox_positions import MailboxPositions
 from gateway.storage.mails import MailStore
 
 
 class Invites:
     """All parts of invites. :meth:`start` once :meth:`serve` was called and before
-    anybody comes in; ``sender`` runs in a task that the caller owns.
+    anybody comes in; ``sender`` and ``bounces`` run in tasks that the caller owns.
 
     Args:
         book: the directory that everything else uses too.
@@ -98,14 +105,42 @@ class Invites:
             now=now,
             event_views=event_views,
         )
-        self.sender = MailSender(
-            MailStore(database, owner=node),
+        sections = {
+            tenant.id: tenant.invites.mail
+            for tenant in tenants.values()
+            if tenant.invites is not None and tenant.invites.mail is not None
+        }
+        self._designs = {tenant: _design(mail) for tenant, mail in sections.items()}
+        secret = config.signing_key.get_secret_value()
+        self._paths = {
+            tenant: _paths(secret, tenant, mail, mail.bounces)
+            for tenant, mail in sections.items()
+            if mail.bounces is not None
+        }
+        mails = MailStore(database, owner=node)
+        self.bounces = BounceReader(
             {
-                tenant.id: SmtpTransport(_smtp(tenant.invites.mail, self._host))
-                for tenant in tenants.values()
-                if tenant.invites is not None and tenant.invites.mail is not None
+                tenant: BounceBox(
+                    Mailbox(_imap(mail.bounces)),
+                    self._paths[tenant],
+                    mail.bounces.every_s,
+                )
+                for tenant, mail in sections.items()
+                if mail.bounces is not None
+            },
+            mails,
+            MailboxPositions(database),
+            on_news=self._mail_news,
+            rng=rng,
+        )
+        self.sender = MailSender(
+            mails,
+            {
+                tenant: SmtpTransport(_smtp(mail, self._host))
+                for tenant, mail in sections.items()
             },
             compose=self._compose,
+            return_path=self._return_path,
             on_news=self._mail_news,
             now=now,
             rng=rng,
@@ -164,6 +199,10 @@ class Invites:
         return self.sender.counters
 
     @property
+    def bounce_counters(self) -> BounceCounters:
+        return self.bounces.counters
+
+    @property
     def waiting_count(self) -> int:
         return self.service.waiting_count
 
@@ -188,7 +227,13 @@ class Invites:
             link=self._links.url(token),
             made_at=mail.created_at,
         )
-        return compose(mail.kind, mail.content, envelope)
+        return compose(mail.kind, mail.content, envelope, self._designs[tenant])
+
+    def _return_path(self, mail: Mail) -> str:
+        paths = self._paths.get(mail.invite.tenant)
+        if paths is None:
+            return self._senders[mail.invite.tenant]
+        return paths.address(mail.id, mail.guest_id)
 
     def _mail_news(self, news: MailNews) -> None:
         self._tasks.spawn(
@@ -222,12 +267,43 @@ def _smtp(mail: MailSection, helo: str) -> SmtpConfig:
         host=mail.host,
         port=mail.port,
         security=mail.security,
-        sender=mail.sender,
         # An address is written in brackets (RFC 5321 4.1.3).
         helo=_literal(helo),
         username=mail.username,
         password=mail.password.get_secret_value() if mail.password else "",
         ca_file=mail.ca_file,
+    )
+
+
+def _design(mail: MailSection) -> Design:
+    return Design(
+        accent=mail.accent,
+        logo=read_logo(Path(mail.logo)) if mail.logo else None,
+        templates=read_templates(Path(mail.templates)) if mail.templates else None,
+    )
+
+
+def _imap(bounces: BounceSection) -> ImapConfig:
+    return ImapConfig(
+        host=bounces.host,
+        port=bounces.port,
+        security=bounces.security,
+        username=bounces.username,
+        password=bounces.password.get_secret_value(),
+        folder=bounces.folder,
+        handled_folder=bounces.handled_folder,
+        ca_file=bounces.ca_file,
+    )
+
+
+def _paths(
+    secret: str, tenant: str, mail: MailSection, bounces: BounceSection
+) -> ReturnPaths:
+    return ReturnPaths(
+        secret,
+        tenant=tenant,
+        address=bounces.address or mail.sender,
+        separator=bounces.separator,
     )
 
 

@@ -32,6 +32,7 @@ class CheckedGuest:
     email: str
     role: GuestRole
     guest_id: str | None
+    time_zone: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ def check_draft(
         text=text.lines(draft.text),
         starts_at=starts_at,
         ends_at=ends_at,
-        time_zone=_check_time_zone(draft.time_zone),
+        time_zone=_check_time_zone(draft.time_zone, "time_zone"),
         language=draft.language if draft.language in LANGUAGES else language,
         guests=_check_guests(draft.guests, draft.send_mail, before),
         contact=_clean(draft.contact),
@@ -145,11 +146,11 @@ def _check_times(
         raise invalid("ends_at", "The end is in the past.")
 
 
-def _check_time_zone(name: str) -> str:
+def _check_time_zone(name: str, field: str) -> str:
     try:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        raise invalid("time_zone", "There is no such time zone.") from None
+        raise invalid(field, "There is no such time zone.") from None
     return name
 
 
@@ -178,5 +179,8 @@ def _check_guests(
                 raise invalid(f"{where}.guest_id", "There is no such guest.")
             if any(guest_id == guest.guest_id for guest in guests):
                 raise invalid(f"{where}.guest_id", "This guest is there twice.")
-        guests.append(CheckedGuest(name, email, draft.role, guest_id))
+        zone = draft.time_zone
+        if zone:
+            zone = _check_time_zone(zone, f"{where}.time_zone")
+        guests.append(CheckedGuest(name, email, draft.role, guest_id, zone))
     return tuple(guests)

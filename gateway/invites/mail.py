@@ -10,18 +10,12 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
-from zoneinfo import ZoneInfo
-
-from babel import Locale
-from babel.dates import (
-    format_date,
-    format_time,
-    get_timezone_gmt,
-    get_timezone_name,
-)
 
 from gateway.invites.calendar import Method, calendar_entry
+from gateway.invites.design import ACCENT, Design, on, readable
 from gateway.invites.model import MailContent, MailKind
+from gateway.invites.moments import when
+from gateway.invites.templates import HTML, SUBJECT, TEXT, Look
 from gateway.invites.words import WORDS, Words
 
 # Every server takes it: seven bits, short lines.
@@ -50,21 +44,46 @@ class Envelope:
     made_at: float
 
 
-def compose(kind: MailKind, content: MailContent, envelope: Envelope) -> bytes:
-    """The whole message, ready for DATA."""
+# As nobody has chosen another.
+PLAIN = Design()
+_PLAIN_LOOK = Look(ACCENT)
+
+
+def compose(
+    kind: MailKind,
+    content: MailContent,
+    envelope: Envelope,
+    design: Design = PLAIN,
+) -> bytes:
+    """The whole message, ready for DATA; in the company's design, by its templates
+    where it has some."""
     words = WORDS[content.language]
     message = EmailMessage(policy=_POLICY)
     message["From"] = _address(content.host_name, envelope.sender)
     message["To"] = _address(content.guest_name, content.guest_email)
     if content.host_email:
         message["Reply-To"] = _address(content.host_name, content.host_email)
-    subject = _subject(words, kind).format(subject=content.subject)
+    cid = f"logo.{envelope.mail_id}@{envelope.host}"
+    look = Look(design.accent, f"cid:{cid}" if design.logo is not None else "")
+
+    def own(part: str) -> str | None:
+        if design.templates is None:
+            return None
+        return design.templates.render(
+            kind, content, part, link=envelope.link, look=look
+        )
+
+    subject = own(SUBJECT)
+    if subject is None:
+        subject = _subject(words, kind).format(subject=content.subject)
     message["Subject"] = _unencoded(subject)
     made_at = datetime.fromtimestamp(int(envelope.made_at), UTC)
     message["Date"] = format_datetime(made_at)
     message["Message-ID"] = f"<{envelope.mail_id}@{envelope.host}>"
     # RFC 3834: nobody's absence note is to come back.
     message["Auto-Submitted"] = "auto-generated"
+    # The same to servers that ask for it in their own words; reports may come.
+    message["X-Auto-Response-Suppress"] = "OOF, AutoReply"
 
     method = Method.CANCEL if kind is MailKind.CANCELLATION else Method.REQUEST
     entry = calendar_entry(
@@ -75,36 +94,28 @@ def compose(kind: MailKind, content: MailContent, envelope: Envelope) -> bytes:
         sender=envelope.sender,
         made_at=envelope.made_at,
     )
-    message.set_content(as_text(kind, content, envelope.link))
-    message.add_alternative(as_html(kind, content, envelope.link), subtype="html")
+    text, page = own(TEXT), own(HTML)
+    message.set_content(as_text(kind, content, envelope.link) if text is None else text)
+    if page is None:
+        page = as_html(kind, content, envelope.link, look)
+    message.add_alternative(page, subtype="html")
+    if design.logo is not None and look.logo in page:
+        _, dressed = message.iter_parts()
+        assert isinstance(dressed, EmailMessage)
+        dressed.add_related(
+            design.logo.data,
+            maintype="image",
+            subtype=design.logo.subtype,
+            cid=f"<{cid}>",
+            disposition="inline",
+            filename=f"logo.{design.logo.subtype}",
+        )
     message.add_alternative(entry, subtype="calendar", params={"method": method.value})
     message.add_attachment(
         entry.encode("utf-8"), maintype="application", subtype="ics", filename=_FILE
     )
     _set_boundaries(message, envelope.mail_id)
     return message.as_bytes(policy=_POLICY)
-
-
-def when(content: MailContent) -> str:
-    """The window in words: the guest's language, the host's time zone."""
-    locale = Locale.parse(content.language)
-    zone = ZoneInfo(content.time_zone)
-    start = datetime.fromtimestamp(content.starts_at, zone)
-    end = datetime.fromtimestamp(content.ends_at, zone)
-
-    def day(at: datetime) -> str:
-        return format_date(at.date(), "full", locale=locale)
-
-    def time(at: datetime) -> str:
-        return format_time(at.timetz(), "short", tzinfo=zone, locale=locale)
-
-    zone_name = get_timezone_name(start, "long", locale=locale)
-    offset = get_timezone_gmt(start, "long", locale=locale)
-    until = time(end) if end.date() == start.date() else f"{day(end)}, {time(end)}"
-    named = zone_name if zone_name == offset else f"{zone_name}, {offset}"
-    text = f"{day(start)}, {time(start)} – {until} ({named})"
-    # English writes a narrow no-break space before PM, which old readers show as boxes.
-    return text.replace("\u202f", " ")
 
 
 def as_text(kind: MailKind, content: MailContent, link: str) -> str:
@@ -131,18 +142,29 @@ def as_text(kind: MailKind, content: MailContent, link: str) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def as_html(kind: MailKind, content: MailContent, link: str) -> str:
+def as_html(
+    kind: MailKind, content: MailContent, link: str, look: Look = _PLAIN_LOOK
+) -> str:
     """The same words, dressed; styles are inline since mail readers drop others."""
     words = WORDS[content.language]
     escape = html.escape
+    accent, ink, on_accent = look.accent, readable(look.accent), on(look.accent)
     parts = [
         _p(escape(words.hello.format(guest=content.guest_name))),
         _p(escape(_opening(words, kind, content))),
-        '<div style="margin:0 0 16px;padding:12px 16px;border-left:4px solid #0b5cab;'
+        '<div style="margin:0 0 16px;padding:12px 16px;border-left:4px solid '
+        f"{accent};"
         'background:#f3f6fa;color:#1d2733">'
         f'<strong style="font-size:17px">{escape(content.subject)}</strong><br>'
         f"{escape(words.when)} {escape(when(content))}</div>",
     ]
+    if look.logo:
+        parts.insert(
+            0,
+            f'<p style="margin:0 0 24px"><img src="{escape(look.logo)}" '
+            f'alt="{escape(content.company)}" style="max-width:220px;'
+            'max-height:64px;border:0"></p>',
+        )
     if kind is MailKind.CANCELLATION:
         parts.append(_p(escape(words.regret)))
     else:
@@ -152,13 +174,14 @@ def as_html(kind: MailKind, content: MailContent, link: str) -> str:
         url = escape(link)
         parts.append(
             f'<p style="margin:0 0 16px"><a href="{url}" style="display:inline-block;'
-            "padding:12px 20px;border-radius:6px;background:#0b5cab;color:#ffffff;"
+            f"padding:12px 20px;border-radius:6px;background:{accent};"
+            f"color:{on_accent};"
             f'font-weight:bold;text-decoration:none">{escape(words.button)}</a></p>'
         )
         parts.append(
             _p(
                 f"{escape(words.link)}<br>"
-                f'<a href="{url}" style="color:#0b5cab;word-break:break-all">{url}</a>'
+                f'<a href="{url}" style="color:{ink};word-break:break-all">{url}</a>'
             )
         )
         parts.append(_p(escape(" ".join(_hints(words, content)))))

@@ -31,6 +31,7 @@ class Guest:
     Attributes:
         guest_id: ours, unique among all tenants.
         email: as ``draft.check_email`` gives it, "" if none.
+        time_zone: IANA name of where they are, "" for the invite's own.
         generation: of the link; links of earlier ones are revoked.
         browsers: hashes of the browsers that came in by this generation.
         joined_at: first time in the call.
@@ -42,6 +43,7 @@ class Guest:
     name: str
     email: str = ""
     role: GuestRole = GuestRole.CUSTOMER
+    time_zone: str = ""
     generation: int = 1
     browsers: tuple[str, ...] = ()
     joined_at: float | None = None

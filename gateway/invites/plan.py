@@ -52,7 +52,7 @@ class Sender:
             starts_at=invite.starts_at,
             ends_at=invite.ends_at,
             opens_before_s=self.open_before_s,
-            time_zone=invite.time_zone,
+            time_zone=guest.time_zone or invite.time_zone,
             language=invite.language,
             sequence=sequence,
         )
@@ -130,7 +130,13 @@ def change(
             added.append(_new_guest(wanted, new_id()))
         else:
             kept.append(
-                replace(old, name=wanted.name, email=wanted.email, role=wanted.role)
+                replace(
+                    old,
+                    name=wanted.name,
+                    email=wanted.email,
+                    role=wanted.role,
+                    time_zone=wanted.time_zone,
+                )
             )
     staying = {guest.guest_id for guest in kept}
     removed = [
@@ -159,7 +165,7 @@ def change(
         told = [
             guest
             for guest in kept
-            if _says_otherwise(before, after) or _was_not_mailed(before, guest)
+            if _says_otherwise(before, after, guest) or _was_not_mailed(before, guest)
         ]
         mails = sender.mails(after, told, MailKind.CHANGE)
         mails += sender.mails(after, added, MailKind.INVITATION)
@@ -229,7 +235,9 @@ def resend(before: Invite, sender: Sender, *, guest_id: str | None, op_id: str) 
 
 
 def _new_guest(guest: CheckedGuest, guest_id: str) -> Guest:
-    return Guest(guest_id, guest.name, guest.email, guest.role)
+    return Guest(
+        guest_id, guest.name, guest.email, guest.role, time_zone=guest.time_zone
+    )
 
 
 def _same_address(
@@ -249,14 +257,18 @@ def _same_address(
     )
 
 
-def _says_otherwise(before: Invite, after: Invite) -> bool:
+def _says_otherwise(before: Invite, after: Invite, guest: Guest) -> bool:
+    """Whether the guest's mail would read otherwise now."""
+
     def told(invite: Invite) -> tuple[object, ...]:
+        known = invite.guest(guest.guest_id)
+        own_zone = known.time_zone if known is not None else ""
         return (
             invite.subject,
             invite.text,
             invite.starts_at,
             invite.ends_at,
-            invite.time_zone,
+            own_zone or invite.time_zone,
             invite.language,
         )
 

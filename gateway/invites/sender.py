@@ -40,6 +40,8 @@ STORAGE_PAUSE_S = 1.0
 FINISH_WITHIN_S = 8.0
 
 Compose = Callable[[Mail], bytes]
+# Where reports about a mail go (RFC 5321 2.3.4's reverse-path).
+ReturnPath = Callable[[Mail], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,7 @@ class MailSender:
     Args:
         transports: by tenant; a tenant without one has no mail.
         compose: the message's bytes, the same at each attempt.
+        return_path: of a mail.
         on_news: told of every change, in the event loop.
         now: Unix seconds.
         rng: for jitter.
@@ -79,6 +82,7 @@ class MailSender:
         transports: Mapping[str, MailTransport],
         *,
         compose: Compose,
+        return_path: ReturnPath,
         on_news: Callable[[MailNews], None],
         now: Callable[[], float],
         rng: random.Random,
@@ -90,6 +94,7 @@ class MailSender:
         self._mails = mails
         self._transports = transports
         self._compose = compose
+        self._return_path = return_path
         self._on_news = on_news
         self._now = now
         self._rng = rng
@@ -211,7 +216,10 @@ class MailSender:
         try:
             message = self._compose(mail)
             is_sent = await transport.deliver(
-                message, recipient=mail.content.guest_email, leaving=leaving
+                message,
+                sender=self._return_path(mail),
+                recipient=mail.content.guest_email,
+                leaving=leaving,
             )
         except MailRefused as error:
             await self._failed(mail, str(error))
@@ -235,6 +243,7 @@ class MailSender:
         if not is_sent:
             self.counters.replaced += 1
             return
+        # Not kept if it is known to have bounced: a report can be faster.
         await self._keep(mail, MailRowState.SENT, "")
         self.counters.sent += 1
 

@@ -54,11 +54,13 @@ class MailTransport(Protocol):
         self,
         message: bytes,
         *,
+        sender: str,
         recipient: str,
         leaving: Callable[[], Awaitable[bool]],
     ) -> bool:
-        """Hand the message over. ``leaving`` is asked when the server has taken the
-        addresses and waits for the message; if it says no, nothing is sent.
+        """Hand the message over; ``sender`` is where reports go. ``leaving`` is asked
+        when the server has taken the addresses and waits for the message; if it says
+        no, nothing is sent.
 
         Returns whether the server has it.
 
@@ -74,7 +76,6 @@ class SmtpConfig:
     host: str
     port: int
     security: Literal["starttls", "tls", "none"]
-    sender: str
     helo: str
     username: str = ""
     password: str = field(default="", repr=False)
@@ -100,13 +101,14 @@ class SmtpTransport:
         self,
         message: bytes,
         *,
+        sender: str,
         recipient: str,
         leaving: Callable[[], Awaitable[bool]],
     ) -> bool:
         client = await self._connect()
         try:
             try:
-                await client.mail(self._config.sender)
+                await client.mail(sender)
                 await client.rcpt(recipient)
             except (aiosmtplib.SMTPException, OSError) as error:
                 raise _before(error) from None

@@ -72,6 +72,8 @@ class Invites(Protocol):
     def counters(self) -> Any: ...
     @property
     def mail_counters(self) -> Any: ...
+    @property
+    def bounce_counters(self) -> Any: ...
 
 
 class Engine(Protocol):
@@ -94,6 +96,7 @@ class ServiceReadings:
         journal: Counted,
         writer: Counted,
         invites: Invites,
+        housekeeping: Counted,
     ) -> None:
         self._calls = calls
         self._sessions = sessions
@@ -102,6 +105,7 @@ class ServiceReadings:
         self._journal = journal
         self._writer = writer
         self._invites = invites
+        self._housekeeping = housekeeping
 
     def read(self) -> Iterable[Reading]:
         """All families."""
@@ -144,6 +148,8 @@ class ServiceReadings:
             ("journal_events", _numbers(self._journal.counters)),
             ("invite_events", _numbers(invites.counters)),
             ("mail_events", mails),
+            ("bounce_events", _numbers(invites.bounce_counters)),
+            ("forgotten", _numbers(self._housekeeping.counters)),
             ("activity_events", _numbers(self._writer.counters)),
         ):
             yield _counter(name, f"Counts of {name}.", numbers, "kind")

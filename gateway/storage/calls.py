@@ -11,7 +11,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import and_, delete, exists, func, or_, select, update
+from sqlalchemy import and_, func, select, update
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -22,7 +22,6 @@ from gateway.sessions.wire import ActivityState, ActivityView, CallDirection, En
 from gateway.storage.database import Database
 from gateway.storage.models import CallRow, OutboxRow
 from gateway.storage.outbox_rows import (
-    OutboxState,
     insert_activity,
     replace_activity,
     view_of,
@@ -192,33 +191,6 @@ class CallJournal:
             else entry
             for entry in entries
         )
-
-    async def forget_before(self, tenant: str, at: float) -> int:
-        """Delete the tenant's calls that ended before this Unix time, and what was
-        written of invites before it.
-
-        One whose activity is not in the CRM yet stays. Returns how many went.
-        """
-        of_call = and_(
-            OutboxRow.tenant == CallRow.tenant,
-            OutboxRow.user_id == CallRow.user_id,
-            OutboxRow.call_id == CallRow.call_id,
-        )
-        unwritten = exists().where(of_call, OutboxRow.state != OutboxState.WRITTEN)
-        old = and_(CallRow.tenant == tenant, CallRow.ended_at < at)
-        async with self._database.writing() as connection:
-            result = await connection.execute(delete(CallRow).where(old, ~unwritten))
-            await connection.execute(
-                delete(OutboxRow).where(
-                    OutboxRow.tenant == tenant,
-                    OutboxRow.state == OutboxState.WRITTEN,
-                    or_(
-                        and_(OutboxRow.invite_id == "", ~exists().where(of_call)),
-                        and_(OutboxRow.invite_id != "", OutboxRow.queued_at < at),
-                    ),
-                )
-            )
-        return result.rowcount
 
     async def count(self, tenant: str) -> int:
         """How many calls of the tenant are kept."""

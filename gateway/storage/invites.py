@@ -293,6 +293,7 @@ async def _keep_guests(connection: AsyncConnection, invite: Invite) -> None:
             "name": guest.name,
             "email": guest.email,
             "role": guest.role.value,
+            "time_zone": guest.time_zone,
             "generation": guest.generation,
             "removed_at": guest.removed_at,
         }
@@ -413,6 +414,7 @@ def _guest(row: Row[Any], mails: Mapping[str, tuple[MailState, str]]) -> Guest:
         name=row.name,
         email=row.email,
         role=GuestRole(row.role),
+        time_zone=row.time_zone,
         generation=row.generation,
         browsers=tuple(row.browsers),
         joined_at=row.joined_at,

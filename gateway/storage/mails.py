@@ -2,9 +2,10 @@
 
 ``waiting`` -> ``sending`` -> ``sent``, ``failed`` or ``uncertain``; ``waiting`` again
 when the server asks to come back; ``replaced`` when a newer mail to the same guest
-made it pointless. ``sending`` is committed before the message leaves: whoever finds
-such a row after a crash cannot know whether it did, so it becomes ``uncertain`` and
-is never sent again by itself.
+made it pointless; ``bounced`` when what had left was reported as not delivered.
+``sending`` is committed before the message leaves: whoever finds such a row after a
+crash cannot know whether it did, so it becomes ``uncertain`` and is never sent again
+by itself.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ from gateway.storage.database import Database
 from gateway.storage.models import InviteMailRow
 
 MAX_PROBLEM_LENGTH = 255
+# Whose mail it is, and of which invite.
+Owners = tuple[UserKey, InviteKey]
 
 
 class MailRowState(enum.StrEnum):
@@ -41,6 +44,7 @@ class MailRowState(enum.StrEnum):
     SENT = "sent"
     FAILED = "failed"
     UNCERTAIN = "uncertain"
+    BOUNCED = "bounced"
     REPLACED = "replaced"
 
 
@@ -51,6 +55,7 @@ _VIEWS = {
     MailRowState.SENT: MailState.SENT,
     MailRowState.FAILED: MailState.FAILED,
     MailRowState.UNCERTAIN: MailState.UNCERTAIN,
+    MailRowState.BOUNCED: MailState.BOUNCED,
 }
 # The guest has, or may have, heard of the invite by these.
 _MAY_HAVE_ARRIVED = (
@@ -171,6 +176,65 @@ class MailStore:
             attempts=mail.attempts + 1,
         )
 
+    async def guest_of(self, tenant: str, mail_id: int) -> str | None:
+        """Whom a mail was for; None if the tenant has no such mail."""
+        query = select(InviteMailRow.guest_id).where(
+            InviteMailRow.tenant == tenant, InviteMailRow.id == mail_id
+        )
+        async with self._database.reading() as connection:
+            return (await connection.execute(query)).scalar_one_or_none()
+
+    async def bounced(self, tenant: str, mail_id: int, problem: str) -> Owners | None:
+        """It was not delivered; whose it is. None: that is known, or it never left."""
+        # A report can be faster than the answer to DATA.
+        left = [MailRowState.SENDING, MailRowState.SENT, MailRowState.UNCERTAIN]
+        return await self._report(
+            tenant,
+            mail_id,
+            InviteMailRow.state.in_(left),
+            state=MailRowState.BOUNCED.value,
+            problem=problem[:MAX_PROBLEM_LENGTH],
+        )
+
+    async def delayed(self, tenant: str, mail_id: int, problem: str) -> Owners | None:
+        """Its delivery takes longer. None: that is known, or something newer is."""
+        return await self._report(
+            tenant,
+            mail_id,
+            InviteMailRow.state == MailRowState.SENT,
+            InviteMailRow.problem == "",
+            problem=problem[:MAX_PROBLEM_LENGTH],
+        )
+
+    async def arrived(self, tenant: str, mail_id: int) -> Owners | None:
+        """It was delivered after a delay. None: nobody had worried."""
+        return await self._report(
+            tenant,
+            mail_id,
+            InviteMailRow.state == MailRowState.SENT,
+            InviteMailRow.problem != "",
+            problem="",
+        )
+
+    async def _report(
+        self, tenant: str, mail_id: int, *conditions: Any, **values: Any
+    ) -> Owners | None:
+        async with self._database.writing() as connection:
+            result = await connection.execute(
+                update(InviteMailRow)
+                .where(
+                    InviteMailRow.tenant == tenant,
+                    InviteMailRow.id == mail_id,
+                    *conditions,
+                )
+                .values(**values)
+                .returning(InviteMailRow.user_id, InviteMailRow.invite_id)
+            )
+            row = result.one_or_none()
+        if row is None:
+            return None
+        return UserKey(tenant, row.user_id), InviteKey(tenant, row.invite_id)
+
     async def counts(self) -> dict[MailRowState, int]:
         """How many mails are in each state."""
         query = select(InviteMailRow.state, func.count()).group_by(InviteMailRow.state)
@@ -233,6 +297,7 @@ async def insert_mails(
                 generation=mail.generation,
                 kind=kind.value,
                 content=dataclasses.asdict(mail.content),
+                has_body=True,
                 state=MailRowState.WAITING.value,
                 attempts=0,
                 created_at=now,

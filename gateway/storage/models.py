@@ -64,6 +64,7 @@ class CallRow(Base):
     __table_args__ = (
         Index("ix_calls_history", "tenant", "user_id", "started_at"),
         Index("ix_calls_open", "node", "ended_at"),
+        Index("ix_calls_ended", "ended_at"),
     )
 
 
@@ -140,6 +141,7 @@ class InviteRow(Base):
     __table_args__ = (
         Index("ix_invites_host", "tenant", "user_id", "starts_at"),
         Index("ix_invites_open", "ended_at", "cancelled_at"),
+        Index("ix_invites_ends", "ends_at"),
     )
 
 
@@ -153,6 +155,8 @@ class InviteGuestRow(Base):
     name: Mapped[str] = mapped_column(Text)
     email: Mapped[str] = mapped_column(String(254))
     role: Mapped[str] = mapped_column(String(16))
+    # Where the guest is; "" for the invite's own.
+    time_zone: Mapped[str] = mapped_column(String(64))
     generation: Mapped[int] = mapped_column(Integer)
     # Hashes of the secrets of the browsers that used this generation's link.
     browsers: Mapped[list[str]] = mapped_column(JSON)
@@ -191,8 +195,9 @@ class InviteMailRow(Base):
     guest_id: Mapped[str] = mapped_column(String(64))
     generation: Mapped[int] = mapped_column(Integer)
     kind: Mapped[str] = mapped_column(String(16))
-    # All that it says but the link.
+    # All that it says but the link; {} when that was forgotten.
     content: Mapped[dict[str, Any]] = mapped_column(JSON)
+    has_body: Mapped[bool] = mapped_column(Boolean)
     state: Mapped[str] = mapped_column(String(16))
     attempts: Mapped[int] = mapped_column(Integer)
     created_at: Mapped[float] = mapped_column(Double)
@@ -205,4 +210,17 @@ class InviteMailRow(Base):
         Index("ix_invite_mails_due", "state", "due_at"),
         Index("ix_invite_mails_invite", "tenant", "invite_id"),
         Index("ix_invite_mails_user", "tenant", "user_id", "created_at"),
+        Index("ix_invite_mails_body", "has_body", "created_at"),
     )
+
+
+class MailboxPositionRow(Base):
+    """Up to where a tenant's mailbox of delivery reports has been read."""
+
+    __tablename__ = "mailbox_positions"
+
+    tenant: Mapped[str] = mapped_column(String(64), primary_key=True)
+    # Account, server and folder: another mailbox is read from its own place.
+    mailbox: Mapped[str] = mapped_column(String(255), primary_key=True)
+    uid_validity: Mapped[int] = mapped_column(BigInteger)
+    last_uid: Mapped[int] = mapped_column(BigInteger)

@@ -180,6 +180,7 @@ def test_the_samples_invites_are_good_too(tmp_path: Path) -> None:
             "SIP_PASSWORD_1001",
             "SIP_PASSWORD_GUESTS",
             "SMTP_PASSWORD",
+            "IMAP_PASSWORD",
         ),
         "k" * 64,
     )
@@ -188,6 +189,8 @@ def test_the_samples_invites_are_good_too(tmp_path: Path) -> None:
     invites = config.tenants[0].invites
     assert invites is not None
     assert invites.mail is not None
+    assert invites.mail.bounces is not None
+    assert invites.mail.bounces.handled_folder == "Ringbridge"
     assert invites.sip is not None
     assert config.tenants[0].users[0].email == "robin@office.example"
 
@@ -241,6 +244,95 @@ def test_what_is_wrong_with_invites_is_said(
     change: tuple[str, str], expected: str
 ) -> None:
     found = "\n".join(problems(HTTPS + INVITES.replace(*change)))
+    assert expected in found
+    assert "line " in found
+
+
+def test_a_mails_design_is_beside_the_file(tmp_path: Path) -> None:
+    (tmp_path / "words").mkdir()
+    (tmp_path / "words" / "change.de.txt").write_text("{{ link }}\n{{ gest }}")
+    (tmp_path / "logo.svg").write_text("<svg/>")
+    design = (
+        "        templates: words\n        logo: logo.svg\n        accent: blue\n"
+        "        host: smtp"
+    )
+    text = HTTPS + INVITES.replace("        host: smtp", design)
+    templates, logo, accent = problems(text, tmp_path)
+    assert templates.endswith("change.de.txt, line 2: 'gest' is undefined")
+    assert "mail.templates" in templates
+    assert "neither PNG nor JPEG" in logo
+    assert "accent" in accent
+    (tmp_path / "words" / "change.de.txt").write_text("{{ link }}\n{{ guest }}")
+    (tmp_path / "logo.svg").write_bytes(b"\x89PNG\r\n\x1a\n")
+    text = text.replace("accent: blue", "accent: '#AA0011'")
+    config = parse(text.encode(), directory=tmp_path, environment=ENVIRONMENT)
+    invites = config.tenants[0].invites
+    assert invites is not None
+    assert invites.mail is not None
+    assert invites.mail.templates == str(tmp_path / "words")
+
+
+def test_how_long_things_are_kept() -> None:
+    keep = parse(GOOD.encode(), environment=ENVIRONMENT).retention
+    assert (keep.calls_days, keep.invites_days, keep.mail_bodies_days) == (90, 90, 30)
+    text = "retention: {calls_days: 0, invites_days: -1}\n" + GOOD
+    (problem,) = problems(text)
+    assert "retention.invites_days" in problem
+
+
+BOUNCES = INVITES.replace(
+    "        sender: invites@acme.example\n",
+    """\
+        sender: invites@acme.example
+        bounces:
+          host: imap.acme.example
+          username: invites
+          password: {env: PASSWORD}
+""",
+)
+
+
+def test_a_mailbox_for_bounces() -> None:
+    config = parse((HTTPS + BOUNCES).encode(), environment=ENVIRONMENT)
+    invites = config.tenants[0].invites
+    assert invites is not None
+    assert invites.mail is not None
+    bounces = invites.mail.bounces
+    assert bounces is not None
+    assert (bounces.port, bounces.security, bounces.folder) == (993, "tls", "INBOX")
+    assert "geheim" not in repr(config)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (("          username: invites\n", ""), "username: is missing"),
+        (("host: imap", "security: none\n          host: imap"), "in the clear"),
+        (
+            (
+                "host: imap.acme.example",
+                "security: none\n          ca_file: x\n          host: 127.0.0.1",
+            ),
+            "ca_file means nothing",
+        ),
+        (("host: imap", 'folder: "a\\"b"\n          host: imap'), "pattern"),
+        (("host: imap", "handled_folder: Ü\n          host: imap"), "pattern"),
+        (
+            ("host: imap", "handled_folder: INBOX\n          host: imap"),
+            "must be another",
+        ),
+        (("host: imap", "separator: '@'\n          host: imap"), "pattern"),
+        (("host: imap", "every_s: 1\n          host: imap"), "greater than"),
+        (
+            ("host: imap", f"address: {'i' * 50}@a.example\n          host: imap"),
+            "long",
+        ),
+    ],
+)
+def test_what_is_wrong_with_bounces_is_said(
+    change: tuple[str, str], expected: str
+) -> None:
+    found = "\n".join(problems(HTTPS + BOUNCES.replace(*change)))
     assert expected in found
     assert "line " in found
 

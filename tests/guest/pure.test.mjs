@@ -7,7 +7,7 @@ import { fixFor, platformOf } from '../../sfdc_widget/web/guest/platform.js';
 import { lookAgainMs, minutesLeft, screenOf, wayBack } from '../../sfdc_widget/web/guest/screen.js';
 import { levelOf } from '../../sfdc_widget/web/guest/sound-check.js';
 import { chooseLanguage, loadWords } from '../../sfdc_widget/web/guest/strings/index.js';
-import { countdown, hostTime, localeFor, meetingTime, moment } from '../../sfdc_widget/web/guest/times.js';
+import { countdown, hostTime, localeFor, meetingTime, moment, shownZone } from '../../sfdc_widget/web/guest/times.js';
 
 const LANGUAGES = ['en', 'de', 'es', 'fr'];
 const MINUTE = 60_000;
@@ -212,4 +212,16 @@ test('asked for during a look, the link is looked at once more', async () => {
   await looked;
   assert.deepEqual(seen, ['open', 'cancelled']);
   assert.equal(answers.length, 2);
+});
+
+test('a browser that hides where it is shows the time where the host takes the guest to be', () => {
+  assert.equal(shownZone('America/New_York', 'UTC'), 'America/New_York');
+  assert.equal(shownZone('America/New_York', ''), 'America/New_York');
+  assert.equal(shownZone('America/New_York', 'Europe/Berlin'), undefined);
+  assert.equal(shownZone('', 'UTC'), undefined);
+  assert.equal(shownZone('Nowhere/Else', 'UTC'), undefined);
+  const at = Date.UTC(2026, 11, 2, 3, 0);
+  const now = Date.UTC(2026, 11, 1, 12, 0);
+  assert.match(moment(at, now, 'en-GB', 'America/New_York'), /^today, 22:00$/);
+  assert.match(moment(at, now, 'en-GB', 'Asia/Tokyo'), /^tomorrow, 12:00$/);
 });

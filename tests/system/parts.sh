@@ -12,6 +12,7 @@ declare -A package=(
     [firefox-esr]="firefox-esr"
     [pg_ctlcluster]="postgresql"
     [turnserver]="coturn"
+    [dovecot]="dovecot-imapd"
     [openssl]="openssl"
     [cc]="gcc libc6-dev"
     [unshare]="util-linux"

@@ -9,12 +9,16 @@ import { ACK_EVERY_EVENTS, EventSequence } from '../../sfdc_widget/web/client/se
 import { TabStorage } from '../../sfdc_widget/web/client/storage.js';
 import {
   checkWindow,
+  findZones,
   fromField,
   isEmail,
   LONGEST_MS,
   span,
   startOf,
+  timeThere,
   toField,
+  zoneInWords,
+  zoneMeant,
 } from '../../sfdc_widget/web/invites/times.js';
 import {
   dialable,
@@ -294,4 +298,50 @@ test('who is in a call: two are named, the rest are counted', () => {
   assert.equal(listed(['Ana', 'Ben'], 'de', others), 'Ana und Ben');
   assert.equal(listed(['Ana', 'Ben', 'Chloé'], 'en-GB', others), 'Ana, Ben and 1 more');
   assert.equal(listed(['Ana', 'Ben', 'Chloé', 'Dan'], 'fr', others), 'Ana, Ben et 2 more');
+});
+
+test('time zones: by city first, then by region, as people type them', () => {
+  assert.equal(findZones('new york', 8)[0], 'America/New_York');
+  assert.equal(findZones('New_York', 8)[0], 'America/New_York');
+  assert.equal(findZones('são p', 8)[0], 'America/Sao_Paulo');
+  assert.equal(findZones('utc', 8)[0], 'UTC');
+  assert.equal(findZones('Berlin (GMT+1)', 8)[0], 'Europe/Berlin');
+  assert.ok(findZones('europe', 500).length > 20);
+  assert.equal(findZones('europe', 8).length, 8);
+  for (const nothing of ['', '  ', '(', 'olympus mons', '\u0000', '…'.repeat(99)]) {
+    assert.deepEqual(findZones(nothing, 8), [], nothing);
+  }
+});
+
+test('time zones: what was typed and not chosen counts if it can only mean one', () => {
+  assert.equal(zoneMeant('new york'), 'America/New_York');
+  assert.equal(zoneMeant('PARIS'), 'Europe/Paris');
+  assert.equal(zoneMeant('Asia/Tokyo'), 'Asia/Tokyo');
+  assert.equal(zoneMeant('europe'), '');
+  assert.equal(zoneMeant('nowhere'), '');
+  assert.equal(zoneMeant('a', ['A/One', 'B/A', 'C/A']), '');
+});
+
+test('times elsewhere: none where the clocks agree, the day where it is another', () => {
+  const at = Date.UTC(2026, 11, 1, 15, 0);
+  assert.equal(timeThere(at, 'Europe/Paris', 'Europe/Berlin'), null);
+  assert.equal(timeThere(at, 'Nowhere/Else', 'Europe/Berlin'), null);
+  assert.match(String(timeThere(at, 'America/New_York', 'Europe/Berlin')), /^10:00/);
+  assert.match(String(timeThere(at, 'Pacific/Auckland', 'Europe/Berlin')), /Wed.*4:00/);
+  assert.match(String(timeThere(at, 'Asia/Kathmandu', 'UTC')), /8:45/);
+});
+
+test('times elsewhere: each side changes its clocks on days of its own', () => {
+  const hours = (/** @type {number} */ at) => String(timeThere(at, 'America/New_York', 'Europe/Berlin'));
+  // Six hours apart in winter, five between the two changes in March, six again.
+  assert.match(hours(Date.UTC(2026, 2, 6, 15, 0)), /^10:00/);
+  assert.match(hours(Date.UTC(2026, 2, 9, 15, 0)), /^11:00/);
+  assert.match(hours(Date.UTC(2026, 2, 30, 14, 0)), /^10:00/);
+  // In the hour that is there twice.
+  const night = Date.UTC(2026, 9, 25, 0, 30);
+  assert.equal(timeThere(night, 'Europe/Paris', 'Europe/Berlin'), null);
+  assert.match(String(timeThere(night, 'Europe/London', 'Europe/Berlin')), /1:30/);
+  assert.match(String(timeThere(night + 3_600_000, 'Europe/London', 'Europe/Berlin')), /1:30/);
+  assert.match(zoneInWords('America/New_York', Date.UTC(2026, 6, 1)), /New York \((EDT|GMT-4)\)/);
+  assert.match(zoneInWords('America/New_York', Date.UTC(2026, 0, 1)), /New York \((EST|GMT-5)\)/);
 });

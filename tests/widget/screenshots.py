@@ -370,10 +370,11 @@ async def invites_empty(widget: Widget) -> None:
 
 
 async def invites(widget: Widget) -> None:
-    failed = wire.MailState.FAILED
-    bounced = guest("Ben Okafor", "ben@initech.example").model_copy(
-        update={"mail": failed, "mail_problem": "550 no such user"}
-    )
+    failed = wire.MailState.BOUNCED
+    problem = "There is no such address. (550 5.1.1 user unknown)"
+    bounced = guest(
+        "Ben Okafor", "ben@initech.example", time_zone="Asia/Tokyo"
+    ).model_copy(update={"mail": failed, "mail_problem": problem})
     joined = guest(joined_at=now_ms() - 60_000, is_in_call=True)
     expert = guest("Eve Expert", "eve@acme.example").model_copy(
         update={"role": wire.GuestRole.COLLEAGUE}
@@ -409,6 +410,24 @@ async def invite_form(widget: Widget) -> None:
     await widget.button("New invite").click()
     await widget.page.get_by_role("combobox", name="Name").fill("ana")
     await widget.page.locator(".rb-option").wait_for()
+
+
+async def invite_zones(widget: Widget) -> None:
+    await invites_empty(widget)
+    await widget.button("New invite").click()
+    await widget.page.get_by_label("Name", exact=True).fill("Ana Ruiz")
+    await widget.page.get_by_label("E-mail").fill("ana@example.com")
+    zone = widget.page.get_by_role("combobox", name="Their time zone")
+    await zone.fill("new y")
+    await zone.press("Enter")
+    await widget.page.get_by_text("in New York").scroll_into_view_if_needed()
+
+
+async def invite_zone_search(widget: Widget) -> None:
+    await invites_empty(widget)
+    await widget.button("New invite").click()
+    await widget.page.get_by_role("combobox", name="Their time zone").fill("san")
+    await widget.page.locator(".rb-option").first.wait_for()
 
 
 async def invite_errors(widget: Widget) -> None:
@@ -484,6 +503,8 @@ STATES = [
     Shot("invites", invites),
     Shot("invite-details", invite_details),
     Shot("invite-mail-failed", invite_mail_failed),
+    Shot("invite-zones", invite_zones),
+    Shot("invite-zone-search", invite_zone_search),
     Shot("invite-form", invite_form),
     Shot("invite-errors", invite_errors),
     Shot("invite-guests", invite_guests),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -200,6 +201,114 @@ async def test_further_guests_come_and_go(widget: Widget, gateway: FakeGateway) 
     ]
 
 
+ZONE = "Their time zone"
+
+
+async def test_where_a_guest_is_is_searched_and_both_times_are_shown(
+    open_page: OpenWidget, gateway: FakeGateway
+) -> None:
+    widget = await open_page(timezone_id="Europe/Berlin", locale="en-GB")
+    dialog = await open_form(widget)
+    zone = widget.page.get_by_role("combobox", name=ZONE)
+    await expect(zone).to_have_attribute("placeholder", re.compile("^As mine: Berlin"))
+    await expect(dialog).to_contain_text("Salesforce does not know it")
+    await fill_guest(widget)
+    start = widget.page.get_by_label("Start", exact=True)
+    await start.fill("2035-12-03T16:00")
+    times = dialog.locator(".rb-both-times")
+    await expect(times).to_be_hidden()
+    # All of it by keyboard.
+    await zone.focus()
+    await widget.page.keyboard.type("new y")
+    await expect(widget.page.get_by_text("1 time zone found")).to_be_attached()
+    await widget.page.keyboard.press("ArrowDown")
+    option = widget.page.get_by_role("option", name="New York")
+    await expect(option).to_have_attribute("aria-selected", "true")
+    await expect(zone).to_have_attribute(
+        "aria-activedescendant", await option.get_attribute("id") or ""
+    )
+    # The list alone is left, not the dialog.
+    await widget.page.keyboard.press("Escape")
+    await expect(option).to_be_hidden()
+    await expect(dialog).to_be_visible()
+    await widget.page.keyboard.press("End")
+    await widget.page.keyboard.type("o")
+    await widget.page.keyboard.press("Enter")
+    await expect(zone).to_have_value(re.compile(r"^New York \((GMT-5|EST)\)$"))
+    await expect(times).to_have_text("16:00 for you, 10:00 in New York")
+    # Three weeks in which only one side has changed its clocks.
+    await start.fill("2035-03-20T16:00")
+    await expect(times).to_have_text("16:00 for you, 11:00 in New York")
+    await expect(zone).to_have_value(re.compile(r"^New York \((GMT-4|EDT)\)$"))
+    await start.fill("2035-03-20T02:00")
+    night = re.compile("^0?2:00 for you, Mon 21:00 in New York$")
+    await expect(times).to_have_text(night)
+    # A second guest, where the clocks are as here.
+    await widget.button("Add a guest").click()
+    await widget.page.get_by_label("Name", exact=True).nth(1).fill("Eve")
+    await widget.page.get_by_label("E-mail").nth(1).fill("eve@example.com")
+    second = widget.page.get_by_role("combobox", name=ZONE).nth(1)
+    await second.fill("paris")
+    await second.press("Tab")
+    await expect(second).to_have_value(re.compile("^Paris"))
+    await expect(times.locator("p")).to_have_count(1)
+    await widget.button("Send invite").click()
+    made = (await gateway.until_sent("invite.create")).invite
+    assert made.time_zone == "Europe/Berlin"
+    assert [each.time_zone for each in made.guests] == [
+        "America/New_York",
+        "Europe/Paris",
+    ]
+
+
+async def test_what_is_no_time_zone_is_said_at_the_field(
+    widget: Widget, gateway: FakeGateway
+) -> None:
+    await open_form(widget)
+    await fill_guest(widget)
+    zone = widget.page.get_by_role("combobox", name=ZONE)
+    await zone.fill("Olympus Mons")
+    await widget.button("Send invite").click()
+    await expect(zone).to_have_accessible_description(
+        "Choose a time zone from the list."
+    )
+    await expect(zone).to_be_focused()
+    assert gateway.sent("invite.create") == []
+
+    async def refuse(params: Any) -> wire.Wire:
+        raise Refused(wire.ErrorKind.INVITE_INVALID, field="guests.0.time_zone")
+
+    gateway.overrides["invite.create"] = refuse
+    await zone.fill("tokyo")
+    await widget.button("Send invite").click()
+    await expect(zone).to_have_accessible_description("Refused.")
+    del gateway.overrides["invite.create"]
+    await zone.fill("")
+    await widget.button("Send invite").click()
+    made = (await gateway.until_sent("invite.create", 2)).invite
+    assert made.guests[0].time_zone == ""
+
+
+async def test_a_guests_zone_is_in_the_list_and_stays_with_a_change(
+    open_page: OpenWidget, gateway: FakeGateway
+) -> None:
+    widget = await open_page(timezone_id="Europe/Berlin", locale="en-GB")
+    there = guest(time_zone="Asia/Tokyo")
+    gateway.invites["i1"] = invite(guests=(there, guest("Eve", "eve@example.com")))
+    await open_list(widget)
+    entry = row(widget, "i1")
+    await entry.get_by_role("button").click()
+    await expect(entry.get_by_text("in Tokyo")).to_have_text(
+        re.compile(r"^Starts (\w+ )?\d\d:\d\d in Tokyo$")
+    )
+    await widget.button("Change").click()
+    zone = widget.page.get_by_role("combobox", name=ZONE).first
+    await expect(zone).to_have_value("Tokyo (GMT+9)")
+    await widget.button("Save and tell guests").click()
+    changed = (await gateway.until_sent("invite.change")).invite
+    assert [each.time_zone for each in changed.guests] == ["Asia/Tokyo", ""]
+
+
 async def test_start_now_makes_a_link_to_paste(
     open_page: OpenWidget, gateway: FakeGateway
 ) -> None:
@@ -299,10 +408,10 @@ async def test_what_became_of_an_invite_is_told_as_it_happens(
     await expect(entry).to_contain_text("Mail sent")
     await expect(entry).to_contain_text("Has not joined")
     bounced = guest().model_copy(
-        update={"mail": MailState.FAILED, "mail_problem": "550 no such user"}
+        update={"mail": MailState.BOUNCED, "mail_problem": "550 no such user"}
     )
     await gateway.change_invite("i1", guests=(bounced,))
-    await expect(entry).to_contain_text("Mail not delivered: 550 no such user")
+    await expect(entry).to_contain_text("Mail came back: 550 no such user")
     await entry.get_by_role("button", name="Send the mail to Ana Ruiz again").click()
     assert (await gateway.until_sent("invite.resend")).guest_id == bounced.guest_id
     here = guest(is_in_call=True, joined_at=now_ms())
@@ -313,6 +422,44 @@ async def test_what_became_of_an_invite_is_told_as_it_happens(
     assert (await gateway.until_sent("invite.extend")).minutes == 15
     await gateway.change_invite("i1", state=InviteState.NO_SHOW)
     await expect(entry).to_contain_text("Nobody came")
+
+
+@pytest.mark.parametrize(
+    ("state", "problem", "said", "is_corrected"),
+    [
+        (MailState.BOUNCED, "No such address. (550)", "Mail came back: No such", True),
+        (MailState.FAILED, "550 no", "Mail not delivered: 550 no", True),
+        (MailState.SENT, "Delivery is delayed.", "Mail sent: Delivery is", False),
+        (MailState.UNCERTAIN, "", "Mail perhaps not sent.", False),
+    ],
+)
+async def test_an_address_that_takes_no_mail_is_corrected_at_its_field(
+    widget: Widget,
+    gateway: FakeGateway,
+    state: MailState,
+    problem: str,
+    said: str,
+    is_corrected: bool,
+) -> None:
+    wrong = guest("Eve", "eve@exmaple.com").model_copy(
+        update={"guest_id": "g-eve", "mail": state, "mail_problem": problem}
+    )
+    gateway.invites["i1"] = invite(guests=(guest(), wrong))
+    await open_list(widget)
+    entry = row(widget, "i1")
+    await entry.get_by_role("button").click()
+    await expect(entry).to_contain_text(said)
+    correct = widget.button("Correct the address of Eve")
+    if not is_corrected:
+        await expect(correct).to_have_count(0)
+        return
+    await correct.click()
+    email = widget.page.get_by_label("E-mail").nth(1)
+    await expect(email).to_be_focused()
+    await email.fill("eve@example.com")
+    await widget.button("Save and tell guests").click()
+    changed = await gateway.until_sent("invite.change")
+    assert changed.invite.guests[1].email == "eve@example.com"
 
 
 async def test_cancelling_wants_a_second_press(

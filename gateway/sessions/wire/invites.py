@@ -31,13 +31,16 @@ class InviteState(enum.StrEnum):
 
 
 class MailState(enum.StrEnum):
-    """Of the last mail to a guest. ``none``: nothing was to be sent. ``uncertain``:
-    the gateway died while it was being handed over; resend it to be sure."""
+    """Of the last mail to a guest. ``none``: nothing was to be sent. ``failed``: it
+    never left; ``bounced``: it left, and a notice came that it was not delivered.
+    ``uncertain``: the gateway died while it was being handed over; resend it to be
+    sure. ``sent`` with a ``mail_problem``: delivery is delayed."""
 
     NONE = "none"
     WAITING = "waiting"
     SENT = "sent"
     FAILED = "failed"
+    BOUNCED = "bounced"
     UNCERTAIN = "uncertain"
 
 
@@ -48,11 +51,13 @@ class GuestRole(enum.StrEnum):
 
 class GuestDraft(Wire):
     """Whom to invite; ``guest_id`` of one who is invited already. ``email`` may be
-    empty where no mail is to be sent."""
+    empty where no mail is to be sent. ``time_zone``: IANA name of where the guest is,
+    in which they are told when it is; empty for the invite's own."""
 
     name: PersonName
     email: Annotated[str, Field(max_length=254)] = ""
     role: GuestRole = GuestRole.CUSTOMER
+    time_zone: Annotated[str, Field(max_length=64)] = ""
     guest_id: Id | None = None
 
 
@@ -63,6 +68,7 @@ class GuestView(Wire):
     name: ShortText
     email: ShortText = ""
     role: GuestRole = GuestRole.CUSTOMER
+    time_zone: ShortText = ""
     mail: MailState = MailState.NONE
     mail_problem: ShortText = ""
     joined_at: int | None = None
@@ -89,7 +95,8 @@ class InviteView(Wire):
 
 
 class InviteDraft(Wire):
-    """``time_zone``: IANA name, for the mail's words. ``contact``: whom it is for in
+    """``time_zone``: IANA name of where the rep is; mails to guests without one of
+    their own are written in it. ``contact``: whom it is for in
     the CRM; ``about``: the record it was made from (an Opportunity, a Case)."""
 
     subject: Annotated[str, Field(min_length=1, max_length=MAX_SUBJECT_CHARS)]
@@ -205,7 +212,8 @@ class JoinState(enum.StrEnum):
 
 class JoinView(Wire):
     """What a link leads to. Times are Unix ms, 0 when the link is ``unknown``;
-    ``contact`` is how to reach the host otherwise."""
+    ``contact`` is how to reach the host otherwise. ``time_zone`` is the host's;
+    ``guest_time_zone`` what the host takes for the guest's, empty if nothing."""
 
     state: JoinState
     subject: ShortText = ""
@@ -215,6 +223,7 @@ class JoinView(Wire):
     guest: ShortText = ""
     language: Language = "en"
     time_zone: ShortText = ""
+    guest_time_zone: ShortText = ""
     opens_at: int = 0
     starts_at: int = 0
     ends_at: int = 0

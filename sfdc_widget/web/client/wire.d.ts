@@ -482,12 +482,14 @@ export interface TurnResult {
 
 /**
  * Whom to invite; `guest_id` of one who is invited already. `email` may be
- * empty where no mail is to be sent.
+ * empty where no mail is to be sent. `time_zone`: IANA name of where the guest is,
+ * in which they are told when it is; empty for the invite's own.
  */
 export interface GuestDraft {
   name: string;
   email?: string;
   role?: GuestRole;
+  time_zone?: string;
   guest_id?: string;
 }
 
@@ -501,6 +503,7 @@ export interface GuestView {
   name: string;
   email: string;
   role: GuestRole;
+  time_zone: string;
   mail: MailState;
   mail_problem: string;
   joined_at?: number;
@@ -527,7 +530,8 @@ export interface InviteCreate {
 }
 
 /**
- * `time_zone`: IANA name, for the mail's words. `contact`: whom it is for in
+ * `time_zone`: IANA name of where the rep is; mails to guests without one of
+ * their own are written in it. `contact`: whom it is for in
  * the CRM; `about`: the record it was made from (an Opportunity, a Case).
  */
 export interface InviteDraft {
@@ -645,7 +649,8 @@ export type JoinState =
 
 /**
  * What a link leads to. Times are Unix ms, 0 when the link is `unknown`;
- * `contact` is how to reach the host otherwise.
+ * `contact` is how to reach the host otherwise. `time_zone` is the host's;
+ * `guest_time_zone` what the host takes for the guest's, empty if nothing.
  */
 export interface JoinView {
   state: JoinState;
@@ -656,6 +661,7 @@ export interface JoinView {
   guest: string;
   language: string;
   time_zone: string;
+  guest_time_zone: string;
   opens_at: number;
   starts_at: number;
   ends_at: number;
@@ -663,14 +669,17 @@ export interface JoinView {
 }
 
 /**
- * Of the last mail to a guest. `none`: nothing was to be sent. `uncertain`:
- * the gateway died while it was being handed over; resend it to be sure.
+ * Of the last mail to a guest. `none`: nothing was to be sent. `failed`: it
+ * never left; `bounced`: it left, and a notice came that it was not delivered.
+ * `uncertain`: the gateway died while it was being handed over; resend it to be
+ * sure. `sent` with a `mail_problem`: delivery is delayed.
  */
 export type MailState =
   | "none"
   | "waiting"
   | "sent"
   | "failed"
+  | "bounced"
   | "uncertain";
 
 /** `instance_id` names this page load; a reload has another. */

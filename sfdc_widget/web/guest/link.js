@@ -143,6 +143,7 @@ export function unknownLink(now) {
     guest: '',
     language: '',
     time_zone: '',
+    guest_time_zone: '',
     opens_at: 0,
     starts_at: 0,
     ends_at: 0,

@@ -2,7 +2,7 @@ import { h, setText, show } from '../softphone/dom.js';
 import { initials } from '../softphone/initials.js';
 import { DeviceCheck } from './device-check.js';
 import { icon } from './icons.js';
-import { countdown, hostTime, meetingTime, moment, zoneName } from './times.js';
+import { countdown, hostTime, meetingTime, moment, shownZone, zoneName } from './times.js';
 
 /**
  * @import {JoinView} from '../client/wire.d.ts'
@@ -200,10 +200,12 @@ export class LobbyView {
     setText(this.#title, subject);
     setText(this.#by, words.invite.by(host));
     const { starts_at: from, ends_at: to } = view;
-    setText(this.#time, meetingTime(from, to, now, locale));
-    const theirs = hostTime(from, to, locale, view.time_zone);
-    setText(this.#zone, theirs === null ? '' : zoneName(from, locale));
-    show(this.#zone, theirs !== null);
+    const own = shownZone(view.guest_time_zone);
+    setText(this.#time, meetingTime(from, to, now, locale, own));
+    const theirs = hostTime(from, to, locale, view.time_zone, own);
+    const isZoneSaid = theirs !== null || own !== undefined;
+    setText(this.#zone, isZoneSaid ? zoneName(from, locale, own) : '');
+    show(this.#zone, isZoneSaid);
     setText(this.#hostTime, theirs === null ? '' : words.invite.hostTime(theirs, host));
     show(this.#hostTime, theirs !== null);
     setText(this.#nameHint, words.join.nameHint(host));
@@ -228,7 +230,7 @@ export class LobbyView {
     const isLong = left > LONG_WAIT_MS;
     setText(
       this.#countdown,
-      isLong ? wait.opensOn(moment(view.opens_at, now, locale)) : wait.opensIn(countdown(left)),
+      isLong ? wait.opensOn(moment(view.opens_at, now, locale, shownZone(view.guest_time_zone))) : wait.opensIn(countdown(left)),
     );
     setText(this.#stay, isLong ? wait.later : wait.stay);
     const minutes = SPOKEN_MINUTES.find((each) => Math.ceil(left / 60_000) === each) ?? 0;

@@ -36,19 +36,32 @@ export function meetingTime(startsAt, endsAt, now, locale, timeZone) {
 }
 
 /**
+ * The zone that times are shown in: undefined for this device's own. A browser that
+ * hides where it is says UTC, and what the host knows is better than that.
+ *
+ * @param {string} told what the host takes for the guest's, IANA or ''
+ * @param {string} [own] this device's
+ */
+export function shownZone(told, own = Intl.DateTimeFormat().resolvedOptions().timeZone) {
+  const isHidden = !own || own === 'UTC' || own === 'Etc/UTC';
+  return isHidden && isZone(told) ? told : undefined;
+}
+
+/**
  * A moment on its own: "tomorrow, 09:50".
  *
  * @param {number} at
  * @param {number} now
  * @param {string} locale
+ * @param {string} [timeZone]
  */
-export function moment(at, now, locale) {
-  const days = daysBetween(now, at);
-  const time = new Intl.DateTimeFormat(locale, CLOCK).format(at);
+export function moment(at, now, locale, timeZone) {
+  const days = daysBetween(now, at, timeZone);
+  const time = new Intl.DateTimeFormat(locale, { ...CLOCK, ...zone(timeZone) }).format(at);
   const day =
     days === 0 || days === 1
       ? new Intl.RelativeTimeFormat(locale, { numeric: 'auto' }).format(days, 'day')
-      : new Intl.DateTimeFormat(locale, DATE).format(at);
+      : new Intl.DateTimeFormat(locale, { ...DATE, ...zone(timeZone) }).format(at);
   return `${day}, ${time}`;
 }
 

@@ -5,32 +5,36 @@
 import { h, setAttribute, setText, show } from '../softphone/dom.js';
 import { labelled, setFieldError } from './fields.js';
 import { inviteIcon } from './icons-invites.js';
+import { OptionList } from './option-list.js';
 import { inviteWords as say } from './words.js';
+import { ZoneField } from './zone-field.js';
 
 /** @import {GuestRole, GuestView, Record as CrmRecord} from '../client/wire.d.ts' */
 
 const SEARCH_AFTER_MS = 250;
 const LEAST_TO_SEARCH = 2;
-let made = 0;
 
 export class GuestFields extends HTMLElement {
   #search;
   #isFirst;
-  #id = `rb-guest-${(made += 1)}`;
   /** @type {CrmRecord|null} */
   #record = null;
   #guestId = '';
-  /** @type {readonly CrmRecord[]} */
-  #found = [];
-  #active = -1;
   #asked = 0;
   /** @type {ReturnType<typeof setTimeout>|undefined} */
   #timer;
 
-  #name;
+  #name = h('input', { maxlength: 80, autocomplete: 'off', placeholder: say.form.nameHint, dir: 'auto' });
+  /** @type {OptionList<CrmRecord>} */
+  #options = new OptionList({
+    field: this.#name,
+    label: say.form.found,
+    words: ({ name, company, email }) => [name, [company, email].filter(Boolean).join(' · ')],
+    onChoose: (record) => this.#choose(record),
+  });
+  #zone;
+  #zoneNote = h('p', { class: 'rb-form-note' });
   #email = h('input', { type: 'email', maxlength: 254, autocomplete: 'off', autocapitalize: 'none', spellcheck: 'false', dir: 'ltr' });
-  #list;
-  #status = h('span', { class: 'rb-live', role: 'status' });
   #role = h(
     'select',
     {},
@@ -42,23 +46,13 @@ export class GuestFields extends HTMLElement {
    * @param {object} options
    * @param {boolean} options.isFirst whom the invite is for
    * @param {(text: string) => Promise<readonly CrmRecord[]>} options.search
+   * @param {() => number} options.at when the call is, Unix ms
    */
-  constructor({ isFirst, search }) {
+  constructor({ isFirst, search, at }) {
     super();
+    this.#zone = new ZoneField({ at });
     this.#isFirst = isFirst;
     this.#search = search;
-    const listId = `${this.#id}-list`;
-    this.#list = h('ul', { class: 'rb-options', id: listId, role: 'listbox', 'aria-label': say.form.found, hidden: true });
-    this.#name = h('input', {
-      maxlength: 80,
-      autocomplete: 'off',
-      role: 'combobox',
-      'aria-expanded': 'false',
-      'aria-controls': listId,
-      'aria-autocomplete': 'list',
-      placeholder: say.form.nameHint,
-      dir: 'auto',
-    });
   }
 
   connectedCallback() {
@@ -67,16 +61,20 @@ export class GuestFields extends HTMLElement {
     this.setAttribute('role', 'group');
     this.setAttribute('aria-label', this.#isFirst ? say.form.who : say.form.further);
     this.#name.addEventListener('input', () => this.#typed());
-    this.#name.addEventListener('keydown', (event) => this.#keyed(event));
-    this.#name.addEventListener('blur', () => this.#closeList());
+    this.#name.addEventListener('blur', () => this.#close());
     this.#email.addEventListener('input', () => this.setError('email', ''));
     this.append(
       labelled(say.form.name, this.#name),
-      this.#list,
-      this.#status,
+      this.#options.list,
+      this.#options.status,
       labelled(say.form.email, this.#email),
+      this.#zone,
     );
-    if (this.#isFirst) return;
+    if (this.#isFirst) {
+      // Said once is enough.
+      this.append(this.#zoneNote);
+      return;
+    }
     this.append(
       h(
         'div',
@@ -110,6 +108,32 @@ export class GuestFields extends HTMLElement {
     return this.#isFirst ? 'customer' : /** @type {GuestRole} */ (this.#role.value);
   }
 
+  /** IANA name, '' for the rep's own. */
+  get timeZone() {
+    return this.#zone.value;
+  }
+
+  /** What is typed for a time zone and is none. */
+  get hasWrongZone() {
+    return this.#zone.isWrong;
+  }
+
+  /** The call is at another time. */
+  timeChanged() {
+    this.#zone.redraw();
+  }
+
+  /** @param {string} name of the CRM, '' without one */
+  set crm(name) {
+    setText(this.#zoneNote, say.form.noZone(name));
+  }
+
+  /** Where no mail is sent nobody is told a time. @param {boolean} isShown */
+  set hasZone(isShown) {
+    show(this.#zone, isShown);
+    show(this.#zoneNote, isShown);
+  }
+
   get guestId() {
     return this.#guestId;
   }
@@ -133,11 +157,17 @@ export class GuestFields extends HTMLElement {
     this.#name.focus();
   }
 
+  /** What is corrected when a mail came back. */
+  get emailField() {
+    return this.#email;
+  }
+
   clear() {
     this.#name.value = this.#email.value = '';
     this.#record = null;
     this.#guestId = '';
-    this.#closeList();
+    this.#zone.value = '';
+    this.#close();
   }
 
   /** @param {GuestView} guest @param {CrmRecord|null} record */
@@ -145,6 +175,7 @@ export class GuestFields extends HTMLElement {
     this.#name.value = guest.name;
     this.#email.value = guest.email;
     this.#role.value = guest.role;
+    this.#zone.value = guest.time_zone;
     this.#guestId = guest.guest_id;
     this.#record = record;
   }
@@ -165,8 +196,9 @@ export class GuestFields extends HTMLElement {
     else this.setError('email', say.form.noEmail);
   }
 
-  /** @param {'name'|'email'} part @param {string} text '' for none @returns {HTMLElement} the field */
+  /** @param {'name'|'email'|'time_zone'} part @param {string} text '' for none @returns {HTMLElement} the field */
   setError(part, text) {
+    if (part === 'time_zone') return this.#zone.setError(text);
     return setFieldError(part === 'name' ? this.#name : this.#email, text);
   }
 
@@ -176,7 +208,7 @@ export class GuestFields extends HTMLElement {
     this.setError('name', '');
     this.#record = null;
     clearTimeout(this.#timer);
-    if (this.name.length < LEAST_TO_SEARCH) this.#closeList();
+    if (this.name.length < LEAST_TO_SEARCH) this.#close();
     else this.#timer = setTimeout(() => void this.#look(), SEARCH_AFTER_MS);
   }
 
@@ -186,77 +218,27 @@ export class GuestFields extends HTMLElement {
     try {
       const found = await this.#search(text);
       if (asked !== this.#asked || text !== this.name || document.activeElement !== this.#name) return;
-      this.#found = found;
-      this.#active = -1;
-      this.#draw();
-      setText(this.#status, say.form.results(found.length));
+      this.#options.show(found, say.form.results(found.length));
     } catch {
-      if (asked === this.#asked) setText(this.#status, say.form.searchFailed);
+      if (asked === this.#asked) this.#options.show([], say.form.searchFailed);
     }
   }
 
-  #draw() {
-    const isOpen = this.#found.length > 0;
-    this.#list.replaceChildren(
-      ...this.#found.map((record, index) =>
-        h(
-          'li',
-          {
-            role: 'option',
-            id: `${this.#id}-option-${index}`,
-            'aria-selected': String(index === this.#active),
-            class: 'rb-option',
-            on: {
-              // Before the field loses the focus, and the list with it.
-              pointerdown: (/** @type {Event} */ event) => {
-                event.preventDefault();
-                this.#choose(index);
-              },
-            },
-          },
-          h('span', { class: 'rb-record-name', dir: 'auto' }, record.name),
-          h('span', { class: 'rb-record-detail', dir: 'auto' }, [record.company, record.email].filter(Boolean).join(' · ')),
-        ),
-      ),
-    );
-    show(this.#list, isOpen);
-    this.#name.setAttribute('aria-expanded', String(isOpen));
-    setAttribute(this.#name, 'aria-activedescendant', this.#active >= 0 ? `${this.#id}-option-${this.#active}` : null);
-    this.#list.children[this.#active]?.scrollIntoView({ block: 'nearest' });
-  }
-
-  /** @param {KeyboardEvent} event */
-  #keyed(event) {
-    if (this.#list.hidden) return;
-    const count = this.#found.length;
-    if (event.key === 'ArrowDown') this.#active = (this.#active + 1) % count;
-    else if (event.key === 'ArrowUp') this.#active = (this.#active - 1 + count) % count;
-    else if (event.key === 'Enter' && this.#active >= 0) this.#choose(this.#active);
-    else if (event.key === 'Escape') this.#closeList();
-    else return;
-    event.preventDefault();
-    if (!this.#list.hidden) this.#draw();
-  }
-
-  /** @param {number} index */
-  #choose(index) {
-    const record = this.#found[index];
-    if (!record) return;
+  /** @param {CrmRecord} record */
+  #choose(record) {
     this.#record = record;
     this.#name.value = record.name;
     this.#email.value = record.email;
     this.setError('name', '');
     this.setError('email', record.email ? '' : say.form.noEmail);
-    this.#closeList();
+    this.#close();
     this.#email.focus();
   }
 
-  #closeList() {
+  #close() {
     clearTimeout(this.#timer);
     this.#asked += 1;
-    this.#found = [];
-    this.#draw();
-    setText(this.#status, '');
+    this.#options.close();
   }
 }
 customElements.define('ringbridge-guest-fields', GuestFields);

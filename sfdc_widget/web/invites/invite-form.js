@@ -10,7 +10,7 @@ import { words } from '../softphone/strings.js';
 import { labelled, setFieldError } from './fields.js';
 import { GuestFields } from './guest-fields.js';
 import { inviteIcon } from './icons-invites.js';
-import { checkWindow, fromField, isEmail, startOf, toField, USUAL_MS, zone, zoneInWords } from './times.js';
+import { checkWindow, cityOf, fromField, isEmail, startOf, timeHere, timeThere, toField, USUAL_MS, zone, zoneInWords } from './times.js';
 import { inviteWords as say } from './words.js';
 
 /**
@@ -40,13 +40,15 @@ export class InviteForm extends HTMLElement {
   #isBusy = false;
   /** Moved by the form itself, so that the length stays. */
   #length = USUAL_MS;
+  /** Where to begin, if not at the top. @type {HTMLElement|null} */
+  #wanted = null;
   /** @type {CrmRecord|null} */
   #about = null;
 
   #title = h('h1', { class: 'rb-title', tabindex: -1 });
   #lead = h('p', { class: 'rb-form-note' });
   #summary = h('p', { class: 'rb-error', role: 'alert', hidden: true });
-  #first = new GuestFields({ isFirst: true, search: (text) => this.client.invites.searchRecords(text) });
+  #first = this.#newGuest(true);
   #aboutText = h('p', { class: 'rb-chip', dir: 'auto', hidden: true });
   #subject = h('input', { name: 'subject', maxlength: 120, autocomplete: 'off', dir: 'auto' });
   #starts = h('input', { name: 'starts_at', type: 'datetime-local' });
@@ -59,6 +61,7 @@ export class InviteForm extends HTMLElement {
     ),
   );
   #zone = h('p', { class: 'rb-form-note' });
+  #bothTimes = h('div', { class: 'rb-form-note rb-both-times', role: 'status', hidden: true });
   #text = h('textarea', { name: 'text', rows: 2, maxlength: 1000, dir: 'auto' });
   #language = h(
     'select',
@@ -80,6 +83,7 @@ export class InviteForm extends HTMLElement {
     labelled(say.form.starts, this.#starts),
     labelled(say.form.ends, this.#ends),
     this.#zone,
+    this.#bothTimes,
   );
   #more = h('fieldset', {}, h('legend', {}, say.form.further), this.#further, this.#addGuest);
   #textLabel = labelled(say.form.text, this.#text);
@@ -104,6 +108,7 @@ export class InviteForm extends HTMLElement {
     });
     this.#starts.addEventListener('change', () => this.#startMoved());
     this.#ends.addEventListener('change', () => this.#endMoved());
+    this.addEventListener('zone-changed', () => this.#drawZone());
     this.addEventListener('guest-removed', (event) => this.#removeGuest(/** @type {GuestFields} */ (event.target)));
     this.append(
       h('div', { class: 'rb-sheet-head' }, this.#back, this.#title),
@@ -140,8 +145,8 @@ export class InviteForm extends HTMLElement {
     if (contact) void this.#first.usePerson(contact);
   }
 
-  /** @param {InviteView} invite */
-  change(invite) {
+  /** @param {InviteView} invite @param {string} [guestId] whose address is to be corrected */
+  change(invite, guestId = '') {
     this.#begin('change', invite);
     this.#inviteId = invite.invite_id;
     this.#subject.value = invite.subject;
@@ -154,6 +159,7 @@ export class InviteForm extends HTMLElement {
     const [first, ...others] = invite.guests;
     if (first) this.#first.useGuest(first, invite.contact ?? null);
     for (const guest of others) this.#moreGuests().useGuest(guest, null);
+    this.#wanted = this.#guests.find((fields) => guestId !== '' && fields.guestId === guestId)?.emailField ?? null;
     this.#setAbout(invite.about ?? null);
     this.#drawZone();
   }
@@ -162,6 +168,7 @@ export class InviteForm extends HTMLElement {
   #begin(mode, former) {
     this.#mode = mode;
     this.#former = former;
+    this.#wanted = null;
     // The same again after a failure: it is made once.
     this.#inviteId = uuid7();
     this.#further.replaceChildren();
@@ -173,6 +180,8 @@ export class InviteForm extends HTMLElement {
     show(this.#lead, isNow);
     for (const part of [this.#when, this.#textLabel, this.#languageLabel, this.#more]) show(part, !isNow);
     this.#first.needsEmail = !isNow;
+    this.#first.hasZone = !isNow;
+    this.#first.crm = this.client.state.crm;
     show(this.#addGuest, true);
     show(this, true);
     this.querySelector('.rb-sheet-body')?.scrollTo(0, 0);
@@ -180,7 +189,7 @@ export class InviteForm extends HTMLElement {
 
   /** Where to begin. */
   get primary() {
-    return this.#first.isEmpty ? this.#first : this.#title;
+    return this.#wanted ?? (this.#first.isEmpty ? this.#first : this.#title);
   }
 
   #close() {
@@ -234,15 +243,39 @@ export class InviteForm extends HTMLElement {
     setFieldError(this.#ends, '');
   }
 
+  get #start() {
+    return fromField(this.#starts.value) ?? this.#now;
+  }
+
+  /** What the clocks of all show then. */
   #drawZone() {
-    const at = fromField(this.#starts.value) ?? this.#now;
+    const at = this.#start;
     setText(this.#zone, say.form.zone(zoneInWords(zone(), at)));
+    for (const guest of this.#guests) guest.timeChanged();
+    const zones = [...new Set(this.#guests.map(({ timeZone }) => timeZone))];
+    const lines = zones.flatMap((name) => {
+      const theirs = name === '' ? null : timeThere(at, name);
+      return theirs === null ? [] : [say.form.bothTimes(timeHere(at), theirs, cityOf(name))];
+    });
+    if (lines.join('\n') !== [...this.#bothTimes.children].map(({ textContent }) => textContent).join('\n')) {
+      this.#bothTimes.replaceChildren(...lines.map((line) => h('p', {}, line)));
+    }
+    show(this.#bothTimes, lines.length > 0);
   }
 
   // Whom
 
+  /** @param {boolean} isFirst */
+  #newGuest(isFirst) {
+    return new GuestFields({
+      isFirst,
+      search: (text) => this.client.invites.searchRecords(text),
+      at: () => this.#start,
+    });
+  }
+
   #moreGuests() {
-    const fields = new GuestFields({ isFirst: false, search: (text) => this.client.invites.searchRecords(text) });
+    const fields = this.#newGuest(false);
     this.#further.append(fields);
     show(this.#addGuest, this.#guests.length < MAX_GUESTS);
     if (!this.hidden && this.#former === null) fields.focus();
@@ -254,6 +287,7 @@ export class InviteForm extends HTMLElement {
     const next = /** @type {GuestFields|null} */ (fields.nextElementSibling ?? fields.previousElementSibling);
     fields.remove();
     show(this.#addGuest, true);
+    this.#drawZone();
     if (next) next.focus();
     else this.#addGuest.focus();
   }
@@ -279,6 +313,7 @@ export class InviteForm extends HTMLElement {
       else if (address !== '' && !isEmail(address)) wrong.push(guest.setError('email', say.error.badEmail));
       else if (address !== '' && seen.has(address)) wrong.push(guest.setError('email', say.error.sameEmail));
       seen.add(address);
+      if (guest.hasWrongZone && !isNow) wrong.push(guest.setError('time_zone', say.error.zone));
     }
     if (this.#subject.value.trim() === '') wrong.push(setFieldError(this.#subject, say.error.subject));
     if (!isNow) {
@@ -304,6 +339,8 @@ export class InviteForm extends HTMLElement {
     for (const guest of this.#guests) {
       guest.setError('name', '');
       guest.setError('email', '');
+      // A zone that is none stays wrong until another is chosen.
+      if (!guest.hasWrongZone) guest.setError('time_zone', '');
     }
     for (const input of [this.#subject, this.#starts, this.#ends, this.#text]) setFieldError(input, '');
     show(this.#summary, false);
@@ -337,7 +374,8 @@ export class InviteForm extends HTMLElement {
   /** @param {GuestFields} fields @returns {GuestDraft} */
   #guestDraft(fields) {
     const known = fields.guestId ? { guest_id: fields.guestId } : {};
-    return { name: fields.name || say.form.guest, email: fields.email, role: fields.guestRole, ...known };
+    const there = fields.timeZone ? { time_zone: fields.timeZone } : {};
+    return { name: fields.name || say.form.guest, email: fields.email, role: fields.guestRole, ...there, ...known };
   }
 
   async #submit() {
@@ -376,7 +414,7 @@ export class InviteForm extends HTMLElement {
     const [head, index, part] = path.split('.');
     if (head === 'guests') {
       const guest = this.#guests[Number(index ?? 0)] ?? this.#first;
-      return (text) => guest.setError(part === 'name' ? 'name' : 'email', text);
+      return (text) => guest.setError(part === 'name' || part === 'time_zone' ? part : 'email', text);
     }
     const input = [this.#subject, this.#starts, this.#ends, this.#text].find(({ name }) => name === head);
     // What is not on show in this form cannot be corrected at its place.

@@ -7,7 +7,7 @@ import { icon } from '../softphone/icons.js';
 import { moment } from '../softphone/format.js';
 import { words } from '../softphone/strings.js';
 import { inviteIcon } from './icons-invites.js';
-import { span } from './times.js';
+import { cityOf, span, timeThere } from './times.js';
 import { inviteWords as say } from './words.js';
 
 /**
@@ -19,6 +19,9 @@ const PAGE = 20;
 const SURE_MS = 5_000;
 const EXTEND_MINUTES = 15;
 const LIVE = new Set(['scheduled', 'open']);
+const MAIL_PROBLEMS = new Set(['failed', 'bounced', 'uncertain']);
+/** By another address it may arrive. */
+const ADDRESS_PROBLEMS = new Set(['failed', 'bounced']);
 
 export class InviteList extends HTMLElement {
   /** @type {RingbridgeClient} */
@@ -26,7 +29,7 @@ export class InviteList extends HTMLElement {
   actions = {
     make: () => {},
     now: () => {},
-    change: (/** @type {InviteView} */ _invite) => {},
+    change: (/** @type {InviteView} */ _invite, /** @type {string} */ _guestId = '') => {},
   };
 
   #error = h('p', { class: 'rb-error', role: 'alert', hidden: true });
@@ -160,7 +163,7 @@ export class InviteList extends HTMLElement {
     const isOpen = this.#open === invite.invite_id;
     const [first, ...others] = invite.guests;
     const names = `${first?.name ?? ''}${others.length > 0 ? ` ${say.more_guests(others.length)}` : ''}`;
-    const hasMailProblem = invite.guests.some(({ mail }) => mail === 'failed' || mail === 'uncertain');
+    const problem = invite.guests.find(({ mail }) => MAIL_PROBLEMS.has(mail))?.mail;
     const id = `rb-invite-${invite.invite_id}`;
     return h(
       'li',
@@ -182,7 +185,7 @@ export class InviteList extends HTMLElement {
           },
         },
         h('span', { class: 'rb-recent-text rb-recent-name', dir: 'auto', title: names }, names),
-        hasMailProblem ? h('span', { class: 'rb-invite-alert', title: say.mail.failed }, icon('triangle-alert'), spoken(say.mail.failed)) : null,
+        problem ? h('span', { class: 'rb-invite-alert', title: say.mail[problem] }, icon('triangle-alert'), spoken(say.mail[problem])) : null,
         h('span', { class: 'rb-invite-state' }, say.state[invite.state]),
         h('span', { class: 'rb-recent-detail rb-invite-when' }, ...joined([span(invite.starts_at, invite.ends_at, now, say), invite.subject])),
       ),
@@ -225,9 +228,12 @@ export class InviteList extends HTMLElement {
 
   /** @param {InviteView} invite @param {GuestView} guest @param {number} index @param {boolean} isLive @param {number} now */
   #guest(invite, guest, index, isLive, now) {
-    const hasProblem = guest.mail === 'failed' || guest.mail === 'uncertain';
+    // "sent" with one: delivery is delayed.
+    const hasProblem = MAIL_PROBLEMS.has(guest.mail) || (guest.mail === 'sent' && guest.mail_problem !== '');
     const came = guest.is_in_call ? say.inCall : guest.joined_at ? say.joined(moment(guest.joined_at, now)) : say.notJoined;
-    const mail = guest.mail === 'failed' && guest.mail_problem ? `${say.mail.failed}: ${guest.mail_problem}` : say.mail[guest.mail];
+    const theirTime = guest.time_zone === '' ? null : timeThere(invite.starts_at, guest.time_zone);
+    const isTold = hasProblem && guest.mail !== 'uncertain' && guest.mail_problem !== '';
+    const mail = isTold ? `${say.mail[guest.mail]}: ${guest.mail_problem}` : say.mail[guest.mail];
     return h(
       'li',
       { class: 'rb-guest' },
@@ -236,8 +242,22 @@ export class InviteList extends HTMLElement {
         { class: 'rb-recent-text' },
         h('p', { class: 'rb-guest-name', dir: 'auto' }, guest.name, guest.role === 'colleague' ? ` (${say.colleague})` : ''),
         guest.email ? h('p', { class: 'rb-recent-detail', dir: 'ltr' }, guest.email) : null,
+        theirTime === null ? null : h('p', { class: 'rb-recent-detail' }, say.theirTime(theirTime, cityOf(guest.time_zone))),
         h('p', { class: 'rb-recent-detail' }, ...joined(isLive || guest.joined_at ? [came] : [])),
-        h('p', { class: hasProblem ? 'rb-mail-problem' : 'rb-recent-detail' }, mail),
+        h('p', { class: hasProblem ? 'rb-mail-problem' : 'rb-recent-detail', dir: isTold ? 'auto' : null }, mail),
+        isLive && ADDRESS_PROBLEMS.has(guest.mail)
+          ? h(
+              'button',
+              {
+                type: 'button',
+                class: 'rb-link',
+                'data-role': `correct-${index}`,
+                'aria-label': say.correctOf(guest.name),
+                on: { click: () => this.actions.change(invite, guest.guest_id) },
+              },
+              say.correct,
+            )
+          : null,
       ),
       isLive
         ? h(

@@ -54,14 +54,14 @@ export class InvitesPanel {
     this.list.actions = {
       make: () => void this.make('make'),
       now: () => void this.make('now'),
-      change: (invite) => {
-        this.#open(() => this.#form.change(invite));
+      change: (invite, guestId) => {
+        this.#open(() => this.#form.change(invite, guestId));
       },
     };
     this.sheet.append(this.#form, this.#link);
     this.sheet.addEventListener('close', () => this.close());
     this.sheet.addEventListener('keydown', (event) => {
-      if (event.key !== 'Escape') return;
+      if (event.key !== 'Escape' || event.defaultPrevented) return;
       event.stopPropagation();
       this.close();
     });

@@ -63,9 +63,105 @@ export function zone() {
   return Intl.DateTimeFormat().resolvedOptions().timeZone || 'UTC';
 }
 
+/**
+ * Time zones that a search may mean, the likeliest first: by city, then by region.
+ *
+ * @param {string} text
+ * @param {number} limit
+ * @param {readonly string[]} [names] IANA
+ * @returns {string[]}
+ */
+export function findZones(text, limit, names = zoneNames()) {
+  const wanted = searched(text);
+  if (wanted === '') return [];
+  /** @type {[number, string][]} */
+  const found = [];
+  for (const name of names) {
+    const whole = plain(name);
+    const city = plain(cityOf(name));
+    if (city === wanted) found.push([0, name]);
+    else if (city.startsWith(wanted)) found.push([1, name]);
+    else if (whole.startsWith(wanted)) found.push([2, name]);
+    else if (` ${whole}`.includes(` ${wanted}`)) found.push([3, name]);
+    else if (whole.includes(wanted)) found.push([4, name]);
+  }
+  return found
+    .sort(([a], [b]) => a - b)
+    .slice(0, limit)
+    .map(([, name]) => name);
+}
+
+/**
+ * The one time zone that a text can only mean, '' if there are none or several.
+ *
+ * @param {string} text
+ * @param {readonly string[]} [names] IANA
+ */
+export function zoneMeant(text, names = zoneNames()) {
+  const found = findZones(text, names.length, names);
+  const exact = found.filter((name) => plain(cityOf(name)) === searched(text));
+  const [only, ...others] = exact.length > 0 ? exact : found;
+  return only !== undefined && others.length === 0 ? only : '';
+}
+
+/** Without the offset that we show behind a city. @param {string} text */
+function searched(text) {
+  return plain(text.replace(/\s*\(.*\)\s*$/u, ''));
+}
+
+/** @returns {readonly string[]} */
+function zoneNames() {
+  return ['UTC', ...Intl.supportedValuesOf('timeZone').filter((name) => name !== 'UTC')];
+}
+
+/** @param {string} text */
+function plain(text) {
+  const letters = text.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase();
+  return letters.replace(/[^\p{L}\p{N}+-]+/gu, ' ').trim();
+}
+
+/** "New York". @param {string} name IANA */
+export function cityOf(name) {
+  return name.split('/').at(-1)?.replaceAll('_', ' ') ?? name;
+}
+
+/**
+ * A moment as clocks elsewhere show it, null where they show the same as here: "16:00",
+ * with the day where that is another one.
+ *
+ * @param {number} at Unix ms
+ * @param {string} there IANA
+ * @param {string} [here] IANA
+ * @returns {string|null}
+ */
+export function timeThere(at, there, here = zone()) {
+  try {
+    if (clockIn(at, there) === clockIn(at, here)) return null;
+    const isSameDay = clockIn(at, there).slice(0, 10) === clockIn(at, here).slice(0, 10);
+    return new Intl.DateTimeFormat(undefined, {
+      ...(isSameDay ? {} : { weekday: 'short' }),
+      hour: 'numeric',
+      minute: '2-digit',
+      timeZone: there,
+    }).format(at);
+  } catch {
+    return null;
+  }
+}
+
+/** "16:00", as clocks here show it. @param {number} at */
+export function timeHere(at) {
+  return new Date(at).toLocaleTimeString(undefined, { hour: 'numeric', minute: '2-digit' });
+}
+
+/** `2026-12-01, 16:00` anywhere. @param {number} at @param {string} timeZone */
+function clockIn(at, timeZone) {
+  return new Intl.DateTimeFormat('en-CA', { dateStyle: 'short', timeStyle: 'short', hourCycle: 'h23', timeZone }).format(at);
+}
+
 /** "Berlin (GMT+1)", as people say it. @param {string} name @param {number} at */
 export function zoneInWords(name, at) {
-  const city = name.split('/').at(-1)?.replaceAll('_', ' ') ?? name;
+  const city = cityOf(name);
   try {
     const parts = new Intl.DateTimeFormat(undefined, { timeZone: name, timeZoneName: 'short' }).formatToParts(at);
     const short = parts.find(({ type }) => type === 'timeZoneName')?.value ?? '';

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +9,7 @@ from gateway.storage import Database
 from gateway.storage.invites import InviteStore
 from gateway.storage.mails import MailStore
 from tests.gateway.invites.desk import Desk
+from tests.gateway.invites.dovecot import Dovecot
 
 
 @pytest.fixture
@@ -35,3 +36,10 @@ async def desk(database: Database) -> AsyncIterator[Desk]:
     yield desk
     await desk.close()
     assert desk.time.alarm_count == 0
+
+
+@pytest.fixture(scope="session")
+def dovecot() -> Iterator[Dovecot]:
+    """For tests that say ``needs("dovecot")``; each has a user of its own."""
+    with Dovecot() as server:
+        yield server

@@ -35,12 +35,9 @@ async def main(folder: Path, port: int, rng: random.Random, mode: str) -> None:
     store, mails = InviteStore(database), MailStore(database, owner="main")
     sender = MailSender(
         mails,
-        {
-            "acme": SmtpTransport(
-                SmtpConfig("127.0.0.1", port, "none", "invites@acme.example", "here")
-            )
-        },
+        {"acme": SmtpTransport(SmtpConfig("127.0.0.1", port, "none", "here"))},
         compose=message_of,
+        return_path=lambda _: "invites@acme.example",
         on_news=lambda _: None,
         now=time.time,
         rng=rng,

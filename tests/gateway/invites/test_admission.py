@@ -53,7 +53,8 @@ async def test_a_link_through_time(desk: Desk) -> None:
 
 
 async def test_what_the_page_is_told(desk: Desk) -> None:
-    token = await desk.link(await desk.create(language="de"))
+    there = ana(time_zone="America/New_York")
+    token = await desk.link(await desk.create(language="de", guests=(there,)))
     seat = await desk.seat(token)
     assert seat is not None
     assert desk.admission.view(seat) == wire.JoinView(
@@ -65,6 +66,7 @@ async def test_what_the_page_is_told(desk: Desk) -> None:
         guest="Ana Ruiz",
         language="de",
         time_zone="Europe/Berlin",
+        guest_time_zone="America/New_York",
         opens_at=round((T0 - 600) * 1000),
         starts_at=round(T0 * 1000),
         ends_at=round(END * 1000),

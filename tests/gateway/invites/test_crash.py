@@ -7,7 +7,6 @@ import random
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections import Counter
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -141,13 +140,9 @@ async def test_a_death_at_each_seam(
         async def deliver(
             self,
             message: bytes,
-            *,
-            recipient: str,
-            leaving: Callable[[], Awaitable[bool]],
+            **options: Any,
         ) -> bool:
-            is_sent = await super().deliver(
-                message, recipient=recipient, leaving=leaving
-            )
+            is_sent = await super().deliver(message, **options)
             if seam == "after data":
                 await die()
             return is_sent
@@ -157,6 +152,7 @@ async def test_a_death_at_each_seam(
             mails,
             {"acme": transport},
             compose=message_of,
+            return_path=lambda _: "a@acme.example",
             on_news=lambda _: None,
             now=lambda: T0,
             rng=random.Random(1),
@@ -164,7 +160,7 @@ async def test_a_death_at_each_seam(
         )
 
     async with mail_server() as server:
-        config = SmtpConfig("127.0.0.1", server.port, "none", "a@acme.example", "here")
+        config = SmtpConfig("127.0.0.1", server.port, "none", "here")
         draft = MailDraft(
             f"{1:032x}",
             1,

@@ -61,6 +61,8 @@ def test_a_good_one_is_cleaned() -> None:
         ({"at": NOW - 290, "minutes": 3}, "ends_at"),
         ({"subject": " \r\n\u200e "}, "subject"),
         ({"time_zone": "Mars/Olympus"}, "time_zone"),
+        ({"guests": (ana(time_zone="Mars/Olympus"),)}, "guests.0.time_zone"),
+        ({"guests": (ana(time_zone="../../etc"),)}, "guests.0.time_zone"),
         ({"time_zone": "../../etc/passwd"}, "time_zone"),
         ({"time_zone": "Europe"}, "time_zone"),
         ({"time_zone": "Europe/Berlin\n"}, "time_zone"),

@@ -87,6 +87,7 @@ def test_headers() -> None:
     assert reply.addr_spec == "robin@acme.example"
     assert message["Subject"] == "Video call: Your offer"
     assert message["Auto-Submitted"] == "auto-generated"
+    assert message["X-Auto-Response-Suppress"] == "OOF, AutoReply"
     assert message["Message-ID"] == f"<{'f' * 32}.7@calls.acme.example>"
     assert message["Date"].datetime == datetime(2026, 12, 1, 14, tzinfo=UTC)
 
@@ -203,6 +204,14 @@ def test_over_midnight_and_over_the_change_of_the_clocks() -> None:
     assert when(late).startswith("Wednesday, December 2, 2026, 12:00 AM – 12:30 AM")
     long = content(ends_at=T0 + 10 * 3600)
     assert "4:00 PM – Wednesday, December 2, 2026, 2:00 AM" in when(long)
+    # The same call, where the clocks were changed already and where they were not.
+    spring = 1_773_054_000.0  # 9 March 2026, 11:00 UTC
+    for zone, expected in (
+        ("America/New_York", "7:00 AM – 7:30 AM (Eastern Daylight Time, GMT-04:00)"),
+        ("Europe/Berlin", "12:00 PM – 12:30 PM (Central European Standard Time, GMT"),
+    ):
+        there = content(time_zone=zone, starts_at=spring, ends_at=spring + 1800)
+        assert expected in when(there)
     # 25 October 2026, 02:30 CEST to 02:30 CET: an hour later.
     night = 1_792_888_200.0
     doubled = content(starts_at=night, ends_at=night + 3600)
@@ -259,6 +268,7 @@ EXPECTED_HEADERS = [
     "Date",
     "Message-ID",
     "Auto-Submitted",
+    "X-Auto-Response-Suppress",
     "MIME-Version",
     "Content-Type",
 ]

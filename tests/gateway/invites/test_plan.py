@@ -121,6 +121,30 @@ def test_what_a_guest_should_know_is_mailed(changes: dict[str, Any]) -> None:
     assert planned.invite.guests[0].guest_id == before.guests[0].guest_id
 
 
+def test_a_guest_is_told_the_time_where_they_are() -> None:
+    first = created(guests=(ana(time_zone="America/New_York"), expert()))
+    assert [mail.content.time_zone for mail in first.mails] == [
+        "America/New_York",
+        "Europe/Berlin",
+    ]
+    ana_now, kim_now = first.invite.guests
+    assert (ana_now.time_zone, kim_now.time_zone) == ("America/New_York", "")
+    # Another zone for one is news for that one alone.
+    moved = changed(
+        first.invite,
+        guests=(again(ana_now, time_zone="Asia/Tokyo"), again(kim_now)),
+    )
+    assert told(moved) == [(ana_now.email, MailKind.CHANGE, 1)]
+    assert moved.mails[0].content.time_zone == "Asia/Tokyo"
+    # The rep travels: news for whoever is told the rep's own time.
+    travelled = changed(
+        first.invite,
+        time_zone="UTC",
+        guests=(again(ana_now, time_zone="America/New_York"), again(kim_now)),
+    )
+    assert told(travelled) == [(kim_now.email, MailKind.CHANGE, 1)]
+
+
 def test_a_name_or_a_record_alone_is_mailed_to_nobody() -> None:
     before = created().invite
     record = wire.Record(id="006", kind="Opportunity", name="Big")

@@ -35,7 +35,6 @@ def smtp(server: MailServer, **changes: Any) -> SmtpConfig:
         "host": "127.0.0.1",
         "port": server.port,
         "security": "none",
-        "sender": "invites@acme.example",
         "helo": "calls.acme.example",
     }
     return SmtpConfig(**values | changes)
@@ -112,6 +111,7 @@ async def office(
         mails,
         transports,
         compose=message_of,
+        return_path=lambda mail: "invites@acme.example",
         on_news=(news if news is not None else []).append,
         now=now,
         rng=random.Random(1),
@@ -529,6 +529,7 @@ async def test_what_becomes_due_while_it_is_looked_for_is_sent_at_once(
             Slow(database, owner="node-1"),
             {"acme": SmtpTransport(smtp(server))},
             compose=message_of,
+            return_path=lambda _: "invites@acme.example",
             on_news=lambda _: None,
             now=lambda: now,
             rng=random.Random(1),

@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 import vobject
 
 from gateway.app import Gateway
 from gateway.config import Config
 from gateway.sessions import wire
 from gateway.sessions.wire import InviteState, MailState
+from tests.gateway.invites import reports
+from tests.gateway.invites.dovecot import PASSWORD as MAILBOX_PASSWORD
+from tests.gateway.invites.dovecot import Dovecot
 from tests.gateway.invites.mail_server import MailServer, Received, mail_server
 from tests.gateway.invites.samples import a_draft
 from tests.gateway.sessions.client import WireClient
@@ -113,6 +117,7 @@ async def test_from_the_dialog_to_the_link_and_over_a_restart(tmp_path: Path) ->
                 "ringbridge_guests_in_call 0.0",
                 "ringbridge_mails_waiting 0.0",
                 'ringbridge_mail_events_total{kind="sent"} 1.0',
+                'ringbridge_forgotten_total{kind="invites"} 0.0',
                 'ringbridge_invite_events_total{kind="created"} 1.0',
                 'ringbridge_invite_events_total{kind="guests_entered"} 1.0',
             ):
@@ -144,3 +149,50 @@ async def test_from_the_dialog_to_the_link_and_over_a_restart(tmp_path: Path) ->
             _, told = await join(http, gateway, "/v1/join", token=token)
             assert told["state"] == "cancelled"
             await client.close()
+
+
+@pytest.mark.system
+@pytest.mark.needs("dovecot")
+async def test_a_mail_that_comes_back_is_shown_to_the_rep(
+    tmp_path: Path, dovecot: Dovecot
+) -> None:
+    async with mail_server() as server, aiohttp.ClientSession() as http:
+        settings = with_invites(tmp_path, server)
+        values = settings.model_dump()
+        values["signing_key"] = "k" * 32
+        values["tenants"][0]["users"][0]["sip"]["password"] = "x"
+        values["tenants"][0]["invites"]["mail"]["bounces"] = {
+            "host": "localhost",
+            "port": dovecot.tls_port,
+            "username": "whole",
+            "password": MAILBOX_PASSWORD,
+            "handled_folder": "Handled",
+            "ca_file": str(dovecot.ca_file),
+        }
+        settings = Config.model_validate(values)
+        async with Gateway(settings) as gateway:
+            client = await rep(gateway, http)
+            await create(client, "invite-1")
+            await mailed(client)
+            await client.close()
+        (mail,) = server.inbox
+        assert re.fullmatch(r"invites\+[a-z2-7]{24}@acme\.example", mail.sender)
+        assert mail.message["From"].addresses[0].addr_spec == "invites@acme.example"
+        assert mail.sender not in mail.data.decode()
+        dovecot.append("whole", reports.postfix(mail.sender))
+
+        async with Gateway(settings) as gateway:
+            client = await rep(gateway, http)
+            listed = await client.request("invite.list")
+            assert isinstance(listed, wire.InviteListResult)
+            (view,) = listed.invites
+            while view.guests[0].mail is not MailState.BOUNCED:
+                view = (await client.event("invite.updated")).invite
+            problem = view.guests[0].mail_problem
+            assert problem.startswith("There is no such address. (550 5.1.1")
+            async with http.get(gateway.url + "/metrics") as response:
+                text = await response.text()
+            assert '\nringbridge_bounce_events_total{kind="bounced"} 1.0\n' in text
+            await client.close()
+        assert dovecot.flags("whole") == []
+        assert len(dovecot.flags("whole", "Handled")) == 1

@@ -255,19 +255,3 @@ async def test_a_choice_leaves_what_it_was_about(
     (row,) = await outbox.listing(state=OutboxState.WAITING)
     assert (row.activity.who_id, row.activity.what_id) == (BEN.id, DEAL.id)
     assert row.activity.user.id == ALEX.crm_user_id
-
-
-async def test_old_calls_are_forgotten_once_they_are_in_the_crm(
-    journal: CallJournal, outbox: Outbox
-) -> None:
-    await journal.ended(*ended("written"))
-    await journal.ended(*ended("unwritten", at=T0 + 1))
-    await journal.ended(*ended("recent", at=T0 + 5000))
-    (entry,) = await outbox.claim("acme", now=T0 + 70, limit=1, lease_s=60)
-    await outbox.mark_written(entry, record_id="00T1", url="")
-    assert await journal.forget_before("other", T0 + 1000) == 0
-    assert await journal.forget_before("acme", T0 + 1000) == 1
-    left = [item.call.call_id for item in await journal.history(ALEX.key)]
-    assert left == ["recent", "unwritten"]
-    assert await outbox.listing(state=OutboxState.WRITTEN) == ()
-    assert await journal.count("acme") == 2

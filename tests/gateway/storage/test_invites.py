@@ -66,7 +66,10 @@ async def test_what_is_kept_comes_back(store: InviteStore) -> None:
         subject="Ünïcödé ☎",
         contact=record,
         about=replace_kind(record, "Case"),
-        guests=(a_guest(2, browsers=("b1",), joined_at=T0), a_guest(1, email="")),
+        guests=(
+            a_guest(2, browsers=("b1",), joined_at=T0),
+            a_guest(1, email="", time_zone="Asia/Tokyo"),
+        ),
         ops=("op-1",),
         draft_hash="h" * 64,
     )

@@ -20,7 +20,6 @@ from gateway.storage import (
     Database,
     Outbox,
     OutboxKind,
-    OutboxState,
     put_activity,
     put_meeting,
 )
@@ -202,14 +201,6 @@ async def test_an_invites_rows_are_no_calls(
     await put(database)
     (entry,) = await journal.history(ALEX.key)
     assert entry.activity.state is ActivityState.WAITING
-    for row in await outbox.claim("acme", now=NOW, limit=9, lease_s=60):
-        await outbox.mark_written(row, record_id="00X", url="")
-    # Kept as long as the calls of its time, and forgotten with them.
-    assert await journal.forget_before("acme", NOW) == 1
-    (left,) = await outbox.listing(state=OutboxState.WRITTEN)
-    assert left.invite_id == "i1"
-    await journal.forget_before("acme", NOW + 1)
-    assert await outbox.listing(state=OutboxState.WRITTEN) == ()
 
 
 async def test_what_an_older_version_left_is_still_there(database_url: str) -> None:
