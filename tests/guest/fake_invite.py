@@ -144,7 +144,7 @@ class FakeInvite(FakeGateway):
     async def until_media_answered(self, call_id: str) -> None:
         """The gateway proper answers before anything else happens, as this one does
         not by itself: it is slower at descriptions."""
-        await self.until(lambda: (call_id, 1) in self._media)
+        await self.until(lambda: self.media.has(call_id, 1))
 
     async def host_answers(self, call_id: str, *, has_video: bool = True) -> None:
         await self.answered(call_id)

@@ -1,8 +1,8 @@
 """A gateway for the widget's tests: real wire types, real SDP, scripted behaviour.
 
 Every request is validated by ``wire.METHODS`` and every message leaves through a
-wire type, so the widget cannot drift from the protocol unseen. Media is answered by
-aiortc; what the far end does is said by the test.
+wire type, so the widget cannot drift from the protocol unseen. Media is real, see
+``fake_media``; what the far end does is said by the test.
 """
 
 from __future__ import annotations
@@ -10,30 +10,28 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from aiohttp import WSMsgType, web
-from aiortc import (
-    RTCConfiguration,
-    RTCPeerConnection,
-    RTCSessionDescription,
-)
-from aiortc.mediastreams import AudioStreamTrack, VideoStreamTrack
-from av import VideoFrame
 from pydantic import ValidationError
 
 from gateway.sessions import wire
 from gateway.sessions.counters import SessionCounters
 from gateway.sessions.websocket import SocketOutlet
+from tests.widget.fake_media import FakeMedia, Member, video_of
 
 WEB = Path(__file__).parents[2] / "sfdc_widget" / "web"
 TOKEN = "access-token-of-the-tests"
-# The widget sends no candidates, as the gateway proper is ICE-lite. aiortc wants one
-# to have something to check while the browser's own checks arrive.
-PLACEHOLDER_CANDIDATE = "a=candidate:1 1 udp 1 127.0.0.1 9 typ host\r\n"
+# The SDK alone, as somebody else's page has it.
+BARE_PAGE = '<!doctype html><script type="module" src="/bare.js"></script>'
+BARE_SCRIPT = """
+import { RingbridgeClient } from '/widget/client/index.js';
+globalThis.client = new RingbridgeClient({ baseUrl: location.origin });
+client.start();
+"""
 # Longer than any test.
 PATIENCE_S = 600.0
 
@@ -46,19 +44,6 @@ class Refused(Exception):
     def __init__(self, kind: wire.ErrorKind, **data: Any) -> None:
         super().__init__(kind)
         self.data = wire.ErrorData(kind=kind, **data)
-
-
-class Picture(VideoStreamTrack):
-    """Small and slow, so that its encoder costs the tests little."""
-
-    async def recv(self) -> VideoFrame:
-        await asyncio.sleep(0.1)
-        pts, time_base = await self.next_timestamp()
-        frame = VideoFrame(width=160, height=90)
-        for plane in frame.planes:
-            plane.update(bytes([90]) * plane.buffer_size)
-        frame.pts, frame.time_base = pts, time_base
-        return frame
 
 
 @dataclass
@@ -115,45 +100,6 @@ def peer(
         e164=number if number.startswith("+") else "",
         display_name=display_name,
     )
-
-
-def sections(sdp: str) -> list[str]:
-    head, *media = sdp.split("\r\nm=")
-    return [
-        f"{head}\r\n",
-        *(f"m={each.rstrip(chr(13) + chr(10))}\r\n" for each in media),
-    ]
-
-
-def video_of(sdp: str) -> str:
-    """The description's video, '' when there is none or it is refused."""
-    for each in sections(sdp)[1:]:
-        if each.startswith("m=video ") and not is_refused(each):
-            return each
-    return ""
-
-
-def is_refused(section: str) -> bool:
-    """Port 0 says so, save where the media only shares another's (Firefox offers)."""
-    return section.startswith("m=video 0 ") and "a=bundle-only" not in section
-
-
-def mid_of(section: str) -> str:
-    return section.partition("a=mid:")[2].splitlines()[0]
-
-
-def split_offer(offer: str, refuses_video: bool) -> tuple[str, str]:
-    """The offer without what is refused, and the answer's sections for that."""
-    head, *media = sections(offer)
-    kept = [head]
-    refused = ""
-    for each in media:
-        if each.startswith("m=video") and (is_refused(each) or refuses_video):
-            refused += "m=video 0 UDP/TLS/RTP/SAVPF 96\r\nc=IN IP4 0.0.0.0\r\n"
-            refused += f"a=mid:{mid_of(each)}\r\na=inactive\r\n"
-        else:
-            kept.append(each)
-    return "".join(kept), refused
 
 
 def now_ms() -> int:
@@ -219,9 +165,8 @@ class FakeGateway:
         self.accepts_token = True
         self.overrides: dict[str, Override] = {}
         self.sessions: dict[str, Session] = {}
-        # Of the far end: takes part in video; the gateway refuses video altogether.
+        # The far end takes part in video.
         self.has_far_video = True
-        self.refuses_video = False
         self.answers_sockets = True
         self.turn_is_up = asyncio.Event()
         self.turn_is_up.set()
@@ -235,7 +180,7 @@ class FakeGateway:
         self._superseded: set[str] = set()
         self._results: dict[str, wire.Wire] = {}
         self._changed = asyncio.Condition()
-        self._media: dict[tuple[str, int], RTCPeerConnection] = {}
+        self.media = FakeMedia(self._notify)
         self._counter = 0
         self._runner: web.AppRunner | None = None
 
@@ -251,6 +196,8 @@ class FakeGateway:
         app.router.add_get("/widget/config.json", self._config)
         app.router.add_get("/widget/", self._page("index.html"))
         app.router.add_get("/widget/salesforce", self._page("salesforce.html"))
+        app.router.add_get("/bare", self._text(BARE_PAGE, "text/html"))
+        app.router.add_get("/bare.js", self._text(BARE_SCRIPT, "text/javascript"))
         app.router.add_static("/widget/", WEB)
         app.on_response_prepare.append(self._harden)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
@@ -264,8 +211,7 @@ class FakeGateway:
         """For those who need more than the widget does."""
 
     async def stop(self) -> None:
-        for connection in self._media.values():
-            await connection.close()
+        await self.media.close()
         for socket in list(self.sockets):
             socket.close(1001, "the test is over")
         if self._runner is not None:
@@ -287,6 +233,15 @@ class FakeGateway:
         async def serve(request: web.Request) -> web.StreamResponse:
             del request
             return web.FileResponse(WEB / name)
+
+        return serve
+
+    def _text(
+        self, text: str, content_type: str
+    ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        async def serve(request: web.Request) -> web.StreamResponse:
+            del request
+            return web.Response(text=text, content_type=content_type)
 
         return serve
 
@@ -647,29 +602,12 @@ class FakeGateway:
         return tuple(found[first : first + params.limit])
 
     async def answer_media(self, call_id: str, offer: str, generation: int) -> str:
-        key = (call_id, generation)
-        connection = self._media.get(key)
-        if connection is None:
-            connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-            connection.addTrack(AudioStreamTrack())
-            connection.on("connectionstatechange", self._notify)
-            self._media[key] = connection
-            offer = offer.rstrip("\r\n") + "\r\n" + PLACEHOLDER_CANDIDATE
-        # aiortc knows no refused media: it is told, and tells, of the others only.
-        kept, refused = split_offer(offer, self.refuses_video)
-        if video_of(kept) and not any(
-            each.kind == "video" and each.mid in (None, mid_of(video_of(kept)))
-            for each in connection.getTransceivers()
-        ):
-            connection.addTrack(Picture())
-        await connection.setRemoteDescription(RTCSessionDescription(kept, "offer"))
-        await connection.setLocalDescription(await connection.createAnswer())
+        answer = await self.media.answer(call_id, offer, generation)
         if call_id in self.calls:
             self.calls[call_id] = self.calls[call_id].model_copy(
                 update={"media_generation": generation}
             )
-        sdp: str = connection.localDescription.sdp
-        return sdp + refused
+        return answer
 
     async def _show_video(self, call_id: str, answer: str) -> None:
         """The call's view follows from what was agreed, as in the gateway proper."""
@@ -686,14 +624,34 @@ class FakeGateway:
             await self.update(call_id, video=video)
 
     def is_media_up(self, call_id: str, generation: int) -> bool:
-        connection = self._media.get((call_id, generation))
-        return connection is not None and connection.connectionState == "connected"
+        return self.media.is_up(call_id, generation)
 
     async def until_media(self, call_id: str, generation: int) -> None:
         await self.until(lambda: self.is_media_up(call_id, generation))
 
     async def kill_media(self, call_id: str, generation: int) -> None:
-        await self._media[(call_id, generation)].close()
+        await self.media.kill(call_id, generation)
+
+    async def participants(
+        self, call_id: str, members: Sequence[Member], *, is_told: bool = True
+    ) -> None:
+        """Everybody else in a meeting from now on, and what they send.
+
+        ``is_told`` False: their media is there, and the list does not say so yet.
+        """
+        self.media.members[call_id] = tuple(members)
+        if is_told:
+            await self.update(
+                call_id, participants=tuple(each.view for each in members)
+            )
+
+    async def renegotiate(self, call_id: str) -> None:
+        await self.publish(
+            wire.CallMediaEvent,
+            call_id=call_id,
+            action=wire.MediaAction.RENEGOTIATE,
+            generation=self.calls[call_id].media_generation,
+        )
 
     # What a test makes happen ----------------------------------------------------
 

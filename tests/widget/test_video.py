@@ -10,7 +10,8 @@ import pytest
 from gateway.sessions import wire
 from tests.widget.browser import Widget
 from tests.widget.conftest import OpenWidget
-from tests.widget.fake_gateway import FakeGateway, Refused, mid_of, video_of
+from tests.widget.fake_gateway import FakeGateway, Refused
+from tests.widget.fake_media import mid_of, video_of
 
 pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="session")]
 
@@ -190,14 +191,14 @@ async def test_a_service_that_refuses_video_costs_the_call_nothing(
 ) -> None:
     widget = await open_page(init=CAPTURES)
     call_id = await audio_call(widget)
-    gateway.refuses_video = True
+    gateway.media.refuses_video = True
     assert (await run(widget, "startVideo", call_id))["error"] == "video.refused"
     assert not await widget.page.evaluate("isCameraLit()")
 
     async def refuse(params: wire.CallMedia) -> wire.Wire:
         raise Refused(wire.ErrorKind.POLICY_DENIED)
 
-    gateway.refuses_video = False
+    gateway.media.refuses_video = False
     gateway.overrides["call.media"] = refuse
     assert (await run(widget, "startVideo", call_id))["error"] == "policy.denied"
     assert not await widget.page.evaluate("isCameraLit()")

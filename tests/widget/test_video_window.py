@@ -10,7 +10,8 @@ from playwright.async_api import Page, expect
 from gateway.sessions import wire
 from tests.widget.browser import Widget
 from tests.widget.conftest import OpenWidget
-from tests.widget.fake_gateway import FakeGateway, peer, video_of
+from tests.widget.fake_gateway import FakeGateway, peer
+from tests.widget.fake_media import video_of
 
 pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="session")]
 

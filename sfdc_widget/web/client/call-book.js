@@ -4,7 +4,7 @@
  * Driven by: the gateway's news (`applySnapshot`, `applyEvent`), and its owner for
  * calls that are placed here and that the gateway does not know yet.
  */
-import { isWritten } from './call-facts.js';
+import { isSeen, isWritten } from './call-facts.js';
 import { RECENT_CALLS, withCall, withInvite, without, withRecent } from './client-state.js';
 
 /**
@@ -126,13 +126,14 @@ export class CallBook {
   replace(call) {
     const former = this.find(call.call_id);
     const local = this.#options.local.get(call.call_id);
-    if (local && former?.video?.state === 'active' && call.video?.state !== 'active') {
+    if (local && former && isSeen(former) && !isSeen(call)) {
       // Nobody sees it any more: the light goes out.
       void local.video?.setCamera(false);
       void local.video?.stopSharing();
     }
     this.#options.update({ calls: withCall(this.#state.calls, call) });
     this.#count();
+    local?.meet();
   }
 
   /** A call that was placed here and came to nothing. @param {string} callId */

@@ -33,6 +33,11 @@ export function endsSoonAt(call, now) {
   return now < endsAt && endsAt - now <= ENDS_SOON_MS ? endsAt : null;
 }
 
+/** Somebody has our picture, if we send one. @param {CallView} call */
+export function isSeen(call) {
+  return call.video.state === 'active' || call.participants.some(({ id }) => id !== '');
+}
+
 /** @param {ActivityView} [activity] */
 export function isWritten(activity) {
   return activity?.state === 'written';

@@ -9,7 +9,13 @@
  * Whether there is video follows from the offers alone: a transceiver is added for it,
  * or stopped. It always both sends and takes; what is sent while there is no camera
  * is the owner's matter (`setVideoTrack`).
+ *
+ * In a meeting the others' streams come by further lines of the same connection
+ * (`Lines`); `setRoom` says for how many there is to be room.
  */
+import { Lines } from './lines.js';
+import { Playback } from './playback.js';
+
 /** @import {MediaReason} from './wire.d.ts' */
 
 const DISCONNECTED_TOLERATED_MS = 2_000;
@@ -25,9 +31,9 @@ const CONNECT_TIMEOUT_MS = 8_000;
  * @typedef {object} Link
  * @property {number} generation
  * @property {RTCPeerConnection} connection
- * @property {RTCRtpSender} sender
- * @property {MediaStream|null} remote its audio
+ * @property {RTCRtpTransceiver} audio
  * @property {RTCRtpTransceiver|null} video
+ * @property {Lines} lines
  * @property {ReturnType<typeof setTimeout>|undefined} timer
  */
 
@@ -45,7 +51,9 @@ export class CallMedia {
   /** @type {MediaStream|null} made once for each track that is shown */
   #remoteVideo = null;
   #isClosed = false;
-  #audio = document.createElement('audio');
+  /** How many others there is room for. */
+  #room = 0;
+  #playback;
   #iceServers;
   #listener;
 
@@ -58,8 +66,7 @@ export class CallMedia {
   constructor({ iceServers, speakerId, listener }) {
     this.#iceServers = iceServers;
     this.#listener = listener;
-    this.#audio.autoplay = true;
-    this.setSpeaker(speakerId);
+    this.#playback = new Playback(speakerId, (isBlocked) => listener.playback(isBlocked));
   }
 
   /** The newest generation offered, 0 before the first offer. */
@@ -94,7 +101,7 @@ export class CallMedia {
   async setTrack(track) {
     this.#track = track;
     track.enabled = !this.#isMuted;
-    for (const link of [this.#link, this.#next]) await link?.sender.replaceTrack(track);
+    for (const link of [this.#link, this.#next]) await link?.audio.sender.replaceTrack(track);
   }
 
   /** Video is agreed, in the connection in use. */
@@ -110,6 +117,21 @@ export class CallMedia {
       this.#remoteVideo = track && new MediaStream([track]);
     }
     return this.#remoteVideo;
+  }
+
+  /** Whose streams of a meeting are received, by the newest answer. @returns {string[]} */
+  get members() {
+    return (this.#next ?? this.#link)?.lines.members ?? [];
+  }
+
+  /** The picture of one of them. @param {string} id @returns {MediaStream|null} */
+  pictureOf(id) {
+    return this.#link?.lines.pictureOf(id) ?? null;
+  }
+
+  /** Room for so many others in a meeting, from the next offer on. @param {number} count */
+  setRoom(count) {
+    this.#room = count;
   }
 
   /**
@@ -150,22 +172,12 @@ export class CallMedia {
 
   /** @param {string} deviceId */
   setSpeaker(deviceId) {
-    if ('setSinkId' in this.#audio && (deviceId || this.#audio.sinkId)) {
-      this.#audio.setSinkId(deviceId).catch(() => undefined);
-    }
+    this.#playback.setSpeaker(deviceId);
   }
 
-  /** Plays the far end after the browser asked for a click. */
+  /** Plays everybody after the browser asked for a click. */
   play() {
-    if (!this.#audio.srcObject) return;
-    this.#audio.play().then(
-      () => this.#listener.playback(false),
-      (error) => {
-        if (error instanceof DOMException && error.name === 'NotAllowedError') {
-          this.#listener.playback(true);
-        }
-      },
-    );
+    this.#playback.play();
   }
 
   /**
@@ -181,15 +193,17 @@ export class CallMedia {
       iceServers: this.#iceServers,
       bundlePolicy: 'max-bundle',
     });
-    const { sender } = connection.addTransceiver(this.#track ?? 'audio', { direction: 'sendrecv' });
     /** @type {Link} */
-    const link = { generation, connection, sender, remote: null, video: null, timer: undefined };
+    const link = {
+      generation,
+      connection,
+      audio: connection.addTransceiver(this.#track ?? 'audio', { direction: 'sendrecv' }),
+      video: null,
+      lines: new Lines(connection),
+      timer: undefined,
+    };
     if (this.#wantsVideo) link.video = this.#addVideo(connection);
     this.#next = link;
-    connection.ontrack = ({ track }) => {
-      if (track.kind === 'audio') link.remote = new MediaStream([track]);
-      if (link === this.#link) this.#show(link);
-    };
     connection.onconnectionstatechange = () => this.#stateChanged(link);
     return this.#describe(link);
   }
@@ -219,6 +233,7 @@ export class CallMedia {
     const link = [this.#next, this.#link].find((each) => each?.generation === generation);
     if (!link || link.connection.signalingState !== 'have-local-offer') return;
     await link.connection.setRemoteDescription({ type: 'answer', sdp });
+    link.lines.read(sdp);
     if (link.video && !isAgreed(link.video)) {
       link.video = null;
       this.#wantsVideo = false;
@@ -240,7 +255,7 @@ export class CallMedia {
     this.#isClosed = true;
     for (const link of [this.#link, this.#next]) if (link) closeLink(link);
     this.#link = this.#next = null;
-    this.#audio.srcObject = null;
+    this.#playback.close();
     const track = this.#track;
     this.#track = null;
     return track;
@@ -248,6 +263,7 @@ export class CallMedia {
 
   /** @param {Link} link */
   async #describe(link) {
+    link.lines.fit(this.#room, this.#wantsVideo);
     await link.connection.setLocalDescription();
     this.#assertOpen();
     return /** @type {RTCSessionDescription} */ (link.connection.localDescription).sdp;
@@ -297,9 +313,9 @@ export class CallMedia {
   /** @param {Link} link */
   #show(link) {
     this.#listener.video();
-    if (!link.remote || this.#audio.srcObject === link.remote) return;
-    this.#audio.srcObject = link.remote;
-    this.play();
+    const { currentDirection: direction, receiver } = link.audio;
+    const isHeard = direction === 'sendrecv' || direction === 'recvonly';
+    this.#playback.show([isHeard ? receiver.track : null, ...link.lines.sounds]);
   }
 }
 
@@ -321,6 +337,5 @@ function isAgreed(video) {
 function closeLink(link) {
   clearTimeout(link.timer);
   link.connection.onconnectionstatechange = null;
-  link.connection.ontrack = null;
   link.connection.close();
 }

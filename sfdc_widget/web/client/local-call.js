@@ -6,6 +6,7 @@
  * nothing, the next one is offered (`needsRenewal`), with growing pauses as long as
  * that does not help.
  */
+import { isSeen } from './call-facts.js';
 import { CallMedia, MediaClosed } from './call-media.js';
 import { RequestError } from './errors.js';
 import { keptVideo } from './storage.js';
@@ -49,6 +50,8 @@ export class LocalCall {
   isClosed = false;
   #callId;
   #around;
+  /** The gateway waits for an offer. */
+  #isAsked = false;
   /** An offer of this page was answered. */
   #preOffered = false;
   /** @type {Promise<unknown>} */
@@ -83,6 +86,12 @@ export class LocalCall {
       },
     });
     this.media.mute(this.isMuted);
+    this.media.setRoom(this.#others.length);
+  }
+
+  /** Those in a meeting whose streams come by lines of their own. */
+  get #others() {
+    return (this.#view?.participants ?? []).flatMap(({ id }) => (id === '' ? [] : [id]));
   }
 
   get #view() {
@@ -186,13 +195,30 @@ export class LocalCall {
     if (!this.isConnected || (call.media_generation ?? 0) !== this.media.generation) {
       this.needsRenewal('network');
     }
+    this.meet();
+  }
+
+  /**
+   * Others may have come to the call or left it: offers anew if that is not how the
+   * last answer has it. A renewal that is due does so anyway.
+   */
+  meet() {
+    this.media.setRoom(this.#others.length);
+    const isUp = this.#view?.state === 'active' && this.media.generation > 0;
+    if (isUp && this.#renewalTimer === undefined && !this.#isMet) void this.#renegotiate(() => !this.#isMet);
+  }
+
+  get #isMet() {
+    const [wanted, met] = [this.#others, this.media.members];
+    return wanted.length === met.length && wanted.every((id) => met.includes(id));
   }
 
   /** What the gateway says about media. @param {{action: string, generation: number}} event */
   mediaEvent({ action, generation }) {
     switch (action) {
       case 'renegotiate':
-        void this.#renegotiate();
+        this.#isAsked = true;
+        void this.#renegotiate(() => this.#isAsked);
         break;
       case 'renew':
         this.needsRenewal('failed');
@@ -205,15 +231,23 @@ export class LocalCall {
     }
   }
 
-  async #renegotiate() {
+  /**
+   * The same connection again, if that is still wanted when it is its turn.
+   *
+   * @param {() => boolean} isWanted
+   */
+  async #renegotiate(isWanted) {
     try {
-      await this.#inTurn(() => this.#reoffer());
+      await this.#inTurn(async () => {
+        if (isWanted()) await this.#reoffer();
+      });
     } catch {
       this.needsRenewal('failed');
     }
   }
 
   async #reoffer() {
+    this.#isAsked = false;
     const offer = await this.media.reoffer();
     if (offer === null) return;
     const { generation } = this.media;
@@ -302,8 +336,9 @@ export class LocalCall {
 
   async #restoreVideo() {
     const kept = keptVideo(this.#around.storage, this.#callId);
-    const isActive = this.#view?.video?.state === 'active';
-    if (!this.#around.keepsVideo || this.media.wantsVideo || (!isActive && kept === '')) return;
+    const call = this.#view;
+    const hadVideo = kept !== '' || (call !== undefined && isSeen(call));
+    if (!this.#around.keepsVideo || this.media.wantsVideo || !hadVideo) return;
     const video = await this.loadVideo();
     await video.prepare(false);
     // The user may be asked; the rest goes on meanwhile.

@@ -365,7 +365,7 @@ export class RingbridgeClient extends EventTarget {
     const media = this.#local.get(call.call_id)?.media;
     return remotesOf(call, {
       isGuest: this.#state.user?.role === 'guest',
-      videoOf: (id) => (id === '' ? media?.remoteVideo ?? null : null),
+      videoOf: (id) => (id === '' ? media?.remoteVideo : media?.pictureOf(id)) ?? null,
     });
   }
 
