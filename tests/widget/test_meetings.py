@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,8 +12,9 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page
 
 from gateway.sessions import wire
+from tests.guest.firefox import firefox
 from tests.widget.browser import SIGNED_IN, WATCH
-from tests.widget.fake_gateway import FakeGateway
+from tests.widget.fake_gateway import TOKEN, FakeGateway
 from tests.widget.fake_media import Member, rooms_of, video_of
 
 pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="session")]
@@ -95,6 +97,24 @@ MEETS = """([callId, wanted, tones]) => {
 }"""
 
 
+PLAYED = "[...senses.elements].filter((e) => e.srcObject && !e.paused).length"
+
+
+def to_meet(members: Sequence[Member]) -> tuple[list[dict[str, Any]], list[int]]:
+    """What :data:`MEETS` is to find: people as on show, and their tones."""
+    people = [
+        {
+            "id": each.id,
+            "name": each.name,
+            "isHost": each.is_host,
+            # Full range, as a page reads it.
+            "shade": None if each.shade is None else (each.shade - 16) * 255 / 219,
+        }
+        for each in members
+    ]
+    return people, [each.tone for each in members if each.id]
+
+
 @dataclass
 class Meeting:
     """A page with the SDK alone, in a video call with Ana by the call's own lines."""
@@ -138,18 +158,7 @@ class Meeting:
 
     async def meets(self, *members: Member) -> None:
         """These are on show, in this order, and all who have a tone are heard."""
-        wanted = [
-            {
-                "id": each.id,
-                "name": each.name,
-                "isHost": each.is_host,
-                # Full range, as a page reads it.
-                "shade": None if each.shade is None else (each.shade - 16) * 255 / 219,
-            }
-            for each in members
-        ]
-        tones = [each.tone for each in members if each.id]
-        await self.page.wait_for_function(MEETS, arg=[self.call_id, wanted, tones])
+        await self.page.wait_for_function(MEETS, arg=[self.call_id, *to_meet(members)])
 
     @property
     def offers(self) -> list[wire.CallMedia]:
@@ -375,3 +384,25 @@ async def test_the_leader_leaves_and_the_others_still_see_us(
     # In a call of two again, and by its own lines.
     await meeting.comes()
     await meeting.until("!local.isCameraOn")
+
+
+@pytest.mark.needs("firefox-esr")
+async def test_a_meeting_in_firefox(gateway: FakeGateway) -> None:
+    async with firefox() as browser:
+        await browser.goto(f"{gateway.url}/bare")
+        await browser.until("globalThis.client")
+        await browser.evaluate(EYES_AND_EARS)
+        # Without a sound card it analyses nothing: that they are played has to do.
+        await browser.evaluate("senses.hear = () => []")
+        await browser.evaluate(f"client.useToken('{TOKEN}')")
+        await browser.until("client.state.status === 'ready'")
+        call_id = await gateway.ring(
+            video=wire.VideoView(state=wire.VideoState.OFFERED)
+        )
+        await browser.evaluate(f"client.answer('{call_id}', {{ video: true }})")
+        for members in ([ANA, BEN, CLEO], [ANA, CLEO], [ANA, CLEO, DORA], [ANA, BEN]):
+            await gateway.participants(call_id, members)
+            wanted = json.dumps([call_id, to_meet(members)[0], []])
+            await browser.until(f"({MEETS})({wanted})")
+            await browser.until(f"{PLAYED} === {len(members)}")
+        assert gateway.is_media_up(call_id, 1)
