@@ -75,6 +75,9 @@ class FakeInvite(FakeGateway):
     def ends_in(self, seconds: float) -> None:
         self.shows(ends_at=now_ms() + self.clock_offset_ms + int(seconds * 1000))
 
+    def now(self) -> int:
+        return now_ms() + self.clock_offset_ms
+
     def snapshot(self) -> wire.Snapshot:
         self.join = self._seen()
         return super().snapshot()

@@ -143,10 +143,8 @@ async def returning(guest: Guest) -> None:
 
 async def ending(guest: Guest) -> None:
     await in_call(guest)
-    guest.gateway.ends_in(290)
-    await guest.gateway.publish(
-        wire.InviteEndingEvent, invite_id="1", ends_at=guest.gateway.view.ends_at
-    )
+    (call_id,) = guest.gateway.calls
+    await guest.gateway.ends(call_id, 290)
     await guest.text("5 minutes left").wait_for()
 
 

@@ -109,10 +109,7 @@ async def test_in_the_call(guest: Guest, gateway: FakeInvite) -> None:
     await check(guest, "settings")
     await guest.page.keyboard.press("Escape")
     await guest.button("Turn microphone off").click()
-    gateway.ends_in(55)
-    await gateway.publish(
-        wire.InviteEndingEvent, invite_id="1", ends_at=gateway.view.ends_at
-    )
+    await gateway.ends(call_id, 55)
     await guest.text("One minute left").wait_for()
     await check(guest, "muted, ending")
     gateway.answers_sockets = False

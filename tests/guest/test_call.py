@@ -190,18 +190,16 @@ async def test_the_network_changes(guest: Guest, gateway: FakeInvite) -> None:
 
 async def test_warned_and_ended_politely(guest: Guest, gateway: FakeInvite) -> None:
     call_id = await guest.connect()
-    gateway.ends_in(290)
-    await gateway.publish(
-        wire.InviteEndingEvent, invite_id="1", ends_at=gateway.view.ends_at
-    )
+    await gateway.ends(call_id, 290)
     await expect(guest.text("5 minutes left")).to_be_visible()
     await guest.button("Close this message").click()
     await expect(guest.text("5 minutes left")).to_be_hidden()
-    gateway.ends_in(50)
-    await gateway.publish(
-        wire.InviteEndingEvent, invite_id="1", ends_at=gateway.view.ends_at
-    )
+    await gateway.ends(call_id, 50)
     await expect(guest.text("One minute left")).to_be_visible()
+    await guest.page.reload()
+    await expect(guest.text("One minute left")).to_be_visible()
+    await gateway.ends(call_id, 900)
+    await expect(guest.text("One minute left")).to_be_hidden()
     await gateway.end(call_id, EndReason.INVITE_OVER)
     gateway.shows(state=JoinState.OVER)
     await guest.says("The time of this call is over")

@@ -707,6 +707,15 @@ class FakeGateway:
         await self.publish(wire.CallUpdatedEvent, call=call)
         return call
 
+    async def ends(self, call_id: str, in_seconds: float) -> None:
+        """The time of the call's invite is over then; both sides' calls say so."""
+        known = self.calls[call_id].invite or wire.InviteRef(
+            invite_id="i1", subject="Renewal", guest="Ana Ruiz"
+        )
+        ends_at = self.now() + int(in_seconds * 1000)
+        changed = known.model_copy(update={"ends_at": ends_at})
+        await self.update(call_id, invite=changed)
+
     async def alerting(self, call_id: str) -> None:
         call = self._change(call_id, state=wire.CallState.ALERTING)
         await self.publish(wire.CallRingingEvent, call=call)

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { Backoff } from '../../sfdc_widget/web/client/backoff.js';
 import { endsSoonAt } from '../../sfdc_widget/web/client/call-facts.js';
 import { uuid7 } from '../../sfdc_widget/web/client/identifiers.js';
+import { streamIds } from '../../sfdc_widget/web/client/lines.js';
 import { remotesOf } from '../../sfdc_widget/web/client/remotes.js';
 import { ACK_EVERY_EVENTS, EventSequence } from '../../sfdc_widget/web/client/sequence.js';
 import { TabStorage } from '../../sfdc_widget/web/client/storage.js';
@@ -26,7 +27,9 @@ import {
   initials,
   isWithheld,
   person,
+  soonOver,
   splitName,
+  who,
 } from '../../sfdc_widget/web/softphone/format.js';
 import { around, grid } from '../../sfdc_widget/web/video/arrange.js';
 import { listed } from '../../sfdc_widget/web/video/people.js';
@@ -344,4 +347,33 @@ test('times elsewhere: each side changes its clocks on days of its own', () => {
   assert.match(String(timeThere(night + 3_600_000, 'Europe/London', 'Europe/Berlin')), /1:30/);
   assert.match(zoneInWords('America/New_York', Date.UTC(2026, 6, 1)), /New York \((EDT|GMT-4)\)/);
   assert.match(zoneInWords('America/New_York', Date.UTC(2026, 0, 1)), /New York \((EST|GMT-5)\)/);
+});
+
+test('who: by name, by invite, in a meeting everybody', () => {
+  assert.equal(who(callOf()), 'Ana Ruiz');
+  const peer = { number: '', national: '', e164: '', display_name: '' };
+  assert.equal(who(callOf({ peer, invite: { guest: 'Ben' } })), 'Ben');
+  const others = ['Ben', 'Sam', 'Cleo'].map((name) => ({ id: name, name, is_host: name === 'Sam' }));
+  assert.equal(who(callOf({ participants: others })), 'Sam and 2 others');
+  assert.equal(who(callOf({ participants: others.slice(0, 2) })), 'Sam and 1 other');
+  assert.equal(who(callOf({ participants: others.slice(0, 1) })), 'Ben');
+});
+
+test('the invite that is soon over is found among the calls', () => {
+  const soon = callOf({ invite: { invite_id: 'i', ends_at: 1_000_000 } });
+  const calls = [callOf(), callOf({ invite: { invite_id: 'later', ends_at: 9_000_000 } }), soon];
+  assert.deepEqual(soonOver({ calls }, 900_000), { inviteId: 'i', at: 1_000_000 });
+  assert.equal(soonOver({ calls: calls.slice(0, 2) }, 900_000), null);
+});
+
+test('stream ids of a description, by mid', () => {
+  const sdp = [
+    'v=0', 'a=group:BUNDLE 0 1 2', 'a=msid-semantic:WMS *',
+    'm=audio 9 UDP/TLS/RTP/SAVPF 111', 'a=mid:0', 'a=msid:own track',
+    'm=video 9 UDP/TLS/RTP/SAVPF 96', 'a=msid:ben', 'a=mid:1',
+    'm=audio 9 UDP/TLS/RTP/SAVPF 111', 'a=mid:2', 'a=inactive',
+    'm=audio 9 UDP/TLS/RTP/SAVPF 111', 'a=mid:3', 'a=msid:- track',
+  ].join('\r\n');
+  assert.deepEqual([...streamIds(sdp)], [['0', 'own'], ['1', 'ben']]);
+  assert.equal(streamIds('').size, 0);
 });

@@ -344,9 +344,8 @@ async def call_window(widget: Widget) -> Page:
 
 async def in_video_window(widget: Widget) -> None:
     await call_window(widget)
-    await widget.gateway.publish(
-        wire.InviteEndingEvent, invite_id="i1", ends_at=now_ms() + 290_000
-    )
+    (call_id,) = widget.gateway.calls
+    await widget.gateway.ends(call_id, 290)
     await widget.text("The invite ends in 5 minutes.").wait_for()
 
 
@@ -605,10 +604,9 @@ async def window_devices(window: Page, widget: Widget) -> None:
 
 
 async def window_second(window: Page, widget: Widget) -> None:
+    (call_id,) = widget.gateway.calls
     await widget.gateway.ring(who=peer("+4989123456", "+49 89 123456"), match=NOBODY)
-    await widget.gateway.publish(
-        wire.InviteEndingEvent, invite_id="i1", ends_at=now_ms() + 50_000
-    )
+    await widget.gateway.ends(call_id, 50)
     await window.get_by_text("is calling too").wait_for()
 
 

@@ -390,3 +390,24 @@ async def test_muted_before_there_is_any_media(
     await widget.button("Answer").click()
     await widget.until(f"client.localState('{call_id}').isConnected")
     assert await widget.state(f"client.localState('{call_id}').isMuted")
+
+
+async def test_who_comes_by_an_invite_withholds_no_number(
+    widget: Widget, gateway: FakeGateway
+) -> None:
+    invite = wire.InviteRef(invite_id="i1", subject="Renewal", guest="Ana Ruiz")
+    call_id = await gateway.ring(who=peer("", ""), match=NOBODY, invite=invite)
+    await widget.shows("call", "ringing")
+    await expect(widget.page.get_by_role("heading", name="Ana Ruiz")).to_be_visible()
+    await expect(widget.text("Video invite: Renewal")).to_be_visible()
+    await expect(widget.text("Number withheld")).to_have_count(0)
+    await answer(widget)
+    people = [
+        wire.Participant(id=name, name=name, is_host=False) for name in ("Ben", "Cleo")
+    ]
+    ana = wire.Participant(id="", name="Ana Ruiz", is_host=False)
+    await gateway.update(call_id, participants=(ana, *people))
+    everybody = widget.page.get_by_role("heading", name="Ana Ruiz and 2 others")
+    await expect(everybody).to_be_visible()
+    await gateway.update(call_id, participants=tuple(people[:1]))
+    await expect(widget.page.get_by_role("heading", name="Ben")).to_be_visible()

@@ -270,13 +270,19 @@ async def test_the_end_of_an_invite_is_announced_and_put_off(
     widget: Widget, gateway: FakeGateway
 ) -> None:
     window = await answer_with_video(widget)
-    soon = gateway.now() + 300_000
-    await gateway.publish(wire.InviteEndingEvent, invite_id="i1", ends_at=soon)
+    (call_id,) = gateway.calls
+    await gateway.ends(call_id, 300)
     await expect(window.get_by_text("The invite ends in 5 minutes.")).to_be_visible()
     await expect(widget.text("The invite ends in 5 minutes.")).to_be_visible()
     await widget.button("Extend by 15 minutes").click()
     extended = await gateway.until_sent("invite.extend")
     assert (extended.invite_id, extended.minutes) == ("i1", 15)
+    await window.reload()
+    banner = "The invite ends in 5 minutes."
+    await expect(window.get_by_text(banner)).to_be_visible()
+    await gateway.ends(call_id, 1_200)
+    await expect(window.get_by_text(banner)).to_be_hidden()
+    await expect(widget.text(banner)).to_be_hidden()
 
 
 async def test_what_is_not_ours_is_not_obeyed(

@@ -114,11 +114,9 @@ export class CallBook {
         this.#replaceInvite(event.invite);
         emit('invite', event.invite);
         break;
-      case 'invite.ending':
-        update({ ending: { invite_id: event.invite_id, ends_at: event.ends_at } });
-        break;
       default:
-      // `session.superseded` and `server.notice`: the close code that follows says it.
+      // `session.superseded` and `server.notice`: the close code that follows says it;
+      // `invite.ending`: the calls themselves say when they end.
     }
   }
 
@@ -189,19 +187,14 @@ export class CallBook {
 
   /** @param {InviteView} invite */
   #replaceInvite(invite) {
-    const { invites, ending } = this.#state;
+    const { invites } = this.#state;
     // Not by what the list says, which may have been asked for in between.
     const isLogged = this.#loggedInvite === invite.invite_id;
     if (isWritten(invite.event) !== isLogged) {
       this.#loggedInvite = isLogged ? '' : invite.invite_id;
       if (!isLogged) this.#options.emit('logged', invite);
     }
-    const isEnding = ending?.invite_id === invite.invite_id;
-    const isStill = isEnding && invite.state === 'open' && invite.ends_at <= ending.ends_at;
-    this.#options.update({
-      ending: isEnding && !isStill ? null : ending,
-      // Not yet asked for: the list will have it.
-      invites: invites && withInvite(invites, invite),
-    });
+    // Not yet asked for: the list will have it.
+    this.#options.update({ invites: invites && withInvite(invites, invite) });
   }
 }

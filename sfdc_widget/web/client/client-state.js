@@ -21,7 +21,6 @@ import { isWritten } from './call-facts.js';
  * @property {readonly CallView[]|null} recent ended ones, newest first; null: not yet loaded
  * @property {readonly InviteView[]|null} invites to come, next first, and what became
  *   of them since; null: not asked for, see `invites.load`
- * @property {{invite_id: string, ends_at: number}|null} ending an invite that ends soon
  * @property {JoinView|null} join what a guest's link leads to; null for reps
  * @property {MicrophoneProblem|null} microphoneProblem
  * @property {DeviceProblem|null} cameraProblem
@@ -45,7 +44,6 @@ export function blankState() {
     calls: [],
     recent: null,
     invites: null,
-    ending: null,
     join: null,
     microphoneProblem: null,
     cameraProblem: null,

@@ -94,8 +94,6 @@ export class GuestPage {
   #shown = '';
   /** @type {unknown} */
   #seenJoin = null;
-  /** @type {unknown} */
-  #seenEnding = null;
   /** @type {ReturnType<typeof setInterval>|undefined} */
   #ticker;
   #awake = new Awake();
@@ -212,7 +210,7 @@ export class GuestPage {
   // The call
 
   #clientChanged() {
-    const { status, calls, join, ending } = this.#client.state;
+    const { status, calls, join } = this.#client.state;
     if (this.#isReturning && (calls.length > 0 || status === 'ready' || status === 'signed_out')) {
       this.#isReturning = false;
       if (calls.length === 0) this.#storage.set('in_call', null);
@@ -223,11 +221,7 @@ export class GuestPage {
       this.#watch.clockOffsetMs = this.#client.state.clockOffsetMs;
       this.#watch.view ??= join;
     }
-    if (ending && ending !== this.#seenEnding) {
-      this.#seenEnding = ending;
-      this.#endsAt = ending.ends_at;
-      this.#confirmedMinutes = minutesLeft(this.#endsAt, this.#now);
-    }
+    this.#endsAt = calls[0]?.invite?.ends_at ?? this.#endsAt;
     this.#draw();
   }
 
@@ -578,6 +572,8 @@ export class GuestPage {
   /** The rep may have extended it: asked before anybody is alarmed. */
   #warning() {
     const minutes = minutesLeft(this.#endsAt, this.#now);
+    // The call itself is told of it.
+    if (this.#call?.invite?.ends_at !== undefined) return minutes;
     if (minutes !== 0 && minutes !== this.#confirmedMinutes && !this.#watch.isLooking) {
       void this.#look().then(() => {
         this.#confirmedMinutes = minutesLeft(this.#endsAt, this.#now);

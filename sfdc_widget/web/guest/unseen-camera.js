@@ -1,4 +1,5 @@
 /** A camera that nobody sees: a desk phone has answered. */
+import { isSeen } from '../client/call-facts.js';
 
 /**
  * @import {CallView} from '../client/wire.d.ts'
@@ -26,8 +27,9 @@ export class UnseenCamera {
   }
 
   /** Its light goes out. @param {CallView} call */
-  look({ call_id, video }) {
-    const isUnseen = video?.state !== 'active' && this.#client.localState(call_id).isCameraOn;
+  look(call) {
+    const { call_id } = call;
+    const isUnseen = !isSeen(call) && this.#client.localState(call_id).isCameraOn;
     if (!isUnseen) this.#since = 0;
     else if (this.#since === 0) this.#since = Date.now();
     else if (Date.now() - this.#since > UNSEEN_MS) {

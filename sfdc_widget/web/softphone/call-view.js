@@ -4,7 +4,7 @@
  * then Call again), at the end what ends it (Decline, End, Done).
  */
 import { h, joined, number, setAttribute, setText, show } from './dom.js';
-import { company, duration, elapsed, initials, isWithheld, peerNumber, person } from './format.js';
+import { company, duration, elapsed, initials, isWithheld, meeting, named, peerNumber, person } from './format.js';
 import { icon } from './icons.js';
 import { Keypad } from './keypad.js';
 import { MatchPanel } from './match-panel.js';
@@ -200,10 +200,10 @@ export class CallScreen extends HTMLElement {
 
   /** @param {Call} call */
   #drawPerson(call) {
-    const name = person(call);
+    const name = meeting(call) || named(call);
     const shown = peerNumber(call.peer);
     const isHidden = isWithheld(call.peer);
-    const letters = initials(name);
+    const letters = initials(call.participants[0]?.name || name);
     if (this.#avatar.textContent !== letters || !this.#avatar.firstChild) {
       this.#avatar.replaceChildren(letters === '' ? icon('user-round') : letters);
     }
@@ -217,7 +217,9 @@ export class CallScreen extends HTMLElement {
       : [];
     if (this.#company.textContent !== facts.join(' · ')) this.#company.replaceChildren(...joined(facts));
     show(this.#company, facts.length > 0);
-    const line = isHidden ? words.call.hidden : name ? shown : '';
+    // Who comes by an invite has no number to show or to keep to themselves.
+    const unsaid = call.invite ? '' : words.call.hidden;
+    const line = isHidden ? unsaid : name ? shown : '';
     if (this.#number.textContent !== line) {
       this.#number.replaceChildren(isHidden ? line : number(line));
     }
@@ -263,12 +265,11 @@ export class CallScreen extends HTMLElement {
     this.#withVideo.disabled = this.#answer.disabled;
     setAttribute(this.#withVideo, 'aria-label', words.call.answerVideoLong);
     this.#answer.classList.toggle('rb-second-choice', isRinging && isOffered);
-    const subject = call.invite ? call.invite.subject || call.invite.guest : '';
-    setText(this.#invite, subject === '' ? '' : words.video.invite(subject));
-    show(this.#invite, subject !== '');
+    setText(this.#invite, call.invite ? words.video.invite(call.invite.subject) : '');
+    show(this.#invite, Boolean(call.invite));
 
     const isUp = call.state === 'active';
-    const name = person(call) || peerNumber(call.peer);
+    const name = named(call) || peerNumber(call.peer);
     show(this.#offer, isUp && isOffered && !isInWindow);
     setText(this.#offer, words.video.offered(name));
     this.#video.classList.toggle('rb-offered', isUp && isOffered);

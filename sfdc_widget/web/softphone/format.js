@@ -1,5 +1,5 @@
 /** @import {CallView, Peer} from '../client/wire.d.ts' */
-import { peerNumber, person } from '../client/call-facts.js';
+import { endsSoonAt, peerNumber, person } from '../client/call-facts.js';
 import { words } from './strings.js';
 
 export { peerNumber, person };
@@ -36,9 +36,35 @@ export function isWithheld(peer) {
   return shown === '' || /^(sip:)?(anonymous|unavailable|restricted)\b/iu.test(shown);
 }
 
-/** Who it is, in the best words there are. @param {CallView} call */
+/** Who it is, in the best words there are; in a meeting everybody. @param {CallView} call */
 export function who(call) {
-  return person(call) || peerNumber(call.peer) || words.call.unknown;
+  return meeting(call) || named(call) || peerNumber(call.peer) || words.call.unknown;
+}
+
+/** Who it is, by name; '' for a number. @param {CallView} call */
+export function named(call) {
+  return person(call) || (call.invite?.guest ?? '');
+}
+
+/** "Ana and 2 others", '' in a call of two. @param {CallView} call */
+export function meeting({ participants }) {
+  const first = participants.find((each) => each.is_host) ?? participants[0];
+  return first ? words.call.others(first.name || words.call.unknown, participants.length - 1) : '';
+}
+
+/**
+ * The invite whose time is soon over, of the calls there are.
+ *
+ * @param {{calls: readonly CallView[]}} state
+ * @param {number} now server time
+ * @returns {{inviteId: string, at: number}|null}
+ */
+export function soonOver({ calls }, now) {
+  for (const call of calls) {
+    const at = endsSoonAt(call, now);
+    if (at !== null && call.invite) return { inviteId: call.invite.invite_id, at };
+  }
+  return null;
 }
 
 /** @param {CallView} call */

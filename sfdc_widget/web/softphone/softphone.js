@@ -4,7 +4,7 @@
  */
 import { h, setAttribute, setText, show } from './dom.js';
 import { CallScreen } from './call-view.js';
-import { duration, elapsed, who } from './format.js';
+import { duration, elapsed, soonOver, who } from './format.js';
 import { icon } from './icons.js';
 import { IdleScreen } from './idle-view.js';
 import { Menu } from './menu.js';
@@ -457,19 +457,21 @@ export class Softphone extends HTMLElement {
     const isShown = state.status === 'reconnecting' && this.#isOfflineForLong;
     setText(this.#banner, focus ? words.reconnecting.inCall : words.reconnecting.idle);
     show(this.#banner, isShown);
-    const left = state.ending ? state.ending.ends_at - Date.now() - state.clockOffsetMs : 0;
+    const now = Date.now() + state.clockOffsetMs;
+    const ending = soonOver(state, now);
     const wasShown = !this.#ending.hidden;
-    show(this.#ending, left > 0 && state.calls.length > 0);
-    if (this.#ending.hidden) return;
-    setText(this.#endingText, words.ending.in(Math.ceil(left / 60_000)));
+    show(this.#ending, ending !== null);
+    if (!ending) return;
+    setText(this.#endingText, words.ending.in(Math.ceil((ending.at - now) / 60_000)));
     if (!wasShown) this.#announce(this.#endingText.textContent ?? '');
   }
 
   async #extendInvite() {
-    const { ending } = this.client.state;
+    const { state } = this.client;
+    const ending = soonOver(state, Date.now() + state.clockOffsetMs);
     if (!ending) return;
     try {
-      await this.client.invites.extend(ending.invite_id, words.ending.minutes);
+      await this.client.invites.extend(ending.inviteId, words.ending.minutes);
       this.#announce(words.ending.extended);
     } catch (error) {
       this.#fail(error);

@@ -94,6 +94,8 @@ const english = {
     done: 'Done',
     unknown: 'Unknown caller',
     hidden: 'Number withheld',
+    others: (/** @type {string} */ who, /** @type {number} */ count) =>
+      count === 0 ? who : `${who} and ${count} ${count === 1 ? 'other' : 'others'}`,
     connectingAudio: 'Connecting the audio…',
     restoringAudio: 'Bringing the audio back. Stay on the line.',
     second: (/** @type {string} */ who) => `${who} is calling too`,
@@ -152,7 +154,7 @@ const english = {
     start: 'Video',
     offered: (/** @type {string} */ who) => `${who} offers video`,
     wants: (/** @type {string} */ who) => `${who} wants a video call`,
-    invite: (/** @type {string} */ subject) => `Invite: ${subject}`,
+    invite: (/** @type {string} */ subject) => (subject ? `Video invite: ${subject}` : 'Video invite'),
     inWindow: 'The video is in its own window.',
     show: 'Show the window',
     back: 'Bring the call back here',

@@ -2,6 +2,7 @@
  * The window of a call: the stage, what is wrong, who else calls, and the end of it.
  * It does what it was opened for (`perform`), then what is pressed.
  */
+import { endsSoonAt } from '../client/call-facts.js';
 import { canShareScreen } from '../client/camera.js';
 import { h, setText, show } from '../softphone/dom.js';
 import { who } from '../softphone/format.js';
@@ -299,9 +300,9 @@ export class CallPage extends HTMLElement {
     show(this.#second, second !== undefined);
     if (second) setText(this.#secondText, words.call.second(who(second)));
     const now = Date.now() + state.clockOffsetMs;
-    const isEnding = state.ending !== null && call !== null && state.ending.ends_at > now;
-    show(this.#ending, isEnding);
-    if (isEnding) setText(this.#endingText, words.ending.in(Math.ceil((Number(state.ending?.ends_at) - now) / 60_000)));
+    const endsAt = call && endsSoonAt(call, now);
+    show(this.#ending, endsAt !== null);
+    if (endsAt !== null) setText(this.#endingText, words.ending.in(Math.ceil((endsAt - now) / 60_000)));
   }
 
   /** @param {ClientState} state @param {CallView|null} shown */
@@ -390,10 +391,10 @@ export class CallPage extends HTMLElement {
   }
 
   async #extendInvite() {
-    const { ending } = this.client.state;
-    if (!ending) return;
+    const invite = this.#call()?.invite;
+    if (!invite) return;
     try {
-      await this.client.invites.extend(ending.invite_id, words.ending.minutes);
+      await this.client.invites.extend(invite.invite_id, words.ending.minutes);
     } catch (error) {
       this.#fail(error);
     }
