@@ -49,7 +49,7 @@ async def sees(window: Page, call_id: str) -> None:
     await window.wait_for_function(
         """async (id) => {
           const client = document.querySelector('ringbridge-call-page')?.client;
-          if (!client?.localState(id).remoteVideo) return false;
+          if (!client?.localState(id).remotes[0]?.video) return false;
           const stats = await client.stats(id);
           return [...stats.values()].some(({ type, kind, framesDecoded }) =>
             type === 'inbound-rtp' && kind === 'video' && framesDecoded > 0);

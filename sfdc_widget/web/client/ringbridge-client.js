@@ -355,7 +355,6 @@ export class RingbridgeClient extends EventTarget {
       isCameraOn: local?.video?.isCameraOn ?? false,
       isSharing: local?.video?.isSharing ?? false,
       localVideo: local?.video?.preview ?? null,
-      remoteVideo: local?.media.remoteVideo ?? null,
       remotes: call ? this.#remotes(call) : [],
     };
   }

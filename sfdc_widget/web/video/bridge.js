@@ -79,7 +79,7 @@ export class Bridge {
     const local = {};
     for (const { call_id: callId } of client.state.calls) {
       // Pictures cannot be told.
-      const { localVideo: _preview, remoteVideo: _remote, remotes, ...rest } = client.localState(callId);
+      const { localVideo: _preview, remotes, ...rest } = client.localState(callId);
       local[callId] = { ...rest, remotes: remotes.map((each) => ({ ...each, video: null })) };
     }
     this.#post({ type: 'state', state: client.state, local });
