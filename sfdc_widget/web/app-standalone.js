@@ -1,5 +1,6 @@
 import { RingbridgeClient } from './client/index.js';
 import { loadConfig } from './hosts/adapter.js';
+import { wantedInvite } from './hosts/launch.js';
 import { standaloneHost } from './hosts/standalone.js';
 import { windowed } from './video/windowed.js';
 import { Softphone } from './softphone/softphone.js';
@@ -12,4 +13,13 @@ softphone.client = windowed(
 );
 softphone.tenant = config.tenant ?? '';
 document.body.append(softphone);
+
+let wanted = wantedInvite(location.hash);
+// Once: a reload, or the address in the history, is not asked for again.
+if (wanted) history.replaceState(null, '', location.pathname + location.search);
+softphone.client.on('change', ({ status, user }) => {
+  if (!wanted || status !== 'ready' || !user) return;
+  void softphone.invite(wanted);
+  wanted = null;
+});
 await softphone.client.start();

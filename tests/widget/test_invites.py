@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from playwright.async_api import Locator, expect
@@ -560,3 +561,40 @@ async def test_all_of_it_by_keyboard(widget: Widget, gateway: FakeGateway) -> No
     made = await gateway.until_sent("invite.create")
     assert made.invite.guests[0].name == "Jo Doe"
     assert made.invite.contact is None
+
+
+async def test_an_address_that_says_whom_to_invite(
+    open_page: OpenWidget, gateway: FakeGateway
+) -> None:
+    """As the icon on a record's page does for who has no number; once."""
+    wanted = urlencode(
+        {
+            "record": "003XX0000000001",
+            "kind": "Contact",
+            "name": "Ana\nRuiz <b>",
+            "email": "ana@example.com",
+        }
+    )
+    widget = await open_page(path=f"/widget/#invite?{wanted}")
+    dialog = widget.page.get_by_role("dialog", name="New video invite")
+    await expect(dialog).to_be_visible()
+    name = widget.page.get_by_role("combobox", name="Name")
+    await expect(name).to_have_value("Ana Ruiz <b>")
+    await expect(widget.page.get_by_label("E-mail")).to_have_value("ana@example.com")
+    assert "#" not in widget.page.url
+    await widget.page.reload()
+    await widget.shows("idle")
+    await widget.says("Ready")
+    await expect(dialog).not_to_be_visible()
+    assert gateway.sent("invite.create") == []
+
+
+@pytest.mark.parametrize("address", ["#invite", "#Invite?name=Ana", "#x"])
+async def test_an_address_that_says_nothing_of_it(
+    open_page: OpenWidget, address: str
+) -> None:
+    widget = await open_page(path=f"/widget/{address}")
+    await widget.shows("idle")
+    await widget.says("Ready")
+    dialog = widget.page.get_by_role("dialog", name="New video invite")
+    await expect(dialog).not_to_be_visible()
