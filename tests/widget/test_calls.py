@@ -322,6 +322,8 @@ async def test_history_is_listed_searched_and_dialled(
             who=peer(display_name=name, number=f"+1646555{len(name):04}"), match=NOBODY
         )
         await gateway.end(call_id, reason)
+    await expect(widget.page.get_by_role("heading", name="Ben Ode")).to_be_visible()
+    await widget.shows("call", "ended")
     await widget.past_guard()
     await widget.button("Done").click()
     rows = widget.page.locator(".rb-recent")
