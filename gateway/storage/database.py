@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import (
     ArgumentError,
     DBAPIError,
+    OperationalError,
     SQLAlchemyError,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -23,6 +25,9 @@ from gateway.storage.models import Base
 
 # How long a writer waits for another process's write to the same SQLite file.
 SQLITE_BUSY_TIMEOUT_MS = 5000
+# Nodes that start together wait for each other; SQLite does not always do it for them.
+OPEN_WITHIN_S = 60.0
+OPEN_PAUSE_S = 0.1
 # Any fixed number: nodes that start together migrate one after the other.
 MIGRATION_LOCK = 0x52424D49
 POOL_SIZE = 5
@@ -42,6 +47,10 @@ class StorageError(Exception):
     def __init__(self, message: str, *, retryable: bool = True) -> None:
         super().__init__(message)
         self.retryable = retryable
+
+
+class _LockedError(StorageError):
+    """Another node has the SQLite file for the moment."""
 
 
 class Database:
@@ -70,6 +79,20 @@ class Database:
             StorageError: unreachable, or written by a newer version.
         """
         self._check_folder()
+        loop = asyncio.get_running_loop()
+        end = loop.time() + OPEN_WITHIN_S
+        while True:
+            try:
+                self._engine = await self._migrated()
+            except _LockedError:
+                if loop.time() >= end:
+                    raise
+            else:
+                return
+            await asyncio.sleep(OPEN_PAUSE_S)
+
+    async def _migrated(self) -> AsyncEngine:
+        """Connected, with all migrations; raises as :meth:`open`."""
         engine = self._create_engine()
         try:
             async with engine.connect() as connection:
@@ -84,11 +107,12 @@ class Database:
             ) from None
         except (SQLAlchemyError, OSError) as error:
             await engine.dispose()
-            raise StorageError(f"cannot open {self!r}: {self.wrap(error)}") from None
+            kind = _LockedError if _is_locked(error) else StorageError
+            raise kind(f"cannot open {self!r}: {self.wrap(error)}") from None
         except BaseException:
             await engine.dispose()
             raise
-        self._engine = engine
+        return engine
 
     def _check_folder(self) -> None:
         # SQLite would say only that it cannot open the file.
@@ -179,6 +203,10 @@ def _with_driver(text: str) -> URL:
             f"storage must be sqlite or postgresql, not {backend}", retryable=False
         )
     return url.set(drivername=_DRIVERS[backend])
+
+
+def _is_locked(error: Exception) -> bool:
+    return isinstance(error, OperationalError) and "locked" in str(error.orig)
 
 
 def _prepare_sqlite(dbapi_connection: Any, _record: object) -> None:

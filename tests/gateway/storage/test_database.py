@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
 from pathlib import Path
 
@@ -84,6 +85,23 @@ async def test_nodes_that_open_at_once_migrate_one_after_the_other(
     await asyncio.gather(*(database.open() for database in databases))
     for database in databases:
         await database.close()
+
+
+async def test_a_node_waits_while_another_has_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.storage.database.SQLITE_BUSY_TIMEOUT_MS", 1)
+    file = tmp_path / "ringbridge.db"
+    other = sqlite3.connect(file, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    database = Database(f"sqlite:///{file}")
+    opening = asyncio.create_task(database.open())
+    done, _ = await asyncio.wait({opening}, timeout=0.3)
+    assert not done
+    other.rollback()
+    other.close()
+    await opening
+    await database.close()
 
 
 async def test_a_newer_database_is_refused_by_name(database_url: str) -> None:
