@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import random
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
@@ -53,7 +54,7 @@ class _Running:
     members: dict[MemberId, Member] = field(default_factory=dict)
 
 
-class Member:
+class Member(ABC):
     """A call in its meeting: a :class:`~gateway.calls.ports.Membership`."""
 
     def __init__(self, meetings: Meetings, running: _Running, member: MemberId) -> None:
@@ -72,15 +73,17 @@ class Member:
     def _machine(self) -> Meeting:
         return self._running.machine
 
+    @abstractmethod
     def connected(self) -> None:
-        raise NotImplementedError
+        """The call has been answered."""
 
     def cut_off(self) -> bool:
         """A guest without a SIP leg that once had one has left."""
         return False
 
+    @abstractmethod
     def ended(self, reason: EndReason | None, sip_code: int | None) -> None:
-        raise NotImplementedError
+        """The call is over; ``reason`` None: it never began."""
 
     def _apply(self, effects: Iterable[Effect]) -> None:
         self._meetings.apply(self._running, effects)

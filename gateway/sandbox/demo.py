@@ -298,7 +298,8 @@ Ringbridge's sandbox is up: everything runs on this machine, nothing leaves it.
 6. For a video call, click the camera beside Ana Ruiz's telephone number, then "Now"
    and "Send invite". The mail is in the mailbox: open its link and click "Join".
 7. Click "Video" in the widget: the call has a window of its own. "Leave" on Ana's page
-   ends it; meeting and call are in the activity history.
+   ends it; meeting and call are in the activity history. With another guest in the
+   invite, the second link in the mailbox brings a third into the same call.
 
 Ctrl-C ends everything.
 """
