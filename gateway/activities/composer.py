@@ -160,6 +160,10 @@ def outcome_of(
             return Outcome("Interrupted", "The gateway was restarted.")
         case EndReason.INVITE_OVER:
             return Outcome("Missed" if inbound else "Cancelled", _TIME_OVER)
+        case EndReason.DO_NOT_DISTURB:
+            return Outcome("Missed", "The rep did not want to be disturbed.")
+        case EndReason.TRANSFERRED:
+            return Outcome("Cancelled")
         case EndReason.FAILED:
             return Outcome("Failed")
         case _:

@@ -318,6 +318,8 @@ class CallService:
         self, desk: Desk, params: wire.CallCreate
     ) -> wire.CallAnswerResult:
         user = desk.user
+        if params.offer is None:
+            raise RequestError(ErrorKind.BAD_REQUEST, "An offer is needed.")
         desk.check_room(params.call_id, self._services.limits.max_per_user)
         if desk.state.state is not wire.RegistrationState.REGISTERED:
             raise RequestError(

@@ -179,10 +179,14 @@ class MediaEngine(Protocol):
     def subscribe(self, on_event: Callable[[MediaEvent], None]) -> None:
         """Hand events to ``on_event``, in order, in the loop; it must not block."""
 
-    async def open(self, call: MediaCallId, *, room: str = "") -> None:
+    async def open(
+        self, call: MediaCallId, *, room: str = "", beside: str = ""
+    ) -> None:
         """Reserve a worker and a port pair for a new call.
 
-        Calls of one ``room`` share a worker (design 010); "" is no room.
+        Calls of one ``room`` share a worker (design 010); "" is no room. Calls with
+        the same ``beside`` do so too, as far as their rooms allow, so that they can
+        :meth:`hear` each other.
         """
 
     async def answer(
@@ -233,11 +237,30 @@ class MediaEngine(Protocol):
     async def leave(self, call: MediaCallId) -> None:
         """Take it out again; nothing happens if it is not in."""
 
+    async def hold(self, call: MediaCallId, *, is_held: bool) -> None:
+        """Part the two sides, or bring them together again (design 013).
+
+        While held, the far end hears music instead of the browser, and nothing of the
+        far end's goes to the browser; what ``hear`` says goes on. Directions in SDP
+        are the caller's affair.
+        """
+
+    async def hear(self, call: MediaCallId, others: frozenset[MediaCallId]) -> None:
+        """Mix what the far ends of ``others`` send into what goes to this one's.
+
+        It hears its own browser besides, unless held or gone; () is the ordinary call
+        of two. Both directions need a call each (design 013).
+
+        Raises:
+            MediaError: WRONG_STATE: one of them is in another worker.
+        """
+
     async def drop(self, call: MediaCallId, leg: Leg) -> None:
         """The SIP side is over: nothing goes there or comes from there any more.
 
         The browser and its room go on; a later offer or answer of the SIP side begins
-        it anew. Only for the SIP leg.
+        it anew. Of the browser leg: the rep has left, and what :meth:`hear` says goes
+        on between the far ends.
         """
 
     async def statistics(self, call: MediaCallId) -> MediaStatistics:

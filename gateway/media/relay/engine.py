@@ -159,7 +159,9 @@ class RelayEngine:
 
     # Operations of the contract
 
-    async def open(self, call: MediaCallId, *, room: str = "") -> None:
+    async def open(
+        self, call: MediaCallId, *, room: str = "", beside: str = ""
+    ) -> None:
         """See :class:`~gateway.media.engine.MediaEngine`."""
         if call in self._placement:
             raise MediaError(MediaErrorKind.WRONG_STATE, "call is open already")
@@ -220,6 +222,14 @@ class RelayEngine:
     async def leave(self, call: MediaCallId) -> None:
         """See :class:`~gateway.media.engine.MediaEngine`."""
         await self._request(call, lambda id_: Leave(id=id_, call=call))
+
+    async def hold(self, call: MediaCallId, *, is_held: bool) -> None:
+        """See :class:`~gateway.media.engine.MediaEngine`."""
+        raise MediaError(MediaErrorKind.WRONG_STATE, "no mixing yet")
+
+    async def hear(self, call: MediaCallId, others: frozenset[MediaCallId]) -> None:
+        """See :class:`~gateway.media.engine.MediaEngine`."""
+        raise MediaError(MediaErrorKind.WRONG_STATE, "no mixing yet")
 
     async def drop(self, call: MediaCallId, leg: Leg) -> None:
         """See :class:`~gateway.media.engine.MediaEngine`."""

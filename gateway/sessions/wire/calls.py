@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from gateway.sessions.wire.base import Event, Id, Record, Sdp, ShortText, Wire
+from gateway.sessions.wire.work import WorkView
 
 
 class CallDirection(enum.StrEnum):
@@ -48,6 +49,8 @@ class EndReason(enum.StrEnum):
     MEDIA_FAILED = "media_failed"
     GATEWAY_RESTARTED = "gateway_restarted"
     INVITE_OVER = "invite_over"
+    TRANSFERRED = "transferred"
+    DO_NOT_DISTURB = "do_not_disturb"
     FAILED = "failed"
 
 
@@ -154,11 +157,51 @@ class Participant(Wire):
     is_host: bool = False
 
 
+class CallType(enum.StrEnum):
+    """``internal``: with a colleague; ``consult``: with somebody about another call."""
+
+    EXTERNAL = "external"
+    INTERNAL = "internal"
+    CONSULT = "consult"
+
+
+class CallDevice(enum.StrEnum):
+    """Where the rep has the call. That of a desk phone is only followed: of the
+    requests about calls it takes ``work.*`` and ``call.choose_record``."""
+
+    HERE = "here"
+    DESK_PHONE = "desk_phone"
+
+
+class TransferState(enum.StrEnum):
+    """Of a transfer that the rep asked for. ``asked``: the far end was asked;
+    ``trying``, ``ringing``: what it, or the gateway in its stead, reports of the new
+    call; ``failed``: the rep still has the call. When it is done, the call ends as
+    ``transferred``."""
+
+    ASKED = "asked"
+    TRYING = "trying"
+    RINGING = "ringing"
+    FAILED = "failed"
+
+
+class TransferView(Wire):
+    """``to``: whom the call is to go to. ``sip_code``: why it failed, if SIP said."""
+
+    state: TransferState
+    to: Peer
+    sip_code: int | None = None
+
+
 class CallView(Wire):
     """All that a client needs to draw a call. Times are Unix milliseconds.
 
     ``participants``: everybody else in a meeting; empty in a call of two, where
-    ``peer`` is the other one."""
+    ``peer`` is the other one. ``held_here``, ``held_there``: who has put it on hold.
+    ``conference``: shared by the calls that are mixed into one; "" for none.
+    ``consults_for``: the call that this one is about. ``transferred_by``: who
+    transferred the other party to us. ``caller_key``: what the caller typed into an
+    IVR, or the server says instead of a number."""
 
     call_id: Id
     direction: CallDirection
@@ -175,16 +218,32 @@ class CallView(Wire):
     video: VideoView = VideoView()
     invite: InviteRef | None = None
     participants: tuple[Participant, ...] = ()
+    type: CallType = CallType.EXTERNAL
+    device: CallDevice = CallDevice.HERE
+    held_here: bool = False
+    held_there: bool = False
+    conference: ShortText = ""
+    consults_for: Id | None = None
+    transfer: TransferView | None = None
+    transferred_by: Peer | None = None
+    caller_key: ShortText = ""
+    work: WorkView = WorkView()
 
 
 class CallCreate(Wire):
-    """Dial ``to`` (digits, E.164, ``tel:`` or ``sip:``). ``call_id`` is client-made."""
+    """Dial ``to`` (digits, E.164, ``tel:`` or ``sip:``). ``call_id`` is client-made.
+
+    Calls that are active are put on hold. ``device`` ``desk_phone``: the desk phone
+    rings, and calls when it is answered; ``offer`` is absent then, and needed
+    otherwise. ``consults_for``: a call on hold that this one is about."""
 
     op_id: Id
     call_id: Id
     to: Annotated[str, Field(min_length=1, max_length=255)]
-    offer: Sdp
+    offer: Sdp | None = None
     record: Record | None = None
+    device: CallDevice = CallDevice.HERE
+    consults_for: Id | None = None
 
 
 class CallJoin(Wire):
@@ -208,7 +267,8 @@ class CallAnswerResult(Wire):
 
 
 class CallAnswer(Wire):
-    """Answer an incoming call; ``offer`` unless one was sent by ``call.media``."""
+    """Answer an incoming call; ``offer`` unless one was sent by ``call.media``. Calls
+    that are active are put on hold."""
 
     op_id: Id
     call_id: Id
@@ -217,6 +277,8 @@ class CallAnswer(Wire):
 
 
 class CallReject(Wire):
+    """``declined``: on all devices; ``busy``: on this one, the others go on ringing."""
+
     op_id: Id
     call_id: Id
     reason: Literal["declined", "busy"] = "declined"
@@ -348,7 +410,7 @@ class CallDtmfEvent(Event):
 
 
 class CallUpdatedEvent(Event):
-    """Match, peer, video, participants, invite or activity state changed."""
+    """Anything else that a view shows has changed."""
 
     type: Literal["call.updated"] = "call.updated"
     call: CallView

@@ -106,6 +106,8 @@ class FakeEngine:
         self.pictures: dict[MediaCallId, Picture] = {}
         # The room that a call was opened with, and (name, partner) of who is in.
         self.rooms: dict[MediaCallId, str] = {}
+        self.held: dict[MediaCallId, bool] = {}
+        self.heard: dict[MediaCallId, frozenset[MediaCallId]] = {}
         self.entered: dict[MediaCallId, tuple[str, MediaCallId | None]] = {}
         self.with_browser: set[MediaCallId] = set()
         self.has_video_codec = True
@@ -120,7 +122,9 @@ class FakeEngine:
         if what in self.refuse:
             raise MediaError(self.refuse[what], "as the test wants")
 
-    async def open(self, call: MediaCallId, *, room: str = "") -> None:
+    async def open(
+        self, call: MediaCallId, *, room: str = "", beside: str = ""
+    ) -> None:
         self._do("open", room) if room else self._do("open")
         assert call not in self.open_calls
         self.open_calls.add(call)
@@ -173,6 +177,16 @@ class FakeEngine:
         assert call in self.open_calls
         self._do("leave", call)
         self.entered.pop(call, None)
+
+    async def hold(self, call: MediaCallId, *, is_held: bool) -> None:
+        assert call in self.open_calls
+        self._do(f"hold {is_held}", call)
+        self.held[call] = is_held
+
+    async def hear(self, call: MediaCallId, others: frozenset[MediaCallId]) -> None:
+        assert {call, *others} <= self.open_calls
+        self._do("hear", call)
+        self.heard[call] = others
 
     async def drop(self, call: MediaCallId, leg: Leg) -> None:
         if call not in self.open_calls:
