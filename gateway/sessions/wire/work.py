@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import enum
 from typing import Annotated
 
@@ -28,10 +27,10 @@ class WorkState(enum.StrEnum):
 
 
 class NextStep(Wire):
-    """A task for later, in the CRM, due on ``on``."""
+    """A task for later, in the CRM, due on ``on``, a day as ISO 8601 writes it."""
 
     subject: Annotated[str, Field(min_length=1, max_length=255)]
-    on: datetime.date
+    on: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
 
 
 class WorkView(Wire):

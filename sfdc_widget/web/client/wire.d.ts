@@ -74,7 +74,10 @@ export interface ActivityView {
   problem: string;
 }
 
-/** Answer an incoming call; `offer` unless one was sent by `call.media`. */
+/**
+ * Answer an incoming call; `offer` unless one was sent by `call.media`. Calls
+ * that are active are put on hold.
+ */
 export interface CallAnswer {
   op_id: string;
   call_id: string;
@@ -102,14 +105,30 @@ export interface CallChooseRecord {
   record_id: string;
 }
 
-/** Dial `to` (digits, E.164, `tel:` or `sip:`). `call_id` is client-made. */
+/**
+ * Dial `to` (digits, E.164, `tel:` or `sip:`). `call_id` is client-made.
+ *
+ * Calls that are active are put on hold. `device` `desk_phone`: the desk phone
+ * rings, and calls when it is answered; `offer` is absent then, and needed
+ * otherwise. `consults_for`: a call on hold that this one is about.
+ */
 export interface CallCreate {
   op_id: string;
   call_id: string;
   to: string;
-  offer: string;
+  offer?: string;
   record?: Record;
+  device?: CallDevice;
+  consults_for?: string;
 }
+
+/**
+ * Where the rep has the call. That of a desk phone is only followed: of the
+ * requests about calls it takes `work.*` and `call.choose_record`.
+ */
+export type CallDevice =
+  | "here"
+  | "desk_phone";
 
 export type CallDirection =
   | "inbound"
@@ -194,6 +213,7 @@ export interface CallMediaResult {
   generation: number;
 }
 
+/** `declined`: on all devices; `busy`: on this one, the others go on ringing. */
 export interface CallReject {
   op_id: string;
   call_id: string;
@@ -231,7 +251,13 @@ export interface CallTrickle {
   candidate?: string;
 }
 
-/** Match, peer, video, participants, invite or activity state changed. */
+/** `internal`: with a colleague; `consult`: with somebody about another call. */
+export type CallType =
+  | "external"
+  | "internal"
+  | "consult";
+
+/** Anything else that a view shows has changed. */
 export interface CallUpdatedEvent {
   seq: number;
   at: number;
@@ -243,7 +269,11 @@ export interface CallUpdatedEvent {
  * All that a client needs to draw a call. Times are Unix milliseconds.
  *
  * `participants`: everybody else in a meeting; empty in a call of two, where
- * `peer` is the other one.
+ * `peer` is the other one. `held_here`, `held_there`: who has put it on hold.
+ * `conference`: shared by the calls that are mixed into one; "" for none.
+ * `consults_for`: the call that this one is about. `transferred_by`: who
+ * transferred the other party to us. `caller_key`: what the caller typed into an
+ * IVR, or the server says instead of a number.
  */
 export interface CallView {
   call_id: string;
@@ -261,6 +291,16 @@ export interface CallView {
   video: VideoView;
   invite?: InviteRef;
   participants: readonly Participant[];
+  type: CallType;
+  device: CallDevice;
+  held_here: boolean;
+  held_there: boolean;
+  conference: string;
+  consults_for?: string;
+  transfer?: TransferView;
+  transferred_by?: Peer;
+  caller_key: string;
+  work: WorkView;
 }
 
 /** Create a contact, and match it to `call_id` when given. */
@@ -299,6 +339,8 @@ export type EndReason =
   | "media_failed"
   | "gateway_restarted"
   | "invite_over"
+  | "transferred"
+  | "do_not_disturb"
   | "failed";
 
 /** Ended calls, newest first; `before` is a `started_at` in Unix ms. */
@@ -385,6 +427,25 @@ export interface RecordSearchResult {
 }
 
 /**
+ * Of a transfer that the rep asked for. `asked`: the far end was asked;
+ * `trying`, `ringing`: what it, or the gateway in its stead, reports of the new
+ * call; `failed`: the rep still has the call. When it is done, the call ends as
+ * `transferred`.
+ */
+export type TransferState =
+  | "asked"
+  | "trying"
+  | "ringing"
+  | "failed";
+
+/** `to`: whom the call is to go to. `sip_code`: why it failed, if SIP said. */
+export interface TransferView {
+  state: TransferState;
+  to: Peer;
+  sip_code?: number;
+}
+
+/**
  * Of a call's video. `offered`: the other party offers it or has asked for it,
  * and this side has none yet; it is taken by an offer with video.
  */
@@ -404,6 +465,62 @@ export interface VideoView {
   sends: boolean;
   receives: boolean;
 }
+
+/** Put a call on hold; in a conference, the rep alone is out of it. */
+export interface CallHold {
+  op_id: string;
+  call_id: string;
+}
+
+/** Make one conference of these calls, or bring them into the one that one is in. */
+export interface CallMerge {
+  op_id: string;
+  call_ids: readonly string[];
+}
+
+/** Take it back; other calls that are active are put on hold (a swap). */
+export interface CallRetrieve {
+  op_id: string;
+  call_id: string;
+}
+
+/**
+ * Take the call out of its conference, on hold. With two left, the conference goes
+ * on; with one, that is an ordinary call again.
+ */
+export interface CallSplit {
+  op_id: string;
+  call_id: string;
+}
+
+/**
+ * Hand the other party over: to `to` (blind), or to the other party of
+ * `to_call` (attended). The call shows how it goes; it ends as `transferred`, and
+ * `to_call` with it, or stays when it failed.
+ */
+export interface CallTransfer {
+  op_id: string;
+  call_id: string;
+  to?: string;
+  to_call?: string;
+}
+
+export interface PresenceChangedEvent {
+  seq: number;
+  at: number;
+  type: "presence.changed";
+  state: PresenceState;
+}
+
+export interface PresenceSet {
+  op_id: string;
+  state: PresenceState;
+}
+
+/** `do_not_disturb`: calls do not ring here; other devices may. */
+export type PresenceState =
+  | "available"
+  | "do_not_disturb";
 
 /** The body of every HTTP answer that is an error. */
 export interface HttpError {
@@ -682,6 +799,103 @@ export type MailState =
   | "bounced"
   | "uncertain";
 
+/** Somebody to call or to transfer to. */
+export interface DirectoryEntry {
+  kind: EntryKind;
+  name: string;
+  number: string;
+  company: string;
+  record?: Record;
+  state: EntryState;
+  is_favourite: boolean;
+}
+
+/** By name, number or e-mail, as one types; "" gives the favourites alone. */
+export interface DirectorySearch {
+  text?: string;
+}
+
+/**
+ * Favourites first, then colleagues, then CRM records; at most 20.
+ * `is_complete` false: the CRM did not answer in time, the rest is there.
+ */
+export interface DirectorySearchResult {
+  entries: readonly DirectoryEntry[];
+  is_complete: boolean;
+}
+
+export type EntryKind =
+  | "colleague"
+  | "record";
+
+/** What is known of a colleague's phone; `unknown` where nobody says. */
+export type EntryState =
+  | "unknown"
+  | "available"
+  | "busy"
+  | "away";
+
+/** Remember a number, or (`is_favourite` false) forget it. By number. */
+export interface FavouriteSet {
+  op_id: string;
+  entry: DirectoryEntry;
+  is_favourite?: boolean;
+}
+
+/**
+ * What the page around the phone shows. `org`: as the organisation's softphone
+ * layout says.
+ */
+export type PopAction =
+  | "nothing"
+  | "record"
+  | "search"
+  | "new_record"
+  | "url"
+  | "flow"
+  | "org";
+
+/**
+ * `target`: URL with `{number}`, `{key}`, `{call}` and `{record}` in it,
+ * a flow's name, or the kind of a new record.
+ */
+export interface PopRule {
+  action: PopAction;
+  target: string;
+}
+
+/** For one type of call, by how many records match. */
+export interface PopRules {
+  when: PopWhen;
+  single: PopRule;
+  several: PopRule;
+  none: PopRule;
+}
+
+/** `inbound` and `outbound` of external calls. */
+export interface PopsByCallType {
+  inbound: PopRules;
+  outbound: PopRules;
+  internal: PopRules;
+  consult: PopRules;
+}
+
+export type PopWhen =
+  | "ringing"
+  | "answered";
+
+/**
+ * What the tenant wants of the widget. `wrap_up_s` 0: activities are
+ * saved at once. `desk_phone`: the rep's desk phone can be followed and used.
+ */
+export interface WidgetRules {
+  pops: PopsByCallType;
+  dispositions: readonly string[];
+  disposition_required: boolean;
+  wrap_up_s: number;
+  desk_phone: boolean;
+}
+
 /** `instance_id` names this page load; a reload has another. */
 export interface Client {
   name: string;
@@ -790,6 +1004,8 @@ export interface Snapshot {
   crm: string;
   country: string;
   join?: JoinView;
+  presence: PresenceState;
+  rules: WidgetRules;
   server_time: number;
 }
 
@@ -806,6 +1022,73 @@ export interface UserView {
   company: string;
   role: UserRole;
   invites_from: string;
+}
+
+/** Try again to write an activity that failed. */
+export interface ActivityRetry {
+  op_id: string;
+  call_id: string;
+}
+
+/** A task for later, in the CRM, due on `on`, a day as ISO 8601 writes it. */
+export interface NextStep {
+  subject: string;
+  on: string;
+}
+
+/**
+ * Also after the end, and after it was saved: the activity is then written again.
+ *
+ * What is absent stays; `clear` names what is to be empty. `keep_open`: wrap-up
+ * waits for `work.save` (true), or ends by itself again (false).
+ */
+export interface WorkChange {
+  op_id: string;
+  call_id: string;
+  notes?: string;
+  disposition?: string;
+  about?: Record;
+  next_step?: NextStep;
+  clear?: readonly string[];
+  keep_open?: boolean;
+}
+
+/** End wrap-up now. `field` of the error names what the rules still ask for. */
+export interface WorkSave {
+  op_id: string;
+  call_id: string;
+}
+
+/**
+ * `none`: this call is not to be logged; `open`: it goes on; `wrap_up`: it is
+ * over and its activity waits for the rep, until `saves_at` if that is given;
+ * `saved`: handed over to be written.
+ */
+export type WorkState =
+  | "none"
+  | "open"
+  | "wrap_up"
+  | "saved";
+
+/**
+ * `about`: what the activity is related to besides the person, as the rep chose,
+ * or the last one visited. `visited`: records opened during the call, oldest first.
+ * `saves_at`: Unix ms when wrap-up ends by itself.
+ */
+export interface WorkView {
+  state: WorkState;
+  notes: string;
+  disposition: string;
+  about?: Record;
+  next_step?: NextStep;
+  visited: readonly Record[];
+  saves_at?: number;
+}
+
+/** The rep has opened this record: it belongs to all calls that are up. */
+export interface WorkVisit {
+  op_id: string;
+  record: Record;
 }
 
 /** What each method takes and gives. */
@@ -825,6 +1108,18 @@ export interface Methods {
   "call.media": { params: CallMedia; result: CallMediaResult };
   "call.trickle": { params: CallTrickle; result: Empty };
   "call.choose_record": { params: CallChooseRecord; result: CallResult };
+  "call.hold": { params: CallHold; result: CallResult };
+  "call.retrieve": { params: CallRetrieve; result: CallResult };
+  "call.transfer": { params: CallTransfer; result: CallResult };
+  "call.merge": { params: CallMerge; result: CallResult };
+  "call.split": { params: CallSplit; result: CallResult };
+  "presence.set": { params: PresenceSet; result: Empty };
+  "work.change": { params: WorkChange; result: CallResult };
+  "work.save": { params: WorkSave; result: CallResult };
+  "work.visit": { params: WorkVisit; result: Empty };
+  "activity.retry": { params: ActivityRetry; result: CallResult };
+  "directory.search": { params: DirectorySearch; result: DirectorySearchResult };
+  "favourite.set": { params: FavouriteSet; result: Empty };
   "contact.create": { params: ContactCreate; result: ContactCreateResult };
   "record.search": { params: RecordSearch; result: RecordSearchResult };
   "history.list": { params: HistoryList; result: HistoryListResult };
@@ -850,6 +1145,7 @@ export type AnyEvent =
   | CallDtmfEvent
   | CallUpdatedEvent
   | CallEndedEvent
+  | PresenceChangedEvent
   | InviteUpdatedEvent
   | InviteEndingEvent
   | SessionSupersededEvent
