@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
@@ -67,6 +67,34 @@ class UserDirectory(Protocol):
 
     def is_allowed_origin(self, origin: str) -> bool:
         """True if any tenant allows the origin."""
+
+
+@dataclass(frozen=True, slots=True)
+class CrmIdentity:
+    """Whom a CRM says somebody is, proven by a sign-in there.
+
+    Attributes:
+        user_id: the CRM's id (15 or 18 characters in Salesforce).
+        org_id: the CRM's organisation, whose tenant the caller has checked.
+        attributes: other claims and fields by name (``Extension``), "" for empty.
+    """
+
+    user_id: str
+    org_id: str
+    username: str
+    email: str
+    name: str
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+
+class Provisioner(Protocol):
+    """Makes a user of somebody who signed in with the CRM and is not known here."""
+
+    async def provision(self, tenant: str, identity: CrmIdentity) -> User | None:
+        """The tenant's user, who is in the directory from now on; also when they
+        were there already. None when no rule gives them a SIP account, or they are
+        disabled; the reason is in the log.
+        """
 
 
 class InMemoryUserDirectory:
