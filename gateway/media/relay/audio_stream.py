@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from gateway.media.relay.stream import (
     DROPPED,
@@ -12,9 +13,11 @@ from gateway.media.relay.stream import (
     EVENT,
     HEADER,
     HEADER_BYTES,
+    HELD,
     MARKER,
     OTHER_CLOCK,
     OTHER_MEDIA,
+    TAPPED,
     UNKNOWN,
     RelayedStream,
 )
@@ -49,6 +52,15 @@ class EventRoute:
     outgoing_rate: int
 
 
+class Listener(Protocol):
+    """Hears the audio packets of a source, whether they are relayed or not."""
+
+    def __call__(
+        self, payload_type: int, ssrc: int, timestamp: int, payload: bytes
+    ) -> None:
+        """One packet as it came, repeated and reordered ones too."""
+
+
 class AudioStream(RelayedStream):
     """A :class:`RelayedStream` that hears and translates digits, and takes injections.
 
@@ -56,12 +68,20 @@ class AudioStream(RelayedStream):
         on_digit: called once per finished telephone-event of the source.
     """
 
-    __slots__ = ("_audio", "_digits", "_elsewhere", "_events", "_on_digit")
+    __slots__ = (
+        "_audio",
+        "_digits",
+        "_elsewhere",
+        "_events",
+        "_listener",
+        "_on_digit",
+    )
 
     def __init__(
         self, *, ssrc: int, rng: random.Random, on_digit: Callable[[str], None]
     ) -> None:
         super().__init__(ssrc=ssrc, rng=rng)
+        self._listener: Listener | None = None
         self._on_digit = on_digit
         self._digits = EventReceiver()
         self._audio: Mapping[int, AudioRoute] = {}
@@ -97,11 +117,36 @@ class AudioStream(RelayedStream):
             self._elsewhere = elsewhere
             self.set_payloads(self._audio, self._events, clock_rate=self.clock_rate)
 
+    def listen(self, listener: Listener | None) -> None:
+        """Have the source's audio heard; a stream that nobody hears pays nothing."""
+        self._listener = listener
+        self._choose_table()
+
+    def _choose_table(self) -> None:
+        super()._choose_table()
+        if self._listener is not None and not self._mutes:
+            self._table = [TAPPED if entry >= 0 else entry for entry in self._table]
+
+    def _tell(self, packet: memoryview, length: int, shift: int) -> None:
+        assert self._listener is not None
+        first, second, _, timestamp, ssrc = _unpack(packet)
+        if first & 0x20:
+            length -= packet[length - 1]
+        payload = bytes(packet[HEADER_BYTES + shift : length])
+        self._listener(second & 0x7F, ssrc, timestamp, payload)
+
     def _exceptional(
         self, packet: memoryview, length: int, shift: int, entry: int, now: float
     ) -> int:
         if entry == OTHER_MEDIA:
             return ELSEWHERE
+        if self._listener is not None and entry in (HELD, TAPPED):
+            self._tell(packet, length, shift)
+        if entry == TAPPED:
+            tapped, self._table = self._table, self._base_table
+            relayed = self.rewrite(packet, length, now)
+            self._table = tapped
+            return relayed
         if entry == OTHER_CLOCK:
             rate = self._audio[packet[1] & 0x7F].clock_rate
             self.set_payloads(self._audio, self._events, clock_rate=rate)

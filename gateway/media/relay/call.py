@@ -22,6 +22,7 @@ from gateway.media.engine import (
 )
 from gateway.media.relay.audio_stream import AudioStream
 from gateway.media.relay.browser_transport import BrowserTransport
+from gateway.media.relay.call_sound import BrowserPresence, CallSound
 from gateway.media.relay.description import (
     IceParameters,
     RemoteDescription,
@@ -29,8 +30,6 @@ from gateway.media.relay.description import (
     read_description,
 )
 from gateway.media.relay.ice_lite import new_credentials
-from gateway.media.relay.injection import Injection
-from gateway.media.relay.injector import ComfortSound
 from gateway.media.relay.leg_statistics import leg_statistics
 from gateway.media.relay.media_lines import LocalBrowserSide
 from gateway.media.relay.negotiation import Negotiation
@@ -129,19 +128,21 @@ class RelayCall:
             group=services.group,
             attach=_attach,
         )
-        self._injection = Injection(
-            {
-                Leg.SIP: (self._uplink, self._sip.send),
-                Leg.BROWSER: (self._downlink, self._send_to_browser),
-            },
-            services.clock,
-        )
         self._negotiation = Negotiation(
             codecs=config.codecs,
             video_codecs=config.video_codecs,
             host=config.sdp_host,
             sip_port=self._sip.port,
             session_ids=(rng.getrandbits(62), rng.getrandbits(62)),
+        )
+        self.sound = CallSound(
+            services,
+            self._negotiation,
+            uplink=self._uplink,
+            downlink=self._downlink,
+            send=self._sip.send,
+            send_to_browser=self._send_to_browser,
+            apply=self._apply,
         )
         # None until the browser offers video for the first time.
         self._video: VideoRelay | None = None
@@ -171,6 +172,8 @@ class RelayCall:
 
     def answer_browser(self, text: str, generation: int) -> Negotiated:
         """Answer the browser's offer; see the engine's contract."""
+        if self._negotiation.is_browserless:
+            raise MediaError(MediaErrorKind.WRONG_STATE, "the browser was dropped")
         last = self._offer
         if last is not None:
             is_repeated = (generation, text) == (last.generation, last.text)
@@ -301,6 +304,7 @@ class RelayCall:
         )
         self._negotiation.video_port = pair.port
         self._video.is_watched = self._member is not None and self._member.is_in
+        self._video.part(is_held=self.sound.is_held)
         self._video.connect_browser(self._live)
         self._report_soon()
 
@@ -330,11 +334,36 @@ class RelayCall:
         statistics = self.statistics()
         self._dropped_sip = statistics.sip, statistics.sip_video
         self._negotiation.drop_sip()
-        self._injection.stop_comfort(Leg.SIP)
         self._sip.forget()
         if self._video is not None:
             self._video.drop_sip()
         self._apply()
+
+    def drop_browser(self) -> None:
+        """The rep has left, or never comes; see the engine's contract."""
+        self.leave()
+        transports = self._live, self._pending
+        self._live = self._pending = None
+        self._without_browser(BrowserPresence.DROPPED)
+        for transport in transports:
+            if transport is not None:
+                self._discard(transport)
+        self._negotiation.drop_browser()
+        self._apply()
+
+    def _without_browser(self, presence: BrowserPresence) -> None:
+        self._sip.connect_browser(None)
+        if self._video is not None:
+            self._video.connect_browser(None)
+        self._downlink.mute(Mute.NO_RECEIVER)
+        self._room_browser(None)
+        self.sound.set_presence(presence)
+
+    def hold(self, *, is_held: bool) -> None:
+        """Part the two sides, or bring them together; see the engine's contract."""
+        self.sound.hold(is_held=is_held)
+        if self._video is not None:
+            self._video.part(is_held=is_held)
 
     def _sip_agreed(
         self, sdp: str, audio: RemoteMedia, video: RemoteMedia | None
@@ -378,7 +407,7 @@ class RelayCall:
             target = self._negotiation.browser_events()
         if target is None:
             return False
-        accepted = self._injection.send_digits(
+        accepted = self.sound.send_digits(
             leg,
             digits,
             payload_type=target.payload_type,
@@ -424,7 +453,7 @@ class RelayCall:
         statistics = self.statistics()
         if self._member is not None:
             self._member.room.close(self._member)
-        self._injection.close()
+        self.sound.close()
         for transport in (self._live, self._pending):
             if transport is not None:
                 self._discard(transport)
@@ -483,6 +512,8 @@ class RelayCall:
         )
         if is_alone:
             routes = negotiation.routes_alone()
+        elif negotiation.is_browserless:
+            routes = negotiation.routes_browserless()
         if routes is not None:
             rate = routes.codec.clock_rate
             self._uplink.set_payloads(
@@ -501,8 +532,11 @@ class RelayCall:
         self._uplink.set_elsewhere(negotiation.video.browser_types)
         if self._video is not None:
             self._video.apply()
+        self.sound.settle()
 
     def _digit(self, leg: Leg, digit: str) -> None:
+        if leg is Leg.BROWSER:
+            self.sound.browser_dialled(digit)
         self._services.emit(DigitReceived(self._call, leg, digit))
 
     # Browser transports
@@ -514,13 +548,13 @@ class RelayCall:
         self._uplink.new_source()
         self._browser_clock.restart()
         self._browser_reports.restart()
-        self._injection.stop_comfort(Leg.SIP)
         transport.uplink = self._uplink
         self._room_browser(transport)
         self._sip.connect_browser(transport)
         if self._video is not None:
             self._video.connect_browser(transport)
         self._downlink.unmute(Mute.NO_RECEIVER)
+        self.sound.set_presence(BrowserPresence.THERE)
         if old is not None:
             self._discard(old)
         self._services.emit(BrowserConnected(self._call, transport.generation))
@@ -530,12 +564,7 @@ class RelayCall:
             self._pending = None
         elif transport is self._live:
             self._live = None
-            self._sip.connect_browser(None)
-            if self._video is not None:
-                self._video.connect_browser(None)
-            self._downlink.mute(Mute.NO_RECEIVER)
-            self._room_browser(None)
-            self._start_comfort()
+            self._without_browser(BrowserPresence.AWAY)
         else:
             return
         self._discard(transport)
@@ -626,20 +655,6 @@ class RelayCall:
             self._video.send_reports(now=now, wall=wall)
         if self._member is not None:
             self._member.send_reports(now=now, wall=wall)
-
-    def _start_comfort(self) -> None:
-        codec = self._negotiation.codec
-        payload_type = self._negotiation.sip_payload_type
-        tones = self._services.tones.get(codec.name) if codec is not None else None
-        if payload_type is None or tones is None:
-            return
-        sound = ComfortSound(
-            payload_type=payload_type,
-            quiet=tones.quiet,
-            tone=tones.tone,
-            delay_s=self._services.config.comfort_delay_s,
-        )
-        self._injection.start_comfort(Leg.SIP, sound)
 
     def _send_to_browser(self, packet: bytes) -> None:
         if self._live is not None:

@@ -25,6 +25,8 @@ from gateway.media.relay.wire import (
     Done,
     Drop,
     Enter,
+    Hear,
+    Hold,
     Leave,
     Offer,
     Open,
@@ -44,6 +46,44 @@ logger = logging.getLogger(__name__)
 MAX_LOST = 10_000
 
 
+class _Company:
+    """Open calls that share a key, and the worker where the newest of them is."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[int, set[MediaCallId]]] = {}
+        self._key_of: dict[MediaCallId, str] = {}
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def place(self, key: str) -> int | None:
+        """Index of their worker, None while there are none; "" is no key."""
+        known = self._known.get(key)
+        return None if known is None else known[0]
+
+    def add(self, key: str, call: MediaCallId, index: int) -> None:
+        """A call is opened there."""
+        if key:
+            _, calls = self._known.get(key, (index, set()))
+            calls.add(call)
+            self._known[key] = index, calls
+            self._key_of[call] = key
+
+    def remove(self, call: MediaCallId) -> None:
+        """It is closed or lost."""
+        key = self._key_of.pop(call, None)
+        if key is not None:
+            _, calls = self._known[key]
+            calls.discard(call)
+            if not calls:
+                del self._known[key]
+
+    def clear(self) -> None:
+        """There are no calls any more."""
+        self._known.clear()
+        self._key_of.clear()
+
+
 class RelayEngine:
     """A :class:`~gateway.media.engine.MediaEngine` of worker processes.
 
@@ -59,9 +99,8 @@ class RelayEngine:
         self._supervisors: list[asyncio.Task[None]] = []
         self._placement: dict[MediaCallId, int] = {}
         self._lost: dict[MediaCallId, None] = {}
-        # Where a room is, and which open calls it has.
-        self._rooms: dict[str, tuple[int, set[MediaCallId]]] = {}
-        self._room_of: dict[MediaCallId, str] = {}
+        self._rooms = _Company()
+        self._sides = _Company()
         self._load = [0] * config.workers
         self._respawns = 0
         self._calls_lost = 0
@@ -111,7 +150,7 @@ class RelayEngine:
         self._placement.clear()
         self._lost.clear()
         self._rooms.clear()
-        self._room_of.clear()
+        self._sides.clear()
         self._load = [0] * self._config.workers
 
     def subscribe(self, on_event: Callable[[MediaEvent], None]) -> None:
@@ -165,9 +204,9 @@ class RelayEngine:
         """See :class:`~gateway.media.engine.MediaEngine`."""
         if call in self._placement:
             raise MediaError(MediaErrorKind.WRONG_STATE, "call is open already")
-        worker = self._worker_for(room)
+        worker = self._worker_for(room, beside)
         self._lost.pop(call, None)
-        self._place(call, worker.index, room)
+        self._place(call, worker.index, room, beside)
         try:
             await worker.request(lambda id_: Open(id=id_, call=call, room=room))
         except BaseException:
@@ -225,11 +264,19 @@ class RelayEngine:
 
     async def hold(self, call: MediaCallId, *, is_held: bool) -> None:
         """See :class:`~gateway.media.engine.MediaEngine`."""
-        raise MediaError(MediaErrorKind.WRONG_STATE, "no mixing yet")
+        await self._request(call, lambda id_: Hold(id=id_, call=call, is_held=is_held))
 
     async def hear(self, call: MediaCallId, others: frozenset[MediaCallId]) -> None:
         """See :class:`~gateway.media.engine.MediaEngine`."""
-        raise MediaError(MediaErrorKind.WRONG_STATE, "no mixing yet")
+        index = self._placement.get(call)
+        elsewhere = [
+            each for each in others if self._placement.get(each, index) != index
+        ]
+        if index is not None and elsewhere:
+            raise MediaError(MediaErrorKind.WRONG_STATE, "it is in another worker")
+        await self._request(
+            call, lambda id_: Hear(id=id_, call=call, others=frozenset(others))
+        )
 
     async def drop(self, call: MediaCallId, leg: Leg) -> None:
         """See :class:`~gateway.media.engine.MediaEngine`."""
@@ -262,44 +309,39 @@ class RelayEngine:
 
     # Placement
 
-    def _worker_for(self, room: str) -> WorkerProcess:
-        """The room's worker if it has one, else the live one with the fewest calls."""
+    def _worker_for(self, room: str, beside: str) -> WorkerProcess:
+        """Where the room is, else where those beside are, else the live worker with
+        the fewest calls."""
         candidates = [
             worker for worker in self._workers if worker is not None and worker.is_alive
         ]
-        known = self._rooms.get(room)
-        if known is not None:
-            # A dead one is left behind: its calls are lost and will be reported.
-            there = [worker for worker in candidates if worker.index == known[0]]
-            candidates = there or candidates
+        place = self._rooms.place(room)
+        # A dead one is left behind: its calls are lost and will be reported.
+        there = [worker for worker in candidates if worker.index == place]
         candidates = [
             worker
-            for worker in candidates
+            for worker in there or candidates
             if self._load[worker.index] < self._config.max_calls_per_worker
         ]
         if not candidates:
             raise MediaError(MediaErrorKind.NO_CAPACITY, "no worker has room")
-        return min(candidates, key=lambda worker: self._load[worker.index])
+        # A full one is left too: such a call can be had, only not be mixed.
+        place = self._sides.place(beside)
+        there = [worker for worker in candidates if worker.index == place]
+        return min(there or candidates, key=lambda worker: self._load[worker.index])
 
-    def _place(self, call: MediaCallId, index: int, room: str) -> None:
+    def _place(self, call: MediaCallId, index: int, room: str, beside: str) -> None:
         self._placement[call] = index
         self._load[index] += 1
-        if room:
-            _, calls = self._rooms.get(room, (index, set()))
-            calls.add(call)
-            self._rooms[room] = index, calls
-            self._room_of[call] = room
+        self._rooms.add(room, call, index)
+        self._sides.add(beside, call, index)
 
     def _forget(self, call: MediaCallId) -> None:
         index = self._placement.pop(call, None)
         if index is not None:
             self._load[index] -= 1
-        room = self._room_of.pop(call, None)
-        if room is not None:
-            _, calls = self._rooms[room]
-            calls.discard(call)
-            if not calls:
-                del self._rooms[room]
+        self._rooms.remove(call)
+        self._sides.remove(call)
 
     # Supervision
 

@@ -1,4 +1,4 @@
-"""When a call's own packets (digits, comfort sound) are sent."""
+"""When a call's own packets (digits, comfort, music, a mix) are sent."""
 
 from __future__ import annotations
 
@@ -48,6 +48,18 @@ class Injection:
     def stop_comfort(self, leg: Leg) -> None:
         """The source of that stream is back."""
         self._injectors[leg].stop_comfort()
+
+    def send_frame(
+        self, leg: Leg, payload_type: int, payload: bytes, *, marker: bool, due: float
+    ) -> bool:
+        """Send a frame that is made elsewhere; False: nothing may go out now."""
+        packet = self._injectors[leg].frame(
+            payload_type, payload, marker=marker, due=due
+        )
+        if packet is None:
+            return False
+        self._send[leg](packet)
+        return True
 
     def close(self) -> None:
         """Send nothing any more."""

@@ -25,6 +25,9 @@ MAX_PENDING_DIGITS = 64
 
 FRAME_S = 0.02
 
+# What keeps the source from being relayed lets our own packets through.
+_OWN = frozenset({Mute.INJECTING, Mute.PARTED, Mute.MIXING})
+
 # After a stall, comfort is not sent in a burst.
 MAX_BEHIND_S = 0.1
 
@@ -100,6 +103,24 @@ class Injector:
             if self._packets is None:
                 self._stream.unmute(Mute.INJECTING)
 
+    def frame(
+        self, payload_type: int, payload: bytes, *, marker: bool, due: float
+    ) -> bytes | None:
+        """A packet of a sound that is made elsewhere, one frame every 20 ms.
+
+        None while digits go out, or nothing may; the stream is muted meanwhile.
+        """
+        stream = self._stream
+        if self._packets is not None or stream.is_muted(_OWN):
+            return None
+        return stream.inject(
+            payload_type,
+            payload,
+            timestamp=self._next_timestamp(due),
+            marker=marker,
+            now=due,
+        )
+
     @property
     def due(self) -> float | None:
         """When :meth:`packets_due` has something, monotonic seconds."""
@@ -137,7 +158,7 @@ class Injector:
         stream, packet = self._stream, self._packet
         if packet is not None:
             assert self._packets is not None
-            if not stream.is_muted(besides=Mute.INJECTING):
+            if not stream.is_muted(_OWN):
                 ready.append(
                     stream.inject(
                         self._event_type,
@@ -178,7 +199,7 @@ class Injector:
             frame = sound.quiet[elapsed_frames % len(sound.quiet)]
         else:
             frame = sound.tone[(elapsed_frames - quiet_frames) % len(sound.tone)]
-        if not stream.is_muted(besides=Mute.INJECTING):
+        if not stream.is_muted(_OWN):
             ready.append(
                 stream.inject(
                     sound.payload_type,

@@ -15,7 +15,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from gateway.media.engine import MediaError, MediaErrorKind
+from gateway.media.engine import Leg, MediaError, MediaErrorKind
 from gateway.media.relay.audio_stream import AudioRoute, EventRoute
 from gateway.media.relay.codecs import (
     CODECS,
@@ -126,6 +126,8 @@ class Negotiation:
         self._sip: _Leg | None = None
         self._offered: _Leg | None = None
         self._sip_lines = SipLines()
+        # The browser was dropped: the SIP side has us alone.
+        self._is_browserless = False
         # The SIP side was dropped after it had chosen a codec.
         self._had_sip = False
         self.codec: Codec | None = None
@@ -225,6 +227,15 @@ class Negotiation:
             if codec in media.codecs
         }
 
+    def drop_browser(self) -> None:
+        """There is no browser any more; the SIP side may now have all our codecs."""
+        self._is_browserless = True
+        self._browser = None
+        self._capability = {codec: codec.payload_type for codec in self._preference}
+        if self.codec is None:
+            self.codec = self._preference[0]
+        self.video.without_browser()
+
     # SIP leg
 
     def drop_sip(self) -> None:
@@ -239,7 +250,10 @@ class Negotiation:
         Before the first agreement that is what the browser has been answered, in
         that order; later a peer that was transferred may need another one.
         """
-        direction = self._require_browser().direction.mirrored
+        if self._is_browserless:
+            direction = Direction.SENDRECV
+        else:
+            direction = self._require_browser().direction.mirrored
         known = self._sip
         codecs = sorted(self._capability, key=lambda codec: codec is not self.codec)
         taken: set[int] = set()
@@ -440,6 +454,31 @@ class Negotiation:
             down_audio={},
             down_events={},
         )
+
+    def routes_browserless(self) -> Routes | None:
+        """Payload tables of a far end that is only heard by others."""
+        sip, codec = self._sip, self.codec
+        if sip is None or codec is None:
+            return None
+        return Routes(
+            codec=codec,
+            up_audio={},
+            up_events={},
+            down_audio=_audio_routes(sip.codecs, sip.incoming, sip.incoming),
+            down_events=_event_routes(sip.incoming_events, None),
+        )
+
+    @property
+    def is_browserless(self) -> bool:
+        """Whether the browser was dropped."""
+        return self._is_browserless
+
+    def incoming_codecs(self, leg: Leg) -> dict[int, Codec]:
+        """What the remote of a leg may send, by our number for it."""
+        agreed = self._browser if leg is Leg.BROWSER else self._sip
+        if agreed is None:
+            return {}
+        return {agreed.incoming[codec]: codec for codec in agreed.codecs}
 
     def sent_audio(self) -> SentAudio | None:
         """What the browser sends now; None: nothing."""

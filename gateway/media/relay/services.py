@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.media.relay.aiortc_internals import Certificate
 from gateway.media.relay.browser_port import BrowserPort
 from gateway.media.relay.browser_transport import BrowserTransport
+from gateway.media.relay.codecs import Codec
 from gateway.media.relay.config import RelayConfig
 from gateway.media.relay.port_pairs import PortPairs
 from gateway.media.relay.readiness import ReadinessGroup
@@ -25,6 +26,7 @@ class CallServices:
         random_bytes: cryptographic randomness; ``rng`` the same as a Random.
         ports: SIP-side port pairs.
         certificate: the one that new transports use.
+        music: frames for who waits on hold, in one codec.
         emit: hands an event to the control process.
         spawn: runs a clean-up to its end even if the call is gone.
     """
@@ -39,5 +41,6 @@ class CallServices:
     ports: PortPairs
     group: ReadinessGroup
     tones: Mapping[str, ToneFrames]
+    music: Callable[[Codec], Sequence[bytes]]
     emit: Callable[[WorkerEvent], None]
     spawn: Callable[[BrowserTransport], None]

@@ -22,6 +22,7 @@ from __future__ import annotations
 import enum
 import random
 import struct
+from collections.abc import Set
 from typing import ClassVar
 
 from gateway.media.relay.source_clock import SourceReport
@@ -48,6 +49,7 @@ EVENT = -2
 OTHER_CLOCK = -3
 HELD = -4
 OTHER_MEDIA = -5
+TAPPED = -6
 
 MARKER = 0x80
 _MASK16 = 0xFFFF
@@ -64,6 +66,8 @@ class Mute(enum.Enum):
     NO_RECEIVER = enum.auto()
     HOLD = enum.auto()
     INJECTING = enum.auto()
+    PARTED = enum.auto()
+    MIXING = enum.auto()
     NO_KEYFRAME = enum.auto()
 
 
@@ -207,9 +211,9 @@ class RelayedStream:
         else:
             self.unmute(reason)
 
-    def is_muted(self, *, besides: Mute | None = None) -> bool:
-        """Whether anything (``besides`` one reason) keeps packets from going out."""
-        return bool(self._mutes - {besides})
+    def is_muted(self, besides: Set[Mute] = frozenset()) -> bool:
+        """Whether anything ``besides`` these keeps packets from going out."""
+        return not self._mutes <= besides
 
     def new_source(self) -> None:
         """The next packet comes from another sender, even if its SSRC is the same."""

@@ -88,6 +88,7 @@ class VideoRelay:
         self._expected: Address | None = None
         # Others of a room get what the browser sends, whatever the SIP side does.
         self.is_watched = False
+        self._is_held = False
         self._resendable = {Leg.BROWSER: MAX_RESENT, Leg.SIP: MAX_RESENT}
         config = services.config
         self._sip = SipPort(
@@ -137,6 +138,15 @@ class VideoRelay:
         )
         self.uplink.set_mute(Mute.HOLD, muted=not negotiation.sends and not is_alone)
         self.downlink.set_mute(Mute.HOLD, muted=not negotiation.receives)
+
+    def part(self, *, is_held: bool) -> None:
+        """Pictures go neither way while held; afterwards both begin anew."""
+        was_held, self._is_held = self._is_held, is_held
+        for stream in (self.uplink, self.downlink):
+            stream.set_mute(Mute.PARTED, muted=is_held)
+        if was_held and not is_held:
+            for leg in Leg:
+                self.request_keyframe(leg)
 
     def connect_browser(self, transport: BrowserTransport | None) -> None:
         """The browser is there on this transport from now on, or gone."""

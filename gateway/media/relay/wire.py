@@ -128,6 +128,26 @@ class Leave:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """:meth:`~gateway.media.engine.MediaEngine.hold`."""
+
+    type: Literal["hold"] = "hold"
+    id: int
+    call: str
+    is_held: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hear:
+    """:meth:`~gateway.media.engine.MediaEngine.hear`."""
+
+    type: Literal["hear"] = "hear"
+    id: int
+    call: str
+    others: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Drop:
     """:meth:`~gateway.media.engine.MediaEngine.drop`."""
 
@@ -173,6 +193,8 @@ Request = Annotated[
     | RequestKeyframe
     | Enter
     | Leave
+    | Hold
+    | Hear
     | Drop
     | Statistics
     | Close

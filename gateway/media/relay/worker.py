@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import datetime
 import gc
+import importlib
 import logging
 import os
 import random
@@ -19,6 +20,7 @@ import signal
 import socket
 import sys
 import time
+from typing import TYPE_CHECKING
 
 from gateway.media.engine import (
     Leg,
@@ -34,7 +36,7 @@ from gateway.media.relay.browser_port import (
 )
 from gateway.media.relay.browser_transport import BrowserTransport
 from gateway.media.relay.call import RelayCall
-from gateway.media.relay.codecs import CODECS
+from gateway.media.relay.codecs import CODECS, Codec
 from gateway.media.relay.config import RelayConfig
 from gateway.media.relay.datagrams import open_udp_socket
 from gateway.media.relay.port_pairs import NoPortsError, PortPairs
@@ -52,6 +54,8 @@ from gateway.media.relay.wire import (
     Drop,
     Enter,
     Failed,
+    Hear,
+    Hold,
     Leave,
     Offer,
     Open,
@@ -68,9 +72,17 @@ from gateway.media.relay.wire import (
     read_request,
 )
 
+if TYPE_CHECKING:
+    from gateway.media.relay.mixer import Mixer
+    from gateway.media.relay.music import Music
+    from gateway.media.relay.sound_codecs import SoundCodecs
+
 logger = logging.getLogger(__name__)
 
 TICK_S = 0.2
+
+# What only held and mixed calls need, a tenth of a second to import.
+SOUND_MODULE = "gateway.media.relay.sound_codecs"
 
 # Events wait in the socket's buffer; a control process this far behind loses them.
 MAX_QUEUED_EVENT_BYTES = 1 << 20
@@ -95,6 +107,10 @@ class Worker:
         self._clock = clock
         self._calls: dict[MediaCallId, RelayCall] = {}
         self._rooms: dict[str, Room] = {}
+        # Made when the first call is held or mixed.
+        self._mixer: Mixer | None = None
+        self._codecs: SoundCodecs | None = None
+        self._music: dict[str, Music] = {}
         self._certificate = Certificate.generateCertificate()
         self._closing: set[asyncio.Task[None]] = set()
         self._browser_port = BrowserPort(
@@ -131,6 +147,7 @@ class Worker:
                 name: encode_tones(CODECS[name.lower()], random.Random(index))
                 for name in (CODECS[each.lower()].name for each in config.codecs)
             },
+            music=self._music_in,
             emit=self._emit,
             spawn=self._close_transport,
         )
@@ -218,9 +235,18 @@ class Worker:
             case Leave():
                 self._find(request.call).leave()
                 return Done(id=request.id)
+            case Hold():
+                self._find(request.call).hold(is_held=request.is_held)
+                return Done(id=request.id)
+            case Hear():
+                self._hear(request)
+                return Done(id=request.id)
             case Drop():
-                self._require_sip(request.leg)
-                self._find(request.call).drop_sip()
+                call = self._find(request.call)
+                if request.leg is Leg.SIP:
+                    call.drop_sip()
+                else:
+                    call.drop_browser()
                 return Done(id=request.id)
             case Statistics():
                 call = self._find(request.call)
@@ -228,6 +254,8 @@ class Worker:
             case Close():
                 call = self._find(request.call)
                 del self._calls[MediaCallId(request.call)]
+                if self._mixer is not None:
+                    self._mixer.forget(MediaCallId(request.call))
                 statistics, pairs = call.close()
                 self._forget_empty_rooms()
                 for pair in pairs:
@@ -251,6 +279,43 @@ class Worker:
         if room:
             place = self._rooms.setdefault(room, Room(self._services))
         self._calls[call] = RelayCall(call, self._services, pair, place)
+        if self._mixer is not None:
+            self._mixer.update()
+
+    def _hear(self, request: Hear) -> None:
+        call = MediaCallId(request.call)
+        self._find(call)
+        if self._mixer is None and not request.others:
+            return
+        self._open_mixer().hear(
+            call, frozenset(MediaCallId(each) for each in request.others)
+        )
+
+    def _open_mixer(self) -> Mixer:
+        if self._mixer is None:
+            from gateway.media.relay.mixer import Mixer
+
+            self._mixer = Mixer(
+                lambda call: each.sound if (each := self._calls.get(call)) else None,
+                codecs=self._open_codecs(),
+                clock=self._clock,
+                noise=self._services.rng.getrandbits(32),
+            )
+        return self._mixer
+
+    def _open_codecs(self) -> SoundCodecs:
+        if self._codecs is None:
+            from gateway.media.relay.sound_codecs import SoundCodecs
+
+            self._codecs = SoundCodecs()
+        return self._codecs
+
+    def _music_in(self, codec: Codec) -> Music:
+        if codec.name not in self._music:
+            from gateway.media.relay.music import Music
+
+            self._music[codec.name] = Music(codec, self._open_codecs())
+        return self._music[codec.name]
 
     def _forget_empty_rooms(self) -> None:
         for name in [name for name, room in self._rooms.items() if room.is_empty]:
@@ -280,6 +345,7 @@ class Worker:
             "forwarded_streams": sum(
                 each.flowing_streams for each in self._rooms.values()
             ),
+            "mixed_calls": 0 if self._mixer is None else self._mixer.target_count,
             "port_pairs_in_use": self._ports.in_use,
             "port_pairs_in_quarantine": self._ports.in_quarantine,
             "late_packets": self._ports.late_packets,
@@ -302,6 +368,8 @@ class Worker:
     async def close(self) -> None:
         """End all calls and free everything."""
         self._ticker.cancel()
+        if self._mixer is not None:
+            self._mixer.close()
         for call in self._calls.values():
             for pair in call.close()[1]:
                 pair.close()
@@ -312,6 +380,16 @@ class Worker:
         self._group.remove(self._browser_port.fileno())
         self._group.close()
         self._browser_port.close()
+
+
+def _needs_sound(request: Request) -> bool:
+    match request:
+        case Hold():
+            return request.is_held
+        case Hear():
+            return bool(request.others)
+        case _:
+            return False
 
 
 async def serve(sock: socket.socket) -> None:
@@ -326,6 +404,9 @@ async def serve(sock: socket.socket) -> None:
     gc.freeze()
     try:
         while (request := await read_request(reader)) is not None:
+            if SOUND_MODULE not in sys.modules and _needs_sound(request):
+                # The packets of all calls go on meanwhile.
+                await asyncio.to_thread(importlib.import_module, SOUND_MODULE)
             writer.write(encode_reply(worker.handle(request)))
     finally:
         await worker.close()

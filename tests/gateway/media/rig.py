@@ -573,11 +573,12 @@ async def join(
     browser_video: Sequence[str] = (),
     phone_video: Sequence[str] = (),
     room: str = "",
+    beside: str = "",
     **phone_options: Any,
 ) -> Joined:
     """An outgoing call: browser answered at once, phone answers our offer."""
     call = new_call()
-    await engine.open(call, room=room)
+    await engine.open(call, room=room, beside=beside)
     browser = Browser()
     answered = await engine.answer(
         call,

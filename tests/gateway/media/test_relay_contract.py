@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.gateway.media.contract import MediaEngineContract
+from tests.gateway.media.mix_contract import MixContract
 from tests.gateway.media.video_contract import VideoContract
 
 
@@ -11,4 +12,8 @@ class TestRelay(MediaEngineContract):
 
 
 class TestRelayWithVideo(VideoContract):
+    """The same."""
+
+
+class TestRelayHoldAndConference(MixContract):
     """The same."""
