@@ -249,18 +249,21 @@ class MediaEngine(Protocol):
         """Mix what the far ends of ``others`` send into what goes to this one's.
 
         It hears its own browser besides, unless held or gone; () is the ordinary call
-        of two. Both directions need a call each (design 013).
+        of two. Both directions need a call each (design 013). Others that are not
+        open yet are heard as soon as they are, in this worker.
 
         Raises:
-            MediaError: WRONG_STATE: one of them is in another worker.
+            MediaError: WRONG_STATE: one of them is in another worker; NO_CAPACITY:
+                more than seven.
         """
 
     async def drop(self, call: MediaCallId, leg: Leg) -> None:
         """The SIP side is over: nothing goes there or comes from there any more.
 
         The browser and its room go on; a later offer or answer of the SIP side begins
-        it anew. Of the browser leg: the rep has left, and what :meth:`hear` says goes
-        on between the far ends.
+        it anew. Of the browser leg: the rep has left for good, and what :meth:`hear`
+        says goes on between the far ends. A call that has had no browser yet goes
+        without one from then on: :meth:`offer` needs none.
         """
 
     async def statistics(self, call: MediaCallId) -> MediaStatistics:

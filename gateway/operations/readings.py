@@ -22,6 +22,7 @@ MEDIA_GAUGES = {
     "rooms": "Rooms as the workers count them.",
     "room_members": "Browsers that are in a room.",
     "forwarded_streams": "Streams from one browser of a room to another.",
+    "mixed_calls": "Calls whose far end hears other far ends.",
     "tasks": "Tasks of the workers.",
     "file_descriptors": "Open files of the workers.",
     "cpu_ms": "CPU time of the workers, ms; starts anew with each.",

@@ -512,8 +512,8 @@ class RelayCall:
         )
         if is_alone:
             routes = negotiation.routes_alone()
-        elif negotiation.is_browserless:
-            routes = negotiation.routes_browserless()
+        elif routes is None:
+            routes = negotiation.routes_without_browser()
         if routes is not None:
             rate = routes.codec.clock_rate
             self._uplink.set_payloads(

@@ -3,8 +3,8 @@
 Pure: time passes only with :meth:`JitterBuffer.take`. After a pause (silence that
 is not sent, a late burst, another source) it waits for :data:`TARGET_FRAMES` before
 it plays, so that packets may be late by that. A packet that is lost is filled by the
-last frame, fading. A source whose clock is quicker than ours would fill the buffer:
-a frame that was never needed for :data:`WINDOW` frames is left out.
+last frame, fading. A source whose clock is quicker than ours, or a burst, would leave
+a delay behind: what was never needed for :data:`WINDOW` frames is left out.
 """
 
 from __future__ import annotations
@@ -174,12 +174,12 @@ class JitterBuffer:
         return decoded
 
     def _trim(self) -> None:
-        """Leave a frame out that has only been waiting for a whole window."""
+        """Leave out what has only been waiting for a whole window."""
         self._least = min(self._least, len(self._packets))
         self._since += 1
         if self._since < WINDOW:
             return
-        if self._least > TARGET_FRAMES:
+        for _ in range(self._least - TARGET_FRAMES):
             self._leave_out()
         self._least, self._since = MAX_FRAMES, 0
 

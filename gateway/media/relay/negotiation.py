@@ -455,7 +455,7 @@ class Negotiation:
             down_events={},
         )
 
-    def routes_browserless(self) -> Routes | None:
+    def routes_without_browser(self) -> Routes | None:
         """Payload tables of a far end that is only heard by others."""
         sip, codec = self._sip, self.codec
         if sip is None or codec is None:

@@ -19,6 +19,7 @@ from gateway.media.engine import (
     MediaErrorKind,
 )
 from gateway.media.relay.codecs import CODECS
+from gateway.media.relay.feedback import KeyframeRequest
 from tests.gateway.media.contract import assert_one_stream, media_types
 from tests.gateway.media.mix_rig import (
     TONES,
@@ -32,9 +33,19 @@ from tests.gateway.media.mix_rig import (
 from tests.gateway.media.rig import (
     Browser,
     Events,
+    Inbox,
     Phone,
     Rtp,
     new_call,
+    offer_sdp,
+)
+from tests.gateway.media.video_contract import (
+    KEY,
+    camera_of,
+    exchange_video,
+    feedback_of,
+    video_call,
+    video_of,
 )
 
 
@@ -85,6 +96,10 @@ async def press(who: Browser | Phone, payload_type: int, digit: int) -> None:
             who.send_raw(packet)
         else:
             await who.send_raw(packet)
+
+
+def asks_for_keyframe(inbox: Inbox) -> bool:
+    return any(isinstance(each, KeyframeRequest) for each in feedback_of(inbox))
 
 
 class MixContract:
@@ -173,6 +188,32 @@ class MixContract:
                 packet.payload_type for packet in joined.browser.inbox.rtp
             }
 
+    async def test_pictures_are_parted_too_and_begin_anew(
+        self, engine: MediaEngine, events: Events
+    ) -> None:
+        feedback = ("nack", "nack pli", "ccm fir")
+        async with video_call(
+            engine, events, protocol="RTP/AVPF", feedback=feedback
+        ) as joined:
+            camera, browser = camera_of(joined), joined.browser
+            await engine.hold(joined.call, is_held=True)
+            counts = len(camera.inbox.rtp), len(video_of(browser))
+            for _ in range(10):
+                await browser.send_video(KEY + b"held")
+                camera.send(KEY + b"held", payload_type=96, ticks=3000)
+            heard = len(joined.phone.inbox.rtp)
+            await joined.phone.inbox.rtp_count(heard + 10)
+            assert (len(camera.inbox.rtp), len(video_of(browser))) == counts
+            camera.inbox.rtcp.clear()
+            browser.inbox.rtcp.clear()
+            await engine.hold(joined.call, is_held=False)
+            for inbox in (camera.inbox, browser.inbox):
+                await inbox.until(lambda inbox=inbox: asks_for_keyframe(inbox))
+            await exchange_video(joined)
+            for packets in (camera.inbox.rtp, video_of(browser)):
+                assert_one_stream(packets)
+                assert b"held" not in {packet.payload[2:] for packet in packets}
+
     # Conference
 
     async def test_three_codecs_in_one_conference(
@@ -240,10 +281,7 @@ class MixContract:
             await Ear(renewed.inbox, codec, 0).hears({reloaded.said_by_phone})
             with pytest.raises(MediaError) as caught:
                 await engine.answer(
-                    left.joined.call,
-                    Leg.BROWSER,
-                    await Browser().offer(),
-                    generation=2,
+                    left.joined.call, Leg.BROWSER, offer_sdp(), generation=2
                 )
             assert caught.value.kind is MediaErrorKind.WRONG_STATE
             await engine.close(closed.joined.call)

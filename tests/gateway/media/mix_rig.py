@@ -125,8 +125,10 @@ class Ear:
         self._heard = self._heard[-round(WINDOW_S * self._rate) :]
         return self._heard
 
-    def forget(self) -> None:
+    def restart(self) -> None:
+        """What comes from now on is of another sender."""
         self.samples()
+        self._decoder = _codecs.decoder(self.codec)
         self._heard = self._heard[:0]
 
     def tones(self, among: Collection[float]) -> set[float] | None:
@@ -167,6 +169,10 @@ class Conversation:
     phone_voice: Voice
     browser_ear: Ear
     phone_ear: Ear
+
+    @property
+    def codec(self) -> str:
+        return self.phone_ear.codec.name
 
     @property
     def said_by_browser(self) -> float:

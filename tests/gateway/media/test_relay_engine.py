@@ -29,6 +29,7 @@ from gateway.media.engine import (
 from gateway.media.relay import RelayConfig, RelayEngine
 from gateway.media.relay.rtcp import parse_reports
 from tests.gateway.media.contract import assert_one_stream
+from tests.gateway.media.mix_rig import talking
 from tests.gateway.media.rig import (
     WAIT_S,
     Browser,
@@ -127,6 +128,78 @@ class TestWorkers:
         with pytest.raises(MediaError) as caught:
             await pending
         assert caught.value.kind is MediaErrorKind.ENGINE_LOST
+
+
+class TestBeside:
+    @pytest.fixture
+    def relay_config(self) -> RelayConfig:
+        return RelayConfig(
+            workers=2,
+            max_calls_per_worker=3,
+            port_quarantine_s=0.1,
+            respawn_delay_s=1.0,
+        )
+
+    async def test_calls_of_one_user_share_the_least_loaded_worker(
+        self, engine: RelayEngine
+    ) -> None:
+        await engine.open(stranger := new_call())
+        mine = [new_call() for _ in range(4)]
+        for call in mine[:3]:
+            await engine.open(call, beside="me")
+        assert [each["calls"] for each in await engine.worker_counters()] == [1, 3]
+        # One more than fits can be had, but not be mixed.
+        await engine.open(mine[3], beside="me")
+        assert [each["calls"] for each in await engine.worker_counters()] == [2, 3]
+        for others in ({mine[3]}, {mine[1], mine[3]}, {stranger}):
+            with pytest.raises(MediaError) as caught:
+                await engine.hear(mine[0], frozenset(others))
+            assert caught.value.kind is MediaErrorKind.WRONG_STATE
+        await engine.hear(mine[0], frozenset(mine[1:3]))
+        assert (await engine.worker_counters())[1]["mixed_calls"] == 1
+        for call in mine[:3]:
+            await engine.close(call)
+        assert (await engine.worker_counters())[1]["mixed_calls"] == 0
+        # The newest of them says where the next will be.
+        await engine.open(mine[0], beside="me")
+        assert [each["calls"] for each in await engine.worker_counters()] == [3, 0]
+
+    async def test_a_room_goes_before_a_user(self, engine: RelayEngine) -> None:
+        await engine.open(new_call(), room="room")
+        await engine.open(new_call(), beside="me")
+        await engine.open(new_call(), room="room", beside="me")
+        await engine.open(new_call(), room="another", beside="me")
+        assert [each["calls"] for each in await engine.worker_counters()] == [3, 1]
+
+    async def test_a_conference_that_loses_its_worker_meets_again(
+        self, engine: RelayEngine, events: Events
+    ) -> None:
+        async with talking(engine, events, ["PCMU", "PCMA"], beside="me") as calls:
+            first, second = calls
+            ids = [each.joined.call for each in calls]
+            await engine.hear(ids[0], frozenset({ids[1]}))
+            await first.phone_ear.hears({first.said_by_browser, second.said_by_phone})
+            os.kill(engine.worker_pids()[0], signal.SIGKILL)
+            for call in ids:
+                await events.wait(EngineLost(call))
+            with pytest.raises(MediaError) as caught:
+                await engine.hear(ids[0], frozenset({ids[1]}))
+            assert caught.value.kind is MediaErrorKind.ENGINE_LOST
+            # What it was is said at once, whoever comes back first.
+            for each in calls:
+                call, phone = each.joined.call, each.joined.phone
+                await engine.open(call, beside="me")
+                await engine.hold(call, is_held=each is second)
+                await engine.hear(call, frozenset(set(ids) - {call}))
+                answer = await engine.answer(call, Leg.SIP, phone.sdp((each.codec,)))
+                phone.learn(answer.sdp)
+            assert [each["mixed_calls"] for each in await engine.worker_counters()] == [
+                2
+            ]
+            first.phone_ear.restart()
+            second.phone_ear.restart()
+            await first.phone_ear.hears({second.said_by_phone})
+            await second.phone_ear.hears({first.said_by_phone})
 
 
 class TestHangingWorker:

@@ -564,8 +564,10 @@ class TestBesideSip:
         while len(phone.inbox.rtp) == counts[0]:
             await leader.browser.send(b"again")
             await asyncio.sleep(0.01)
+        await engine.drop(leader.call, Leg.BROWSER)
+        assert (await engine.worker_counters())[0]["room_members"] == 1
         with pytest.raises(MediaError) as caught:
-            await engine.drop(leader.call, Leg.BROWSER)
+            await offer(engine, leader)
         assert caught.value.kind is MediaErrorKind.WRONG_STATE
         await engine.close(leader.call)
         await late.browser.close()

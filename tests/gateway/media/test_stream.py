@@ -242,3 +242,40 @@ def test_any_bytes_are_relayed_or_counted(data: bytes) -> None:
     line.put(packet)
     line.put(packet)
     assert line.stream.total_sent <= 1
+
+
+@settings(deadline=None)
+@given(st.lists(follow_ups, max_size=30))
+def test_who_is_overheard_is_relayed_as_before(
+    story: list[tuple[int, tuple[int, int, int, int, bytes, float], Mute | None]],
+) -> None:
+    """And the listener has all audio, muted or not, and nothing else."""
+    plain, tapped = new_line(), new_line()
+    heard: list[tuple[int, bytes]] = []
+    tapped.stream.listen(
+        lambda payload_type, ssrc, timestamp, payload: heard.append(
+            (payload_type, payload)
+        )
+    )
+    said: list[tuple[int, bytes]] = []
+    for _, (kind, sequence, timestamp, ssrc, payload, pause), mute in story:
+        if mute is not None:
+            for line in (plain, tapped):
+                line.stream.set_mute(mute, muted=sequence % 2 == 1)
+        packet = build_rtp(kind, sequence, timestamp, ssrc, payload)
+        assert plain.put(packet, after=pause) == tapped.put(packet, after=pause)
+        if kind in AUDIO:
+            said.append((kind, payload))
+    assert heard == said
+    assert plain.stream.total_sent == tapped.stream.total_sent
+    assert plain.digits == tapped.digits
+
+
+def test_padding_is_not_heard(line: Line) -> None:
+    heard: list[bytes] = []
+    line.stream.listen(lambda kind, ssrc, timestamp, payload: heard.append(payload))
+    packet = build_rtp(0, 1, 160, 1, b"sound\x00\x00\x03")
+    line.relayed(bytes([packet[0] | 0x20]) + packet[1:])
+    line.stream.listen(None)
+    line.relayed(build_rtp(0, 2, 320, 1, b"unheard"))
+    assert heard == [b"sound"]
