@@ -368,6 +368,10 @@ class RelayEngine:
                     logger.error("media worker %d: %s", worker.index, error)
                     await worker.close()
                     continue
+                except asyncio.CancelledError:
+                    # Nobody else knows of it yet.
+                    await worker.close()
+                    raise
                 break
             self._respawns += 1
             self._workers[worker.index] = worker
