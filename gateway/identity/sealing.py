@@ -84,7 +84,8 @@ class SecretBox:
         match opened:
             case [key.tenant, key.user, str(secret)]:
                 return sip.Secret(secret)
-        raise SecretMisplacedError(key)
+            case _:
+                raise SecretMisplacedError(key)
 
     def is_of_first_key(self, sealed: str) -> bool:
         """False also for what no key opens."""

@@ -14,7 +14,7 @@ SOURCE_COMMAND = "command"
 SOURCE_IMPORT = "import"
 SOURCE_SIGN_IN = "sign-in"
 
-_SHORT_ID = re.compile(r"005[A-Za-z0-9]{12}")
+_SALESFORCE_ID = re.compile(r"(005[A-Za-z0-9]{12})(?:[A-Za-z0-9]{3})?")
 _CHECK_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 
 
@@ -60,15 +60,18 @@ class UserStore(Protocol):
 
 
 def full_crm_id(crm_user_id: str) -> str:
-    """Salesforce's 18 characters for its 15; anything else as it is.
+    """Salesforce's id of a user in 18 characters; anything else as it is.
 
-    The last three say, five bits each, which of the 15 are capitals.
+    The last three say, five bits each, which of the 15 before are capitals; they are
+    reckoned anew, so that one user has one id.
     """
-    if not _SHORT_ID.fullmatch(crm_user_id):
+    matched = _SALESFORCE_ID.fullmatch(crm_user_id)
+    if matched is None:
         return crm_user_id
+    short_id = matched[1]
     suffix = ""
     for start in (0, 5, 10):
-        capitals = (char.isupper() for char in crm_user_id[start : start + 5])
+        capitals = (char.isupper() for char in short_id[start : start + 5])
         bits = sum(is_capital << place for place, is_capital in enumerate(capitals))
         suffix += _CHECK_CHARACTERS[bits]
-    return crm_user_id + suffix
+    return short_id + suffix
