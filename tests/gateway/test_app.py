@@ -229,30 +229,22 @@ def page_of(
     return client
 
 
-async def test_a_user_is_added_beside_the_service_and_disabled(tmp_path: Path) -> None:
+async def test_a_user_is_disabled_beside_the_service(tmp_path: Path) -> None:
     sam = UserKey("acme", "sam")
     given = with_keys(tmp_path)
+    sealed = secret_box(given).seal(sam, "geheim")
+    async with users_of(given) as users:
+        user = StoredUser(sam, "Sam Okafor", "1001", sealed_secret=sealed)
+        assert await users.replace((user,))
     async with (
         Gateway(given) as gateway,
         aiohttp.ClientSession() as browser,
         users_of(given) as users,
     ):
         client = page_of(sam, browser, gateway.url, given)
-        with pytest.raises(HttpFailure, match="no such user"):
-            await client.ticket()
-        sealed = secret_box(given).seal(sam, "geheim")
-        user = StoredUser(sam, "Sam Okafor", "1001", sealed_secret=sealed)
-        assert await users.replace((user,))
-        async with asyncio.timeout(20):
-            while True:
-                try:
-                    hello = await client.hello()
-                    break
-                except HttpFailure:
-                    await asyncio.sleep(0.1)
+        hello = await client.hello()
         assert hello.snapshot.user.name == "Sam Okafor"
         assert hello.snapshot.registration.state == "registering"
-
         (there,) = await users.all()
         assert await users.replace((replace(there, is_disabled=True),))
         async with asyncio.timeout(20):

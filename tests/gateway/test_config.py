@@ -493,3 +493,27 @@ def test_keys_that_seal_are_checked_and_not_shown() -> None:
     text = problems_of(f"{GOOD}secrets_keys: [{key}, {key[1:]}]\n")
     assert "secrets_keys[1]: must be 32 bytes in URL-safe base64" in text
     assert key[1:] not in text
+
+
+def test_the_samples_keys_and_rules_are_good_too(tmp_path: Path) -> None:
+    (text,) = (path.read_text() for path in SAMPLES if path.name == "small-office.yaml")
+    for name in ("salesforce-jwt.pem", "salesforce-identity.pub.pem"):
+        (tmp_path / name).write_text("a key", encoding="utf-8")
+    (tmp_path / "token.pem").write_text(new_key(), encoding="utf-8")
+    (tmp_path / "secrets.key").write_text("k" * 42 + "A=\n", encoding="utf-8")
+    start, end = text.index("    # provisioning:"), text.index("    # Video invites:")
+    rules = re.sub(r"(?m)^    # ", "    ", text[start:end])
+    text = text[:start] + rules + text[end:]
+    text = re.sub(r"(?m)^# (signing_keys:|  - \{kid|secrets_keys:)", r"\1", text)
+    names = (
+        *("RINGBRIDGE_SIGNING_KEY", "SALESFORCE_CONSUMER_KEY", "SIP_PASSWORD_1000"),
+        *("SIP_PASSWORD_1001", "SIP_PASSWORD_SHARED"),
+    )
+    environment = dict.fromkeys(names, "k" * 64)
+    config = parse(text.encode(), directory=tmp_path, environment=environment)
+    assert [key.kid for key in config.token_keys] == ["2026-11", "1"]
+    assert len(config.secrets_keys) == 1
+    section = config.tenants[0].provisioning
+    assert section is not None
+    assert [rule.by for rule in section.rules] == ["table", "email", "field"]
+    assert section.sip_password is not None

@@ -317,10 +317,10 @@ async def test_an_unknown_user_cannot_sign_in(
 async def test_fields_of_a_user(
     simulator: SalesforceSimulator, connector: SalesforceConnector, robin: CrmUser
 ) -> None:
-    simulator.store.update("User", robin.id, {"Extension": "1001"}, user_id=robin.id)
-    assert await connector.user_fields(robin, ("Extension", "Phone")) == {
-        "Extension": "1001",
-        "Phone": "",
+    seeded = simulator.user("Robin").values
+    assert await connector.user_fields(robin, ("Extension", "Alias")) == {
+        "Extension": seeded["Extension"],
+        "Alias": seeded.get("Alias") or "",
     }
     nobody = CrmUser("acme", "005000000000999AAA", robin.username)
     assert await connector.user_fields(nobody, ("Extension",)) == {}
