@@ -49,6 +49,7 @@ class MemoryStore:
 
     def __init__(self, *rows: StoredUser) -> None:
         self.was_away = asyncio.Event()
+        self.readings = 0
         self.rows = {user.key: replace(user, revision=1) for user in rows}
         self.is_away = False
         self.before_write: Sequence[StoredUser] = ()
@@ -65,6 +66,7 @@ class MemoryStore:
         return len(self.rows), sum(user.revision for user in self.rows.values())
 
     async def all(self) -> tuple[StoredUser, ...]:
+        self.readings += 1
         return tuple(self.rows[key] for key in sorted(self.rows))
 
     async def replace(self, users: Sequence[StoredUser]) -> bool:

@@ -112,6 +112,8 @@ async def test_a_change_is_seen_and_who_is_gone_is_told() -> None:
     assert set(users.accounts) == {ROBIN, SAM}
     assert len(users.accounts) == 2
 
+    await users.refresh()
+    assert store.readings == 1
     store.put(replace(store.rows[SAM], is_disabled=True))
     assert users.user(SAM) is not None
     await users.refresh()
