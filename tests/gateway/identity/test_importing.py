@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import pytest
@@ -230,32 +231,55 @@ def test_any_bytes_are_rows_or_problems(data: bytes) -> None:
     plan(rows, (row(),), TENANTS, BOX)
 
 
-CELL = st.text(max_size=12) | st.sampled_from(
-    ["-", "sam", "1000", "1001", "yes", SAM_ID]
+CELL = st.text(max_size=12) | st.sampled_from(["-", "sam", "1000", "yes", SAM_ID])
+# Mostly good: what is to be tried is what they mean together.
+LIKELY = st.tuples(
+    st.sampled_from(["acme", "globex"]),
+    st.sampled_from(["sam", "noa", "eve", "ida", "robin"]),
+    st.just("Name"),
+    st.sampled_from(["1001", "1002", "1003", "1004", "1005", "1000"]),
+    st.sampled_from(["one", "two"]),
+    st.sampled_from(["", "", "-", "005000000000003", SAM_ID]),
 )
+LIKELY_COLUMNS = (
+    *("tenant", "id", "name", "sip_username", "sip_password"),
+    "salesforce_user_id",
+)
+
+
+def as_csv(lines: Iterable[Sequence[str]]) -> str:
+    text = io.StringIO()
+    csv.writer(text).writerows(lines)
+    return text.getvalue()
 
 
 @given(
     st.lists(st.sampled_from(COLUMNS), unique=True, min_size=1),
     st.lists(st.lists(CELL, min_size=11, max_size=11), max_size=5),
 )
-def test_what_has_no_problem_clashes_with_nobody(
+def test_every_problem_is_on_a_line_of_the_file(
     columns: list[str], cells: list[list[str]]
 ) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(columns)
-    writer.writerows(line[: len(columns)] for line in cells)
+    text = as_csv([columns, *(line[: len(columns)] for line in cells)])
+    # A carriage return alone ends a line too.
+    lines = text.count("\n") + text.count("\r")
+    found = imported(text, row(crm_user_id=SAM_ID))
+    assert all(0 <= problem.line <= lines for problem in found.problems)
+
+
+@given(st.lists(LIKELY, max_size=3))
+def test_what_has_no_problem_clashes_with_nobody(cells: list[tuple[str, ...]]) -> None:
+    text = as_csv([LIKELY_COLUMNS, *cells])
     known = row(crm_user_id=SAM_ID)
-    found = imported(text.getvalue(), known)
-    assert all(
-        problem.line <= text.getvalue().count("\n") + 1 for problem in found.problems
-    )
+    found = imported(text, known, shared=True)
     if found.problems:
         return
-    after = {known.key: known} | {user.key: user for user in found.writes}
+    after = {known.key: known} | written(found)
     names = [(key.tenant, user.sip_username) for key, user in after.items()]
     assert len(set(names)) == len(names)
     assert ("acme", "1000") not in names
+    ids = [(key.tenant, user.crm_user_id) for key, user in after.items()]
+    given_ids = [each for each in ids if each[1]]
+    assert len(set(given_ids)) == len(given_ids)
     assert all(key.tenant in TENANTS for key in after)
-    assert imported(text.getvalue(), *after.values()).writes == ()
+    assert imported(text, *after.values(), shared=True).writes == ()
