@@ -11,10 +11,8 @@ import asyncio
 import logging
 import random
 import time
-import uuid
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -29,12 +27,14 @@ from gateway.activities.recovery import recover
 from gateway.activities.writer import ActivityChange, ActivityWriter
 from gateway.calls.ports import CallLimits, Services
 from gateway.calls.service import CallService, TenantLine
-from gateway.config import Config, SipAccountSection, TenantSection, UserSection
+from gateway.config import Config, SipAccountSection, TenantSection
 from gateway.crm.connector import Activity, Connector
 from gateway.crm.numbers import to_show
 from gateway.crm.salesforce import SalesforceConfig, SalesforceConnector
-from gateway.identity.directory import InMemoryUserDirectory, TenantIdentity
-from gateway.identity.tokens import SigningKey
+from gateway.identity.accounts import line
+from gateway.identity.assembly import People
+from gateway.identity.directory import TenantIdentity
+from gateway.identity.live import LiveUsers
 from gateway.identity.turn import TurnConfig
 from gateway.identity.users import User, UserKey
 from gateway.invites.assembly import Invites
@@ -58,7 +58,6 @@ from gateway.sessions.wire import ActivityView
 from gateway.storage import CallJournal, Database, JournalWriter, Outbox, Spool
 from gateway.storage.housekeeping import Housekeeping, KeepFor
 from gateway.storage.retention import Retention
-from sip.transport import is_numeric
 
 logger = logging.getLogger(__name__)
 
@@ -84,7 +83,6 @@ class Gateway:
         self._now = now
         self._rng = rng or random.SystemRandom()
         self._tenants = {tenant.id: tenant for tenant in config.tenants}
-        self._users = {user.key: user for user in _users(config.tenants)}
         self._stack = AsyncExitStack()
         self._port = 0
         # Set, with the reason logged, when a part failed that nothing works without.
@@ -113,6 +111,13 @@ class Gateway:
         stack.push_async_callback(database.close)
         await database.open()
         connectors = self._connectors(stack)
+        people = People.build(
+            config,
+            database,
+            map(_identity, config.tenants),
+            fields_of=connectors.get,
+        )
+        await people.users.refresh()
         calls_table = CallJournal(database, node=NODE)
         # The same name at every start: what a crash left claimed is ours again.
         outbox = Outbox(database, owner=NODE)
@@ -142,7 +147,7 @@ class Gateway:
             lambda call: self._compose(
                 call,
                 # A user who was removed meanwhile: the call was theirs all the same.
-                self._users.get(call.owner) or User(call.owner, call.owner.user, ""),
+                people.users.user(call.owner) or User(call.owner, call.owner.user, ""),
                 connectors,
             ),
             self._now(),
@@ -156,18 +161,20 @@ class Gateway:
         stack.push_async_callback(engine.stop)
 
         agent = sip.UserAgent(_agent_config(config), rng=self._rng)
-        # Who there is: reps by the configuration, guests while they are here.
-        book = GuestBook(
-            InMemoryUserDirectory(map(_identity, config.tenants), self._users.values())
-        )
+        # Who there is: reps, and guests while they are here.
+        book = GuestBook(people.users)
         door = self._door(book)
         events = new_events(door)
-        calls = self._calls(engine, agent, journal, events, connectors)
+        calls = self._calls(
+            engine, agent, journal, events, connectors, people.users.accounts
+        )
         agent.on_invite = calls.on_invite
         await agent.start()
         stack.push_async_callback(agent.close)
         self._run("calls", calls.run(), stop=calls.close)
-        invites = self._invites(database, outbox, writer, book, events, calls)
+        invites = self._invites(
+            database, outbox, writer, book, events, calls, people.users
+        )
         calls.use_invites(invites.admission)
         tell.append(lambda change: _tell_activity(calls, invites, change))
         stack.push_async_callback(invites.close)
@@ -179,6 +186,8 @@ class Gateway:
         sessions = add_routes(
             app, invites.backend(calls), door, events=events, services=services
         )
+        people.users.on_gone = sessions.expel
+        self._run("users", people.users.run())
         invites.serve(app, services, sessions)
         await invites.start()
         pages.add_routes(app, self._host_origins())
@@ -237,8 +246,8 @@ class Gateway:
         task.add_done_callback(done)
         self._stack.push_async_callback(end)
 
-    def _connectors(self, stack: AsyncExitStack) -> dict[str, Connector]:
-        connectors: dict[str, Connector] = {}
+    def _connectors(self, stack: AsyncExitStack) -> dict[str, SalesforceConnector]:
+        connectors: dict[str, SalesforceConnector] = {}
         for tenant in self._tenants.values():
             if tenant.salesforce is not None:
                 connector = SalesforceConnector(
@@ -252,7 +261,7 @@ class Gateway:
         self,
         call: CallRecord,
         user: User,
-        connectors: dict[str, Connector],
+        connectors: Mapping[str, Connector],
     ) -> Activity | None:
         """None too for a tenant without CRM."""
         if user.key.tenant not in connectors:
@@ -268,7 +277,8 @@ class Gateway:
         agent: sip.UserAgent,
         journal: JournalWriter,
         events: SessionEvents,
-        connectors: dict[str, Connector],
+        connectors: Mapping[str, Connector],
+        accounts: Mapping[UserKey, sip.Account],
     ) -> CallService:
         loop = asyncio.get_running_loop()
         limits = self._config.calls
@@ -286,11 +296,7 @@ class Gateway:
                 later=loop.call_later,
             ),
             telephony=agent,
-            accounts={
-                UserKey(tenant.id, user.id): _account(tenant, user)
-                for tenant in self._tenants.values()
-                for user in tenant.users
-            },
+            accounts=accounts,
             tenants={
                 tenant.id: TenantLine(
                     domain=tenant.application_server.domain,
@@ -312,11 +318,12 @@ class Gateway:
         book: GuestBook,
         events: SessionEvents,
         calls: CallService,
+        users: LiveUsers,
     ) -> Invites:
         crm = InviteEvents(
             database,
             outbox,
-            user_of=self._users.get,
+            user_of=users.user,
             has_crm=lambda tenant: self._tenants[tenant].salesforce is not None,
             location=f"{self._config.http.public_url}/widget/",
             now=self._now,
@@ -344,9 +351,7 @@ class Gateway:
         return Door(
             users=book,
             public_url=config.http.public_url,
-            signing_keys=(
-                SigningKey("1", "HS256", config.signing_key.get_secret_value()),
-            ),
+            signing_keys=config.token_keys,
             turn=TurnConfig(
                 urls=config.turn.urls,
                 secret=config.turn.secret.get_secret_value()
@@ -410,22 +415,6 @@ def _tell_activity(
     )
 
 
-def _users(tenants: Iterable[TenantSection]) -> Iterable[User]:
-    for tenant in tenants:
-        for user in tenant.users:
-            yield User(
-                key=UserKey(tenant.id, user.id),
-                name=user.name,
-                number=user.number or user.sip.username,
-                company=tenant.company,
-                country=tenant.country,
-                crm_user_id=user.salesforce.user_id if user.salesforce else "",
-                crm_username=user.salesforce.username if user.salesforce else "",
-                email=user.email,
-                password_hash=user.password_hash,
-            )
-
-
 def _identity(tenant: TenantSection) -> TenantIdentity:
     crm = tenant.salesforce
     return TenantIdentity(
@@ -438,45 +427,15 @@ def _identity(tenant: TenantSection) -> TenantIdentity:
     )
 
 
-def _account(tenant: TenantSection, user: UserSection) -> sip.Account:
-    return replace(
-        _line(tenant, user.sip),
-        display_name=user.name,
-        # Stable over restarts, so that a binding is replaced and not added.
-        instance_id=uuid.uuid5(uuid.NAMESPACE_OID, f"{tenant.id}/{user.id}").urn,
-    )
-
-
 def _guest_account(tenant: TenantSection) -> sip.Account | None:
     """By which guests call; each attempt has a name of its own in it."""
     if tenant.invites is None:
         return None
     # Without an account the application server knows us by our address.
-    return _line(
+    return line(
         tenant,
         tenant.invites.sip
         or SipAccountSection(username="guests", password=SecretStr("")),
-    )
-
-
-def _line(tenant: TenantSection, account: SipAccountSection) -> sip.Account:
-    server = tenant.application_server
-    registrar = sip.Uri.parse(server.registrar)
-    proxy = sip.Uri.parse(server.proxy) if server.proxy else registrar
-    # Calls come from the application server and from nobody else. Where it has a
-    # name, `trusted` must list its addresses: DNS may name others tomorrow.
-    trusted = server.trusted or tuple(
-        uri.host for uri in (registrar, proxy) if is_numeric(uri.host)
-    )
-    return sip.Account(
-        aor=sip.Uri("sip", user=account.username, host=server.domain),
-        username=account.auth_username or account.username,
-        password=sip.Secret(account.password.get_secret_value()),
-        registrar=registrar,
-        outbound_proxies=(proxy,),
-        transport=server.transport,
-        trusted_sources=trusted,
-        expires_s=server.expires_s,
     )
 
 

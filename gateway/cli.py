@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from gateway import user_commands
 from gateway.activities.dead_letters import list_dead_letters, retry
 from gateway.app import Gateway
 from gateway.config import Config, ConfigError, load
@@ -63,6 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "hash-password", help="make a password_hash for the configuration"
     )
 
+    user_commands.add_parsers(commands)
+
     options = parser.parse_args(arguments)
     _log_to_stderr(
         logging.DEBUG
@@ -82,6 +85,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 return _demo(options.port)
             case "activities":
                 return _activities(load(options.config), options.retry)
+            case "user" | "secrets" | "key":
+                return int(options.run(options))
             case _:
                 print(hash_password(getpass.getpass("Password: ")))
                 return 0

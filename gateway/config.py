@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import yaml
 from pydantic import (
     AfterValidator,
+    AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -28,6 +29,8 @@ from pydantic import (
     model_validator,
 )
 
+from gateway.identity.sealing import check_key
+from gateway.identity.tokens import SigningKey
 from gateway.invites.design import ACCENT, read_logo
 from gateway.invites.draft import check_email
 from gateway.invites.return_path import MAX_LOCAL_CHARS, TAG_CHARS
@@ -349,6 +352,46 @@ class SalesforceUserSection(Section):
     username: str = ""
 
 
+class RuleSection(Section):
+    """One way from a CRM user to a SIP account.
+
+    ``table``: the row of the database with that CRM username; ``email``: the row with
+    that address; ``field``: a field of the CRM user (Salesforce: of User). With
+    ``sip_username`` the account of that name: ``{value}`` is the field's text, or what
+    stands before the @ of the e-mail.
+    """
+
+    by: Literal["table", "email", "field"]
+    field: Annotated[str, Field(pattern=r"^[A-Za-z]\w{0,79}$")] = "Extension"
+    sip_username: Annotated[str, Field(max_length=120)] = ""
+
+    @model_validator(mode="after")
+    def _pattern(self) -> RuleSection:
+        if self.by == "table" and self.sip_username:
+            raise ValueError("by: table has no sip_username; the table has it")
+        if self.by != "field" and "field" in self.model_fields_set:
+            raise ValueError("field belongs to by: field")
+        if self.sip_username and self.sip_username.count("{value}") != 1:
+            raise ValueError("sip_username must contain {value} once")
+        if set(self.sip_username.replace("{value}", "")) & set("{} @:;<>/\\"):
+            raise ValueError("sip_username has characters that no SIP username has")
+        return self
+
+
+class ProvisioningSection(Section):
+    """What becomes of somebody who signs in with the CRM and is not known here.
+
+    The first of ``rules`` that finds an account decides. ``domains``: only people with
+    an e-mail address there; none: everybody. ``sip_password``: of the accounts that a
+    rule's ``sip_username`` makes, all the same; without it, only accounts that were
+    imported are given out.
+    """
+
+    rules: Annotated[tuple[RuleSection, ...], Field(min_length=1, max_length=20)]
+    domains: tuple[Annotated[Host, AfterValidator(str.lower)], ...] = ()
+    sip_password: Secret | None = None
+
+
 class UserSection(Section):
     id: Name
     name: Annotated[str, Field(min_length=1, max_length=120)]
@@ -382,7 +425,9 @@ class TenantSection(Section):
     salesforce: SalesforceSection | None = None
     invites: InviteSection | None = None
     origins: tuple[Origin, ...] = ()
-    users: Annotated[tuple[UserSection, ...], Field(min_length=1)]
+    provisioning: ProvisioningSection | None = None
+    # Those of the database come beside them.
+    users: tuple[UserSection, ...] = ()
 
     @model_validator(mode="after")
     def _unique_users(self) -> TenantSection:
@@ -391,10 +436,57 @@ class TenantSection(Section):
         return self
 
 
-class Config(Section):
-    """The whole file. ``signing_key`` signs access tokens: at least 32 characters."""
+class SigningKeySection(Section):
+    """A key of access tokens: ``private_key`` is Ed25519 in PEM (EdDSA), ``secret``
+    32 characters or more (HS256). From ``not_before`` on it signs, if no key in front
+    of it does."""
 
-    signing_key: Secret
+    kid: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+    private_key: Secret | None = None
+    secret: Secret | None = None
+    not_before: AwareDatetime | None = None
+
+    @model_validator(mode="after")
+    def _one_key(self) -> SigningKeySection:
+        if (self.private_key is None) == (self.secret is None):
+            raise ValueError("needs private_key (EdDSA) or secret (HS256), one of them")
+        self.key()
+        return self
+
+    def key(self) -> SigningKey:
+        """As tokens need it; raises ValueError when it is none."""
+        not_before = self.not_before.timestamp() if self.not_before else 0.0
+        if self.private_key is not None:
+            pem = self.private_key.get_secret_value()
+            try:
+                return SigningKey(self.kid, "EdDSA", pem, not_before)
+            except ValueError as error:
+                raise ValueError(f"private_key {error}") from None
+        assert self.secret is not None
+        secret = self.secret.get_secret_value()
+        return SigningKey(self.kid, "HS256", secret, not_before)
+
+
+def _secrets_key(value: SecretStr) -> SecretStr:
+    check_key(value.get_secret_value())
+    return value
+
+
+class Config(Section):
+    """The whole file.
+
+    ``signing_keys`` sign access tokens; ``signing_key``, at least 32 characters, is
+    the simple form: the last of them, with the kid ``1``. The links of invites are
+    made from it. ``secrets_keys`` seal what the database keeps secret: the first
+    seals, all open.
+    """
+
+    signing_key: Secret | None = None
+    signing_keys: Annotated[tuple[SigningKeySection, ...], Field(max_length=20)] = ()
+    secrets_keys: Annotated[
+        tuple[Annotated[Secret, AfterValidator(_secrets_key)], ...],
+        Field(max_length=20),
+    ] = ()
     http: HttpSection = HttpSection()
     sip: SipSection = SipSection()
     media: MediaSection = MediaSection()
@@ -407,9 +499,23 @@ class Config(Section):
     @model_validator(mode="after")
     def _consistent(self) -> Config:
         _refuse_repeats("tenant id", (tenant.id for tenant in self.tenants))
-        if len(self.signing_key.get_secret_value()) < 32:
+        if (
+            self.signing_key is not None
+            and len(self.signing_key.get_secret_value()) < 32
+        ):
             raise ValueError("signing_key must have at least 32 characters")
+        keys = self.token_keys
+        if not keys:
+            raise ValueError("signing_key is missing")
+        _refuse_repeats("signing key", (key.kid for key in keys))
+        if all(key.not_before for key in keys):
+            raise ValueError("one of signing_keys must be without not_before")
         with_invites = [t.id for t in self.tenants if t.invites is not None]
+        if with_invites and self.signing_key is None:
+            raise ValueError(
+                f"signing_key is missing: tenant {with_invites[0]!r} has invites, and "
+                "their links are made from it"
+            )
         url = urlsplit(self.http.public_url)
         if (
             with_invites
@@ -421,6 +527,22 @@ class Config(Section):
                 "invites: browsers give no camera to other pages"
             )
         return self
+
+    @property
+    def token_keys(self) -> tuple[SigningKey, ...]:
+        """Of access tokens, in the order in which they are asked to sign."""
+        keys = tuple(section.key() for section in self.signing_keys)
+        if self.signing_key is None:
+            return keys
+        return (*keys, SigningKey("1", "HS256", self.signing_key.get_secret_value()))
+
+    @property
+    def link_secret(self) -> str:
+        """From which links of invites and addresses of their bounces are made."""
+        if self.signing_key is not None:
+            return self.signing_key.get_secret_value()
+        # There are no invites.
+        return self.token_keys[-1].secret
 
 
 def is_loopback(host: str) -> bool:

@@ -26,6 +26,7 @@ class Desk:
     is_attached: bool = True
     calls: dict[str, Call] = field(default_factory=dict)
     ended: OrderedDict[str, Call] = field(default_factory=OrderedDict)
+    account: sip.Account | None = None
 
     def call(self, call_id: str) -> Call:
         """One that goes on.

@@ -187,13 +187,15 @@ class GuestCalls:
         self._rng = rng
         self._telephony = telephony
         self._accounts = accounts
-        self._colleagues: dict[str, set[str]] = {}
-        for key, account in accounts.items():
-            users = self._colleagues.setdefault(key.tenant, set())
-            users.add(account.aor.decoded_user or "")
         self._joins = Attempts(JOINS_PER_GUEST, clock=now)
         # By name.
         self._attempts: dict[str, Attempt] = {}
+
+    def _is_colleague(self, tenant: str, sip_user: str) -> bool:
+        return any(
+            key.tenant == tenant and account.aor.decoded_user == sip_user
+            for key, account in self._accounts.items()
+        )
 
     async def admit(self, guest: User, guest_account: sip.Account | None) -> GuestPass:
         """Whether and whom the guest may call now.
@@ -295,7 +297,7 @@ class GuestCalls:
         shown = asserted or caller
         user = shown.uri.decoded_user or ""
         guests = guest_account.aor.decoded_user or ""
-        if user in self._colleagues.get(host.tenant, ()) and user != guests:
+        if user != guests and self._is_colleague(host.tenant, user):
             return None
         recent = [
             attempt

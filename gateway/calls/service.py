@@ -97,7 +97,8 @@ class CallService:
         self._telephony = telephony
         self._accounts = accounts
         self._tenants = tenants
-        self._users_of = {account: key for key, account in accounts.items()}
+        # Of open sessions: what was registered stays theirs when accounts change.
+        self._users_of: dict[sip.Account, UserKey] = {}
         self._desks: dict[UserKey, Desk] = {}
         rng = rng or random.SystemRandom()
         self._guests = GuestCalls(
@@ -180,6 +181,7 @@ class CallService:
             )
             return
         account = self._accounts[user.key]
+        self._users_of[account] = user.key
 
         def changed(state: sip.RegistrationState) -> None:
             self._registration_changed(user.key, state)
@@ -189,6 +191,7 @@ class CallService:
             user,
             registration,
             wire.Registration(state=wire.RegistrationState.REGISTERING),
+            account=account,
         )
         registration.start()
 
@@ -202,6 +205,8 @@ class CallService:
         if self._desks.pop(desk.user.key, None) is not desk:
             # Signed out while it waited for its turn.
             return
+        if desk.account is not None:
+            self._users_of.pop(desk.account, None)
         for call in tuple(desk.calls.values()):
             try:
                 await call.request(call.hang_up if signed_out else call.abandon)

@@ -126,8 +126,8 @@ class InMemoryUserDirectory:
                 raise ValueError(f"user {user.key} belongs to no known tenant")
             _add(self._users, user.key, user, "user")
             if user.crm_user_id:
-                crm_key = (name, _crm_key(user.crm_user_id))
-                _add(self._by_crm_user, crm_key, user, "CRM user")
+                by_id = (name, crm_key(user.crm_user_id))
+                _add(self._by_crm_user, by_id, user, "CRM user")
             if user.password_hash:
                 for username in {user.key.user, user.crm_username} - {""}:
                     username_key = (name, username.casefold())
@@ -142,7 +142,7 @@ class InMemoryUserDirectory:
         return self._users.get(key)
 
     def by_crm_user(self, tenant: str, crm_user_id: str) -> User | None:
-        return self._by_crm_user.get((tenant, _crm_key(crm_user_id)))
+        return self._by_crm_user.get((tenant, crm_key(crm_user_id)))
 
     def by_username(self, tenant: str, username: str) -> User | None:
         return self._by_username.get((tenant, username.casefold()))
@@ -157,7 +157,8 @@ class InMemoryUserDirectory:
         return origin in self._origins
 
 
-def _crm_key(crm_user_id: str) -> str:
+def crm_key(crm_user_id: str) -> str:
+    """What two ids of the same CRM user have in common."""
     # Salesforce shows ids of 15 case-sensitive characters in URLs and of 18, with a
     # checksum of the case, in APIs; administrators copy either.
     return crm_user_id[:15] if len(crm_user_id) == 18 else crm_user_id

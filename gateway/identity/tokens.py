@@ -7,6 +7,7 @@ in (Unix seconds).
 
 from __future__ import annotations
 
+import base64
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -14,6 +15,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import jwt
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from gateway.identity.directory import UserDirectory
 from gateway.identity.users import User, UserKey
@@ -50,13 +54,18 @@ class SigningKey:
         kid: names the key in the token's header.
         algorithm: pinned: a token with this kid and another algorithm is refused.
         secret: the HMAC secret (32 bytes or more), or a PEM private key for EdDSA.
+        not_before: Unix seconds from which it may sign; it verifies from the start.
     """
 
     kid: str
     algorithm: Literal["HS256", "EdDSA"]
     secret: str = field(repr=False)
+    not_before: float = 0.0
 
     def __post_init__(self) -> None:
+        """Raises ValueError when the secret is not what the algorithm needs."""
+        if self.algorithm == "EdDSA":
+            _private_key(self.secret)
         if (
             self.algorithm == "HS256"
             and len(self.secret.encode("utf-8")) < MIN_HMAC_KEY_BYTES
@@ -105,8 +114,8 @@ class RememberedIds:
 class AccessTokens:
     """Issues and verifies the gateway's own access tokens.
 
-    The first key signs; every key verifies, so that keys can be changed while tokens
-    of the old one are about.
+    The first key whose time has come signs; every key verifies, so that keys can be
+    changed while tokens of the old one are about, and be known before they are used.
     """
 
     def __init__(
@@ -123,7 +132,8 @@ class AccessTokens:
         self._keys = {key.kid: key for key in keys}
         if len(self._keys) != len(keys):
             raise ValueError("two signing keys have the same kid")
-        self._signing = keys[0]
+        if all(key.not_before > 0 for key in keys):
+            raise ValueError("one signing key must be good at any time")
         self._verifying = {key.kid: _verifying_key(key) for key in keys}
         self._public_url = public_url
         self._clock = clock
@@ -143,12 +153,26 @@ class AccessTokens:
             "iat": now,
             "exp": now + self.lifetime_s,
         }
+        key = next(key for key in self._keys.values() if key.not_before <= now)
         return jwt.encode(
-            claims,
-            self._signing.secret,
-            algorithm=self._signing.algorithm,
-            headers={"kid": self._signing.kid},
+            claims, key.secret, algorithm=key.algorithm, headers={"kid": key.kid}
         )
+
+    def public_keys(self) -> list[dict[str, str]]:
+        """What others verify our tokens with (RFC 7517, RFC 8037); of HS256 keys
+        nothing, since who verifies with one can sign with it."""
+        return [
+            {
+                "kty": "OKP",
+                "crv": "Ed25519",
+                "x": _base64url(self._verifying[key.kid].public_bytes_raw()),
+                "kid": key.kid,
+                "use": "sig",
+                "alg": key.algorithm,
+            }
+            for key in self._keys.values()
+            if key.algorithm == "EdDSA"
+        ]
 
     def verify(self, token: str) -> AccessGrant:
         """What the token grants.
@@ -237,8 +261,21 @@ class Assertions:
 def _verifying_key(key: SigningKey) -> Any:
     if key.algorithm == "HS256":
         return key.secret
-    private = jwt.get_algorithm_by_name("EdDSA").prepare_key(key.secret)
-    return private.public_key()
+    return _private_key(key.secret).public_key()
+
+
+def _private_key(pem: str) -> Ed25519PrivateKey:
+    try:
+        key = load_pem_private_key(pem.encode("utf-8"), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        key = None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise ValueError("is no unencrypted Ed25519 private key in PEM")
+    return key
+
+
+def _base64url(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode("ascii").rstrip("=")
 
 
 def _header(token: str) -> dict[str, Any]:

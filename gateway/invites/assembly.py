@@ -90,9 +90,7 @@ class Invites:
             tenant.id: tenant.application_server.domain for tenant in tenants.values()
         }
         self._host = urlsplit(config.http.public_url).hostname or "localhost"
-        self._links = Links(
-            config.signing_key.get_secret_value(), public_url=config.http.public_url
-        )
+        self._links = Links(config.link_secret, public_url=config.http.public_url)
         self._sessions: SessionDirectory | None = None
         self._tasks = OwnedTasks()
         self.board = Board(
@@ -111,7 +109,7 @@ class Invites:
             if tenant.invites is not None and tenant.invites.mail is not None
         }
         self._designs = {tenant: _design(mail) for tenant, mail in sections.items()}
-        secret = config.signing_key.get_secret_value()
+        secret = config.link_secret
         self._paths = {
             tenant: _paths(secret, tenant, mail, mail.bounces)
             for tenant, mail in sections.items()

@@ -13,7 +13,7 @@ from gateway.identity.directory import UserDirectory
 from gateway.identity.tickets import Tickets
 from gateway.identity.tokens import AccessTokens, Assertions, SigningKey
 from gateway.identity.turn import TurnConfig, TurnServer
-from gateway.sessions import http, websocket
+from gateway.sessions import http, jwks, websocket
 from gateway.sessions.backend import Backend
 from gateway.sessions.directory import SessionDirectory, SessionLimits
 from gateway.sessions.origins import AllowedOrigins
@@ -29,7 +29,7 @@ class Door:
     Attributes:
         public_url: the gateway's URL as browsers see it, without a final slash;
             audience and issuer of tokens, and an allowed origin.
-        signing_keys: of access tokens; the first signs.
+        signing_keys: of access tokens; the first whose time has come signs.
         max_without_hello: sockets that may wait for their greeting at once.
         ping_interval_s: between WebSocket pings; under any proxy's idle limit.
         client_address: of a request; behind a trusted proxy not ``request.remote``.
@@ -105,6 +105,7 @@ def add_routes(
         ),
     )
     http.add_routes(app, services)
+    jwks.add_routes(app, access_tokens)
     websocket.add_routes(
         app,
         directory,

@@ -17,6 +17,7 @@ from gateway.storage.outbox_rows import (
     put_meeting,
 )
 from gateway.storage.spool import Spool
+from gateway.storage.users import StoredUsers
 
 __all__ = [
     "CallJournal",
@@ -29,6 +30,7 @@ __all__ = [
     "OutboxState",
     "Spool",
     "StorageError",
+    "StoredUsers",
     "meeting_views",
     "put_activity",
     "put_meeting",

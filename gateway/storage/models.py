@@ -224,3 +224,30 @@ class MailboxPositionRow(Base):
     mailbox: Mapped[str] = mapped_column(String(255), primary_key=True)
     uid_validity: Mapped[int] = mapped_column(BigInteger)
     last_uid: Mapped[int] = mapped_column(BigInteger)
+
+
+class UserRow(Base):
+    """A rep whom the configuration file does not list."""
+
+    __tablename__ = "users"
+
+    tenant: Mapped[str] = mapped_column(String(64), primary_key=True)
+    user_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    name: Mapped[str] = mapped_column(String(120))
+    number: Mapped[str] = mapped_column(String(64))
+    email: Mapped[str] = mapped_column(String(254))
+    crm_user_id: Mapped[str | None] = mapped_column(String(64))
+    crm_username: Mapped[str] = mapped_column(String(255))
+    sip_username: Mapped[str] = mapped_column(String(64))
+    sip_auth_username: Mapped[str] = mapped_column(String(255))
+    # Sealed for this tenant and user; "" when the tenant's shared one is meant.
+    sealed_secret: Mapped[str] = mapped_column(Text)
+    is_disabled: Mapped[bool] = mapped_column(Boolean)
+    source: Mapped[str] = mapped_column(String(16))
+    # Counts the row's changes: the service reads the table again when their sum grows.
+    revision: Mapped[int] = mapped_column(Integer)
+
+    __table_args__ = (
+        UniqueConstraint("tenant", "sip_username"),
+        UniqueConstraint("tenant", "crm_user_id"),
+    )

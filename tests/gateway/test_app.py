@@ -8,7 +8,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import time
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
@@ -16,8 +19,13 @@ import pytest
 
 from gateway.app import Gateway, _guest_account
 from gateway.config import Config, InviteSection, SipAccountSection
+from gateway.identity.assembly import secret_box
 from gateway.identity.passwords import hash_password
-from tests.gateway.sessions.client import WireClient
+from gateway.identity.stored import StoredUser
+from gateway.identity.tokens import AccessTokens
+from gateway.identity.users import UserKey
+from gateway.storage import Database, StoredUsers
+from tests.gateway.sessions.client import HttpFailure, SocketClosed, WireClient
 
 PASSWORD = "correct horse battery staple"
 
@@ -183,3 +191,69 @@ async def test_a_port_that_is_taken_is_said_and_nothing_stays(
             pass
     # The first one's own may have ended meanwhile.
     assert asyncio.all_tasks() <= before
+
+
+# Users of the database ------------------------------------------------------------
+
+
+def with_keys(directory: Path) -> Config:
+    return config(directory, secrets_keys=["k" * 42 + "A="])
+
+
+@asynccontextmanager
+async def users_of(config: Config) -> AsyncIterator[StoredUsers]:
+    """As the command has them: another connection to the same database."""
+    database = Database(config.storage.url)
+    await database.open()
+    try:
+        yield StoredUsers(database)
+    finally:
+        await database.close()
+
+
+def page_of(
+    key: UserKey,
+    browser: aiohttp.ClientSession,
+    url: str,
+    config: Config,
+    *,
+    token_id: str = "one",
+) -> WireClient:
+    client = WireClient(browser, url)
+    client.access_token = AccessTokens(
+        config.token_keys,
+        public_url=config.http.public_url,
+        clock=time.time,
+        random_id=lambda: token_id,
+    ).issue(key)
+    return client
+
+
+async def test_a_user_is_disabled_beside_the_service(tmp_path: Path) -> None:
+    sam = UserKey("acme", "sam")
+    given = with_keys(tmp_path)
+    sealed = secret_box(given).seal(sam, "geheim")
+    async with users_of(given) as users:
+        user = StoredUser(sam, "Sam Okafor", "1001", sealed_secret=sealed)
+        assert await users.replace((user,))
+    async with (
+        Gateway(given) as gateway,
+        aiohttp.ClientSession() as browser,
+        users_of(given) as users,
+    ):
+        client = page_of(sam, browser, gateway.url, given)
+        hello = await client.hello()
+        assert hello.snapshot.user.name == "Sam Okafor"
+        assert hello.snapshot.registration.state == "registering"
+        (there,) = await users.all()
+        assert await users.replace((replace(there, is_disabled=True),))
+        async with asyncio.timeout(20):
+            with pytest.raises(SocketClosed):
+                await client.event("nothing.of.this.name")
+        # Neither the token of that session nor one that was never used.
+        with pytest.raises(HttpFailure, match="signed out"):
+            await client.ticket()
+        other = page_of(sam, browser, gateway.url, given, token_id="another")
+        with pytest.raises(HttpFailure, match="no such user"):
+            await other.ticket()
+        await client.close()

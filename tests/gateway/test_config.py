@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -141,7 +143,12 @@ def test_any_bytes_give_a_named_error(data: bytes) -> None:
         ),
         max_leaves=8,
     ),
-    st.sampled_from(["signing_key", "sip", "media", "tenants", "calls", "turn"]),
+    st.sampled_from(
+        [
+            *("signing_key", "signing_keys", "secrets_keys"),
+            *("sip", "media", "tenants", "calls", "turn"),
+        ]
+    ),
 )
 def test_any_value_in_any_place_gives_a_named_error(value: object, key: str) -> None:
     with pytest.raises(ConfigError):
@@ -350,3 +357,163 @@ def test_invites_need_https() -> None:
     (problem,) = problems(plain + INVITES)
     assert "must be https" in problem
     assert "camera" in problem
+
+
+# Users and keys -------------------------------------------------------------------
+
+PROVISIONED = """\
+    provisioning:
+      domains: [Acme.example]
+      sip_password: shared
+      rules:
+        - {by: table}
+        - {by: email, sip_username: "{value}"}
+        - {by: field, field: Office_Phone__c, sip_username: "a{value}"}
+"""
+
+
+def new_key() -> str:
+    return (
+        Ed25519PrivateKey.generate()
+        .private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        .decode()
+    )
+
+
+def problems_of(text: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        parse(text.encode(), environment=ENVIRONMENT)
+    return str(caught.value)
+
+
+def test_rules_of_provisioning() -> None:
+    section = (
+        parse((GOOD + PROVISIONED).encode(), environment=ENVIRONMENT)
+        .tenants[0]
+        .provisioning
+    )
+    assert section is not None
+    assert section.domains == ("acme.example",)
+    assert [(rule.by, rule.field, rule.sip_username) for rule in section.rules] == [
+        ("table", "Extension", ""),
+        ("email", "Extension", "{value}"),
+        ("field", "Office_Phone__c", "a{value}"),
+    ]
+    assert "shared" not in repr(section)
+
+
+@pytest.mark.parametrize(
+    ("rule", "problem"),
+    [
+        ("{by: table, sip_username: x}", "by: table has no sip_username"),
+        ("{by: email, field: X}", "field belongs to by: field"),
+        ("{by: field, sip_username: same}", "must contain {value} once"),
+        ('{by: field, sip_username: "{value}{value}"}', "must contain {value} once"),
+        ('{by: field, sip_username: "{value}@x"}', "characters that no SIP username"),
+        ('{by: field, sip_username: "{value}{x}"}', "characters that no SIP username"),
+        ("{by: field, field: a b}", "rules[0].field"),
+        ("{by: magic}", "rules[0].by"),
+    ],
+)
+def test_rules_that_are_none(rule: str, problem: str) -> None:
+    text = f"{GOOD}    provisioning: {{rules: [{rule}]}}\n"
+    assert problem in problems_of(text)
+
+
+def test_users_may_all_be_in_the_database() -> None:
+    text = GOOD[: GOOD.index("    users:")]
+    assert parse(text.encode(), environment=ENVIRONMENT).tenants[0].users == ()
+
+
+def test_several_signing_keys_and_the_simple_one_last() -> None:
+    text = GOOD + (
+        "signing_keys:\n"
+        "  - kid: new\n"
+        "    not_before: 2026-12-01T00:00:00Z\n"
+        f"    private_key: {json.dumps(new_key())}\n"
+        f"  - {{kid: old, secret: {'s' * 32}}}\n"
+    )
+    config = parse(text.encode(), environment=ENVIRONMENT)
+    assert [(key.kid, key.algorithm, key.not_before) for key in config.token_keys] == [
+        ("new", "EdDSA", 1796083200.0),
+        ("old", "HS256", 0.0),
+        ("1", "HS256", 0.0),
+    ]
+    assert config.link_secret == config.token_keys[-1].secret
+    assert "PRIVATE" not in repr(config)
+    alone = text.replace(GOOD.splitlines()[0], "")
+    assert [
+        key.kid for key in parse(alone.encode(), environment=ENVIRONMENT).token_keys
+    ] == ["new", "old"]
+
+
+@pytest.mark.parametrize(
+    ("keys", "problem"),
+    [
+        ("[{kid: a}]", "needs private_key (EdDSA) or secret (HS256)"),
+        (f"[{{kid: a, secret: {'s' * 32}, private_key: x}}]", "one of them"),
+        ("[{kid: a, secret: geheim}]", "an HS256 key needs at least 32 bytes"),
+        ("[{kid: a, private_key: geheim}]", "private_key is no unencrypted Ed25519"),
+        (f"[{{kid: '1', secret: {'s' * 32}}}]", "signing key '1' is there twice"),
+        (
+            f"[{{kid: a, secret: {'s' * 32}, not_before: 2026-12-01T00:00:00}}]",
+            "not_before",
+        ),
+    ],
+)
+def test_signing_keys_that_are_none(keys: str, problem: str) -> None:
+    text = problems_of(f"{GOOD}signing_keys: {keys}\n")
+    assert problem in text
+    assert "geheim" not in text
+
+
+def test_a_key_that_signs_now_is_there() -> None:
+    without = GOOD.replace(GOOD.splitlines()[0], "")
+    assert "signing_key is missing" in problems_of(without)
+    key = f"{{kid: a, secret: {'s' * 32}, not_before: 2026-12-01T00:00:00Z}}"
+    text = problems_of(f"{without}signing_keys: [{key}]\n")
+    assert "one of signing_keys must be without not_before" in text
+
+
+def test_invites_need_the_simple_key() -> None:
+    text = GOOD.replace(GOOD.splitlines()[0], "") + "    invites: {}\n"
+    text += f"signing_keys: [{{kid: a, secret: {'s' * 32}}}]\n"
+    assert "their links are made from it" in problems_of(text)
+
+
+def test_keys_that_seal_are_checked_and_not_shown() -> None:
+    key = "k" * 42 + "A="
+    config = parse(f"{GOOD}secrets_keys: [{key}]\n".encode(), environment=ENVIRONMENT)
+    assert config.secrets_keys[0].get_secret_value() == key
+    assert key not in repr(config)
+    text = problems_of(f"{GOOD}secrets_keys: [{key}, {key[1:]}]\n")
+    assert "secrets_keys[1]: must be 32 bytes in URL-safe base64" in text
+    assert key[1:] not in text
+
+
+def test_the_samples_keys_and_rules_are_good_too(tmp_path: Path) -> None:
+    (text,) = (path.read_text() for path in SAMPLES if path.name == "small-office.yaml")
+    for name in ("salesforce-jwt.pem", "salesforce-identity.pub.pem"):
+        (tmp_path / name).write_text("a key", encoding="utf-8")
+    (tmp_path / "token.pem").write_text(new_key(), encoding="utf-8")
+    (tmp_path / "secrets.key").write_text("k" * 42 + "A=\n", encoding="utf-8")
+    start, end = text.index("    # provisioning:"), text.index("    # Video invites:")
+    rules = re.sub(r"(?m)^    # ", "    ", text[start:end])
+    text = text[:start] + rules + text[end:]
+    text = re.sub(r"(?m)^# (signing_keys:|  - \{kid|secrets_keys:)", r"\1", text)
+    names = (
+        *("RINGBRIDGE_SIGNING_KEY", "SALESFORCE_CONSUMER_KEY", "SIP_PASSWORD_1000"),
+        *("SIP_PASSWORD_1001", "SIP_PASSWORD_SHARED"),
+    )
+    environment = dict.fromkeys(names, "k" * 64)
+    config = parse(text.encode(), directory=tmp_path, environment=environment)
+    assert [key.kid for key in config.token_keys] == ["2026-11", "1"]
+    assert len(config.secrets_keys) == 1
+    section = config.tenants[0].provisioning
+    assert section is not None
+    assert [rule.by for rule in section.rules] == ["table", "email", "field"]
+    assert section.sip_password is not None

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -58,6 +59,7 @@ REQUEST_TIMEOUT_S = 30.0
 DUPLICATE_VALUE_TRIES = 3
 DUPLICATE_VALUE_PAUSE_S = 0.2
 
+FIELD_NAME = re.compile(r"[A-Za-z]\w{0,79}")
 TASK = "Task"
 EVENT = "Event"
 
@@ -216,6 +218,22 @@ class SalesforceConnector:
             return await self._upsert(
                 username, EVENT, meeting.key, event.fields(meeting)
             )
+
+    async def user_fields(
+        self, user: CrmUser, names: tuple[str, ...]
+    ) -> Mapping[str, str]:
+        """Fields of the CRM user as text, "" for empty ones; {} for an unknown user."""
+        username = self._username(user)
+        if not all(FIELD_NAME.fullmatch(name) for name in names):
+            raise ValueError("not the names of fields")
+        query = format_soql(
+            "SELECT {:literal} FROM User WHERE Id = {}", ", ".join(names), user.id
+        )
+        reply = await self._perform(username, lambda client: client.query(query))
+        rows = _rows(reply)
+        if not rows or not isinstance(rows[0], Mapping):
+            return {}
+        return {name: search.text_of(rows[0], name) for name in names}
 
     async def close(self) -> None:
         """Give up threads and connections; what is under way there is abandoned."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hmac
 import itertools
 import json
 from typing import Any
@@ -416,3 +417,97 @@ def test_an_id_is_accepted_again_only_after_its_expiry(
             assert expiry.get(number, -1.0) < now
             expiry[number] = now + lasts
         assert len(memory) <= 4
+
+
+# Several keys ---------------------------------------------------------------------
+
+
+def test_keys_change_and_nobody_is_signed_out(clock: Clock, ed_key: KeyPair) -> None:
+    old = SigningKey("old", "HS256", SECRET)
+    new = SigningKey("new", "EdDSA", ed_key.private, not_before=NOW + 60)
+    before = access_tokens(clock, old).issue(ANA)
+    both = access_tokens(clock, new, old)
+    assert jwt.get_unverified_header(both.issue(ANA))["kid"] == "old"
+    # Others see the key before it signs.
+    assert [key["kid"] for key in both.public_keys()] == ["new"]
+    clock.now += 61
+    after = both.issue(ANA)
+    assert jwt.get_unverified_header(after) == {
+        "alg": "EdDSA",
+        "kid": "new",
+        "typ": "JWT",
+    }
+    assert both.verify(before).user == both.verify(after).user == ANA
+    alone = access_tokens(clock, SigningKey("new", "EdDSA", ed_key.private))
+    assert alone.verify(after).user == ANA
+    with pytest.raises(TokenError, match="unknown key"):
+        alone.verify(before)
+
+
+def test_others_verify_with_what_is_published(clock: Clock, ed_key: KeyPair) -> None:
+    tokens = access_tokens(
+        clock,
+        SigningKey("e", "EdDSA", ed_key.private),
+        SigningKey("h", "HS256", SECRET),
+    )
+    published = {"keys": tokens.public_keys()}
+    text = json.dumps(published)
+    assert SECRET not in text
+    assert base64.urlsafe_b64encode(SECRET.encode()).decode().rstrip("=") not in text
+    assert [sorted(key) for key in published["keys"]] == [
+        ["alg", "crv", "kid", "kty", "use", "x"]
+    ]
+    token = tokens.issue(ANA)
+    key = jwt.PyJWKSet.from_dict(published)[jwt.get_unverified_header(token)["kid"]]
+    read = jwt.decode(
+        token, key, algorithms=["EdDSA"], audience=URL, options={"verify_iat": False}
+    )
+    assert (read["tenant"], read["sub"]) == ("acme", "ana")
+
+
+def test_a_kid_names_the_algorithm_too(
+    clock: Clock, ed_key: KeyPair, evil_key: KeyPair
+) -> None:
+    tokens = access_tokens(
+        clock,
+        SigningKey("e", "EdDSA", ed_key.private),
+        SigningKey("h", "HS256", SECRET),
+    )
+    public = tokens.public_keys()[0]
+    forged = [
+        # The published key as an HMAC secret, in each form that one may try.
+        *(
+            _hs256(secret.encode(), {"alg": "HS256", "typ": "JWT", "kid": "e"})
+            for secret in (ed_key.public, public["x"], json.dumps(public))
+        ),
+        # Signed with the HMAC secret under the other kid, and the other way round.
+        jwt.encode(claims(), SECRET, algorithm="HS256", headers={"kid": "e"}),
+        jwt.encode(claims(), ed_key.private, algorithm="EdDSA", headers={"kid": "h"}),
+        jwt.encode(claims(), evil_key.private, algorithm="RS256", headers={"kid": "e"}),
+        # A key of one's own, brought along.
+        jwt.encode(
+            claims(), SECRET, algorithm="HS256", headers={"kid": "e", "jwk": public}
+        ),
+        unsigned({"alg": "none", "kid": "e"}, claims()),
+    ]
+    for token in forged:
+        with pytest.raises(TokenError, match="not valid"):
+            tokens.verify(token)
+
+
+def _hs256(secret: bytes, header: dict[str, str]) -> str:
+    # PyJWT itself refuses to sign with a public key.
+    text = unsigned(header, claims()).rstrip(".")
+    digest = hmac.digest(secret, text.encode(), "sha256")
+    return f"{text}.{base64.urlsafe_b64encode(digest).decode().rstrip('=')}"
+
+
+def test_what_is_no_signing_key(ed_key: KeyPair, acme_key: KeyPair) -> None:
+    for pem in ("", "x", ed_key.public, acme_key.private):
+        with pytest.raises(ValueError, match="no unencrypted Ed25519 private key"):
+            SigningKey("e", "EdDSA", pem)
+
+
+def test_one_key_must_be_good_at_once(clock: Clock) -> None:
+    with pytest.raises(ValueError, match="good at any time"):
+        access_tokens(clock, SigningKey("k", "HS256", SECRET, not_before=NOW))

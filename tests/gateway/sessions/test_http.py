@@ -408,3 +408,18 @@ def test_no_tenant_has_any_origin_by_default() -> None:
     assert origins.is_allowed(None, "acme")
     assert not origins.is_allowed("https://acme.example", "acme")
     assert not origins.is_allowed("https://acme.example", "nobody")
+
+
+# Keys for others ------------------------------------------------------------------
+
+
+async def test_public_keys_are_for_everybody(service: Service) -> None:
+    url = f"{service.url}/.well-known/jwks.json"
+    for headers in ({}, {"Origin": "https://unknown.example"}):
+        async with service.http.get(url, headers=headers) as response:
+            assert response.status == 200
+            assert response.content_type == "application/jwk-set+json"
+            assert response.headers["Access-Control-Allow-Origin"] == "*"
+            assert response.headers["Cache-Control"] == "public, max-age=300"
+            # The only key here is HS256: who has it could sign.
+            assert await response.json() == {"keys": []}

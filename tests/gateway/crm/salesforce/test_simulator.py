@@ -17,6 +17,7 @@ from gateway.crm.connector import (
     ContactDraft,
     CrmDuplicateFound,
     CrmLimitExceeded,
+    CrmRefused,
     CrmSignInFailed,
     CrmUnavailable,
     CrmUser,
@@ -311,3 +312,23 @@ async def test_an_unknown_user_cannot_sign_in(
     stranger = replace(robin, username="nobody@example.com")
     with pytest.raises(CrmSignInFailed):
         await connector.find_by_number(stranger, ANA)
+
+
+async def test_fields_of_a_user(
+    simulator: SalesforceSimulator, connector: SalesforceConnector, robin: CrmUser
+) -> None:
+    seeded = simulator.user("Robin").values
+    assert await connector.user_fields(robin, ("Extension", "Alias")) == {
+        "Extension": seeded["Extension"],
+        "Alias": seeded.get("Alias") or "",
+    }
+    nobody = CrmUser("acme", "005000000000999AAA", robin.username)
+    assert await connector.user_fields(nobody, ("Extension",)) == {}
+    with pytest.raises(CrmRefused):
+        await connector.user_fields(robin, ("No_Such_Field__c",))
+    with pytest.raises(CrmRefused, match="another tenant"):
+        await connector.user_fields(
+            CrmUser("globex", robin.id, robin.username), ("Extension",)
+        )
+    with pytest.raises(ValueError, match="names of fields"):
+        await connector.user_fields(robin, ("Id FROM User --",))
