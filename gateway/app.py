@@ -27,6 +27,9 @@ from gateway.activities.composer import compose, links
 from gateway.activities.record import CallRecord
 from gateway.activities.recovery import recover
 from gateway.activities.writer import ActivityChange, ActivityWriter
+from gateway.calls.caller_key import NO_KEY, CallerKeyRule
+from gateway.calls.directory import Directory
+from gateway.calls.people_backend import PeopleBackend
 from gateway.calls.ports import CallLimits, Services
 from gateway.calls.service import CallService, TenantLine
 from gateway.config import Config, SipAccountSection, TenantSection, UserSection
@@ -56,6 +59,7 @@ from gateway.sessions.routes import (
 from gateway.sessions.session import SessionEvents
 from gateway.sessions.wire import ActivityView
 from gateway.storage import CallJournal, Database, JournalWriter, Outbox, Spool
+from gateway.storage.favourites import FavouriteTable
 from gateway.storage.housekeeping import Housekeeping, KeepFor
 from gateway.storage.retention import Retention
 from sip.transport import is_numeric
@@ -167,6 +171,8 @@ class Gateway:
         await agent.start()
         stack.push_async_callback(agent.close)
         self._run("calls", calls.run(), stop=calls.close)
+        people = self._people(calls, FavouriteTable(database), connectors)
+        stack.push_async_callback(people.close)
         invites = self._invites(database, outbox, writer, book, events, calls)
         calls.use_invites(invites.admission)
         tell.append(lambda change: _tell_activity(calls, invites, change))
@@ -177,7 +183,7 @@ class Gateway:
         app = web.Application()
         services = new_http_services(door)
         sessions = add_routes(
-            app, invites.backend(calls), door, events=events, services=services
+            app, invites.backend(people), door, events=events, services=services
         )
         invites.serve(app, services, sessions)
         await invites.start()
@@ -298,11 +304,31 @@ class Gateway:
                     crm_name="Salesforce" if tenant.salesforce else "",
                     connector=connectors.get(tenant.id),
                     guest_account=_guest_account(tenant),
+                    caller_key=_caller_key(tenant),
                 )
                 for tenant in self._tenants.values()
             },
             rng=self._rng,
         )
+
+    def _people(
+        self,
+        calls: CallService,
+        favourites: FavouriteTable,
+        connectors: dict[str, Connector],
+    ) -> PeopleBackend:
+        def colleagues(tenant: str) -> Iterable[User]:
+            return (user for key, user in self._users.items() if key.tenant == tenant)
+
+        directory = Directory(
+            favourites=favourites,
+            colleagues=colleagues,
+            connectors=connectors,
+            state_of=calls.phone_state,
+            now=self._now,
+        )
+        pops = {tenant.id: tenant.pops.rules() for tenant in self._tenants.values()}
+        return PeopleBackend(calls, directory, pops=pops, connectors=connectors)
 
     def _invites(
         self,
@@ -457,6 +483,11 @@ def _guest_account(tenant: TenantSection) -> sip.Account | None:
         tenant.invites.sip
         or SipAccountSection(username="guests", password=SecretStr("")),
     )
+
+
+def _caller_key(tenant: TenantSection) -> CallerKeyRule:
+    section = tenant.application_server.caller_key
+    return NO_KEY if section is None else section.rule()
 
 
 def _line(tenant: TenantSection, account: SipAccountSection) -> sip.Account:

@@ -17,9 +17,7 @@ from urllib.parse import urlsplit
 import yaml
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     IPvAnyAddress,
     SecretStr,
@@ -28,6 +26,8 @@ from pydantic import (
     model_validator,
 )
 
+from gateway.config_base import Section
+from gateway.config_people import CallerKeySection, PopsSection
 from gateway.invites.design import ACCENT, read_logo
 from gateway.invites.draft import check_email
 from gateway.invites.return_path import MAX_LOCAL_CHARS, TAG_CHARS
@@ -130,10 +130,6 @@ Email = Annotated[str, Field(max_length=254), AfterValidator(_email)]
 # Of a mailbox: names outside ASCII are written in an encoding of their own there.
 _FOLDER = r'^[^\x00-\x1f\x7f-\U0010ffff"\\*%&]{0,120}$'
 Folder = Annotated[str, Field(min_length=1, pattern=_FOLDER)]
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class HttpSection(Section):
@@ -364,6 +360,7 @@ class ApplicationServerSection(Section):
 
     ``trusted`` are the addresses that may send us calls for this tenant, besides
     the proxy's own; ``domain`` is the host part of every address of record.
+    ``caller_key`` says by which header it passes on what callers have typed.
     """
 
     domain: Host
@@ -372,6 +369,7 @@ class ApplicationServerSection(Section):
     transport: Literal["udp", "tcp"] = "udp"
     expires_s: Annotated[int, Field(ge=30, le=86400)] = 600
     trusted: tuple[Host, ...] = ()
+    caller_key: CallerKeySection | None = None
 
 
 class TenantSection(Section):
@@ -381,6 +379,7 @@ class TenantSection(Section):
     application_server: ApplicationServerSection
     salesforce: SalesforceSection | None = None
     invites: InviteSection | None = None
+    pops: PopsSection = PopsSection()
     origins: tuple[Origin, ...] = ()
     users: Annotated[tuple[UserSection, ...], Field(min_length=1)]
 

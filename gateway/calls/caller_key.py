@@ -35,6 +35,9 @@ class CallerKeyRule:
     fields: Mapping[str, str] = field(default_factory=dict)
 
 
+NO_KEY = CallerKeyRule()
+
+
 def caller_key(rule: CallerKeyRule, headers: Headers) -> str:
     """The key, "" if there is none that can be one."""
     if not rule.header:

@@ -257,5 +257,5 @@ def _plain(text: str) -> str:
     return "".join(
         char if char.isalnum() else " "
         for char in parts
-        if not unicodedata.combining(char)
+        if unicodedata.category(char)[0] != "M"
     )

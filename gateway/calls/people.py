@@ -103,8 +103,8 @@ async def find_caller_by_key(
         if found is not None and found.people:
             if by_number is not None:
                 by_number.cancel()
-            return Caller(_match(found.people), found.about)
-    about = None if found is None else found.about
+            return Caller(_match(found.people), _about(connector, found))
+    about = None if found is None else _about(connector, found)
     if by_number is not None:
         return Caller(by_number.result(), about)
     failed = Match(state=MatchState.FAILED)
@@ -122,6 +122,14 @@ async def _find_key(
         # The key itself is the caller's, and may be a secret of theirs.
         logger.warning("no match of a caller's key for %s: %s", user.key, error)
         return None
+
+
+def _about(connector: Connector, found: FoundByKey) -> CrmRecord | None:
+    """What an activity may be about; of all else the person is enough."""
+    about = found.about
+    if about is None or not connector.may_be_about(about.kind):
+        return None
+    return about
 
 
 def _match(records: tuple[CrmRecord, ...]) -> Match:

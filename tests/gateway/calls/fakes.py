@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 from typing import Any
 
 import sip
@@ -19,6 +20,7 @@ from gateway.crm.connector import (
     CrmError,
     CrmRecord,
     CrmUser,
+    FoundByKey,
     Meeting,
     WrittenActivity,
 )
@@ -227,6 +229,7 @@ class FakeLeg:
         self.on_event: Callable[[sip.CallEvent], None] = lambda event: None
         self.did: list[tuple[Any, ...]] = []
         self.is_ended = False
+        self.request = SimpleNamespace(headers=sip.Headers())
 
     def ring(self) -> None:
         self.did.append(("ring",))
@@ -363,6 +366,10 @@ class FakeConnector:
         self.may_answer = asyncio.Event()
         self.may_answer.set()
         self.asked: list[str] = []
+        # What is found by a key, and to call.
+        self.by_key = FoundByKey()
+        self.callable: tuple[CrmRecord, ...] = ()
+        self.prepared: list[str] = []
         self.drafts: list[ContactDraft] = []
 
     async def find_by_number(self, user: CrmUser, e164: str) -> tuple[CrmRecord, ...]:
@@ -371,6 +378,28 @@ class FakeConnector:
         if self.error:
             raise self.error
         return self.records
+
+    async def find_by_key(
+        self, user: CrmUser, key: str, fields: Mapping[str, str]
+    ) -> FoundByKey:
+        self.asked.append(f"{key} in {fields}")
+        await self.may_answer.wait()
+        if self.error:
+            raise self.error
+        return self.by_key
+
+    async def find_callable(self, user: CrmUser, text: str) -> tuple[CrmRecord, ...]:
+        self.asked.append(text)
+        await self.may_answer.wait()
+        if self.error:
+            raise self.error
+        return self.callable
+
+    def may_be_about(self, kind: str) -> bool:
+        return kind == "Case"
+
+    async def prepare(self, user: CrmUser) -> None:
+        self.prepared.append(user.id)
 
     async def create_contact(self, user: CrmUser, draft: ContactDraft) -> CrmRecord:
         self.drafts.append(draft)
