@@ -12,6 +12,7 @@ from typing import Any
 import sip
 from gateway.activities.composer import compose
 from gateway.activities.record import CallRecord
+from gateway.calls.caller_key import NO_KEY, CallerKeyRule
 from gateway.calls.ports import CallLimits, GuestPass, Services
 from gateway.calls.service import CallService, TenantLine
 from gateway.crm.connector import (
@@ -319,6 +320,7 @@ class FakeJournal:
         self.over: list[CallRecord] = []
         self.unmatched: list[bool] = []
         self.renamed: list[tuple[str, CrmRecord]] = []
+        self.renamed_about: list[CrmRecord | None] = []
         self.written: list[Activity] = []
 
     def started(self, record: CallRecord) -> None:
@@ -346,6 +348,7 @@ class FakeJournal:
         about: CrmRecord | None = None,
     ) -> None:
         self.renamed.append((call_id, record))
+        self.renamed_about.append(about)
 
     async def flush(self) -> None:
         self.flushed.append(len(self.begun))
@@ -472,6 +475,7 @@ class World:
     )
     guest_account: sip.Account = field(default_factory=lambda: GUEST_ACCOUNT)
     globex_guests: sip.Account | None = None
+    caller_key: CallerKeyRule = NO_KEY
 
     def __post_init__(self) -> None:
         self.service = CallService(
@@ -492,6 +496,7 @@ class World:
                     "Salesforce",
                     connector=self.connector,
                     guest_account=self.guest_account,
+                    caller_key=self.caller_key,
                 ),
                 "globex": TenantLine(
                     "globex.example", "US", guest_account=self.globex_guests
