@@ -111,6 +111,8 @@ class PopsSection(Section):
 
 
 def _check_template(text: str) -> None:
+    if not text:
+        raise ValueError("url needs an address as its target")
     if unknown := set(_PLACEHOLDER.findall(text)) - PLACEHOLDERS:
         known = ", ".join(f"{{{name}}}" for name in sorted(PLACEHOLDERS))
         raise ValueError(f"{{{min(unknown)}}} is none of {known}")
