@@ -191,9 +191,10 @@ class SalesforceConnector:
                 if not isinstance(part, CrmError):
                     rows[kind] = part
                     continue
+                # Not the words: they may quote the query, and so the key.
                 logger.warning(
                     "tenant %s: no %s by its %s: %s",
-                    *(self._config.tenant, kind, wanted[kind], part),
+                    *(self._config.tenant, kind, wanted[kind], part.code),
                 )
                 if part.code != "INVALID_FIELD":
                     rows[kind] = []
