@@ -59,7 +59,7 @@ from gateway.crm.salesforce.config import SalesforceConfig
 from gateway.crm.salesforce.errors import ReplyLost, SessionExpired, unreadable
 from gateway.crm.salesforce.http import ALLOW_DUPLICATE, SalesforceSession
 from gateway.crm.salesforce.limits import Gate
-from gateway.crm.salesforce.organisation import Organisation
+from gateway.crm.salesforce.org_setup import OrgSetup
 from gateway.crm.salesforce.tokens import Token, TokenProvider
 
 logger = logging.getLogger(__name__)
@@ -113,7 +113,7 @@ class SalesforceConnector:
         self._gate = Gate(rng)
         self._numbers = NumberCache(clock)
         self._fresh = FreshContacts(clock, config.country)
-        self._organisation = Organisation()
+        self._setup = OrgSetup()
         # Fields that an administrator hides fail a whole search: which of the searches
         # for a purpose has worked, counted from the fullest.
         self._plainness: dict[str, int] = {}
@@ -148,7 +148,7 @@ class SalesforceConnector:
             ranked = search.rank(
                 search.candidates(reply, wanted, config=self._config), owner_id=user.id
             )
-            self._organisation.learn(
+            self._setup.learn(
                 (one.record.id, one.contact_id) for one in ranked if one.contact_id
             )
             found = tuple(one.record for one in ranked)
@@ -289,13 +289,13 @@ class SalesforceConnector:
 
     def may_be_about(self, kind: str) -> bool:
         """Whether an activity may be about a record of this object."""
-        return self._organisation.may_be_about(kind)
+        return self._setup.may_be_about(kind)
 
     async def prepare(self, user: CrmUser) -> None:
         """Get the user's token, and describe the organisation if that is due."""
         try:
             username = self._username(user)
-            if not self._organisation.is_due(self._clock()):
+            if not self._setup.is_due(self._clock()):
                 await self._tokens.get(username)
                 return
             account, task = [
@@ -304,7 +304,7 @@ class SalesforceConnector:
                 )
                 for kind in ("Account", TASK)
             ]
-            self._organisation.described(self._clock(), account=account, task=task)
+            self._setup.described(self._clock(), account=account, task=task)
         except CrmError as error:
             logger.info("tenant %s is not described: %s", self._config.tenant, error)
 
@@ -324,25 +324,25 @@ class SalesforceConnector:
 
     async def _callers(self, username: str, e164: str) -> Any:
         """The answer to the search for a number, with person accounts if there are."""
-        organisation = self._organisation
-        if organisation.has_persons is not False:
+        setup = self._setup
+        if setup.has_persons is not False:
             searches = search.searches(e164, persons=True)
             try:
                 reply = await self._asking_less(username, "callers", searches)
             except CrmRefused as error:
-                if not organisation.is_persons(error.field):
+                if not setup.is_persons(error.field):
                     raise
-                organisation.has_persons = False
+                setup.has_persons = False
             else:
-                organisation.has_persons = True
+                setup.has_persons = True
                 return reply
         return await self._asking_less(username, "callers", search.searches(e164))
 
     async def _person(self, username: str, who_id: str) -> str:
         """Whom an activity is to name for this record: of a person account, its
         contact."""
-        organisation = self._organisation
-        if organisation.is_unknown(who_id) and task.is_record_id(who_id):
+        setup = self._setup
+        if setup.is_unknown(who_id) and task.is_record_id(who_id):
             query = format_soql(
                 "SELECT PersonContactId FROM Account WHERE Id = {}", who_id
             )
@@ -351,13 +351,13 @@ class SalesforceConnector:
                     username, lambda client: client.query(query), urgent=False
                 )
             except CrmRefused as error:
-                if not organisation.is_persons(error.field):
+                if not setup.is_persons(error.field):
                     raise
-                organisation.has_persons = False
+                setup.has_persons = False
                 return who_id
             contacts = [search.text_of(row, "PersonContactId") for row in _rows(reply)]
-            organisation.learn((who_id, contact) for contact in contacts)
-        return organisation.contact_of(who_id) or who_id
+            setup.learn((who_id, contact) for contact in contacts)
+        return setup.contact_of(who_id) or who_id
 
     async def _asking_less(
         self,
@@ -377,7 +377,7 @@ class SalesforceConnector:
             except CrmRefused as error:
                 if error.code != "INVALID_FIELD" or place == len(searches) - 1:
                     raise
-                if self._organisation.is_persons(error.field):
+                if self._setup.is_persons(error.field):
                     raise
                 logger.warning(
                     "tenant %s: searching %s with fewer fields: %s",

@@ -27,7 +27,7 @@ MAX_PERSONS = 5_000
 _PERSON_FIELDS = {*PERSON_ACCOUNT_FIELDS, *PERSON_CONTACT_FIELDS} - {"AccountId"}
 
 
-class Organisation:
+class OrgSetup:
     """See the module."""
 
     def __init__(self) -> None:
