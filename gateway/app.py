@@ -25,6 +25,9 @@ from gateway.activities.composer import compose, links
 from gateway.activities.record import CallRecord
 from gateway.activities.recovery import recover
 from gateway.activities.writer import ActivityChange, ActivityWriter
+from gateway.calls.caller_key import NO_KEY, CallerKeyRule
+from gateway.calls.directory import Directory
+from gateway.calls.people_backend import PeopleBackend
 from gateway.calls.ports import CallLimits, Services
 from gateway.calls.service import CallService, TenantLine
 from gateway.config import Config, SipAccountSection, TenantSection
@@ -56,6 +59,7 @@ from gateway.sessions.routes import (
 from gateway.sessions.session import SessionEvents
 from gateway.sessions.wire import ActivityView
 from gateway.storage import CallJournal, Database, JournalWriter, Outbox, Spool
+from gateway.storage.favourites import FavouriteTable
 from gateway.storage.housekeeping import Housekeeping, KeepFor
 from gateway.storage.retention import Retention
 
@@ -172,6 +176,10 @@ class Gateway:
         await agent.start()
         stack.push_async_callback(agent.close)
         self._run("calls", calls.run(), stop=calls.close)
+        backend = self._people_backend(
+            calls, FavouriteTable(database), connectors, people.users
+        )
+        stack.push_async_callback(backend.close)
         invites = self._invites(
             database, outbox, writer, book, events, calls, people.users
         )
@@ -184,7 +192,7 @@ class Gateway:
         app = web.Application()
         services = new_http_services(door)
         sessions = add_routes(
-            app, invites.backend(calls), door, events=events, services=services
+            app, invites.backend(backend), door, events=events, services=services
         )
         people.users.on_gone = sessions.expel
         self._run("users", people.users.run())
@@ -304,11 +312,34 @@ class Gateway:
                     crm_name="Salesforce" if tenant.salesforce else "",
                     connector=connectors.get(tenant.id),
                     guest_account=_guest_account(tenant),
+                    caller_key=_caller_key(tenant),
                 )
                 for tenant in self._tenants.values()
             },
             rng=self._rng,
         )
+
+    def _people_backend(
+        self,
+        calls: CallService,
+        favourites: FavouriteTable,
+        connectors: dict[str, Connector],
+        users: LiveUsers,
+    ) -> PeopleBackend:
+        def colleagues(tenant: str) -> Iterable[User]:
+            return (
+                user for key, user in users.merged.users.items() if key.tenant == tenant
+            )
+
+        directory = Directory(
+            favourites=favourites,
+            colleagues=colleagues,
+            connectors=connectors,
+            state_of=calls.phone_state,
+            now=self._now,
+        )
+        pops = {tenant.id: tenant.pops.rules() for tenant in self._tenants.values()}
+        return PeopleBackend(calls, directory, pops=pops, connectors=connectors)
 
     def _invites(
         self,
@@ -437,6 +468,11 @@ def _guest_account(tenant: TenantSection) -> sip.Account | None:
         tenant.invites.sip
         or SipAccountSection(username="guests", password=SecretStr("")),
     )
+
+
+def _caller_key(tenant: TenantSection) -> CallerKeyRule:
+    section = tenant.application_server.caller_key
+    return NO_KEY if section is None else section.rule()
 
 
 def _salesforce_config(tenant: TenantSection) -> SalesforceConfig:

@@ -18,9 +18,7 @@ import yaml
 from pydantic import (
     AfterValidator,
     AwareDatetime,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     IPvAnyAddress,
     SecretStr,
@@ -29,6 +27,8 @@ from pydantic import (
     model_validator,
 )
 
+from gateway.config_base import Section
+from gateway.config_people import CallerKeySection, PopsSection
 from gateway.identity.sealing import check_key
 from gateway.identity.tokens import SigningKey
 from gateway.invites.design import ACCENT, read_logo
@@ -133,10 +133,6 @@ Email = Annotated[str, Field(max_length=254), AfterValidator(_email)]
 # Of a mailbox: names outside ASCII are written in an encoding of their own there.
 _FOLDER = r'^[^\x00-\x1f\x7f-\U0010ffff"\\*%&]{0,120}$'
 Folder = Annotated[str, Field(min_length=1, pattern=_FOLDER)]
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class HttpSection(Section):
@@ -407,6 +403,7 @@ class ApplicationServerSection(Section):
 
     ``trusted`` are the addresses that may send us calls for this tenant, besides
     the proxy's own; ``domain`` is the host part of every address of record.
+    ``caller_key`` says by which header it passes on what callers have typed.
     """
 
     domain: Host
@@ -415,6 +412,7 @@ class ApplicationServerSection(Section):
     transport: Literal["udp", "tcp"] = "udp"
     expires_s: Annotated[int, Field(ge=30, le=86400)] = 600
     trusted: tuple[Host, ...] = ()
+    caller_key: CallerKeySection | None = None
 
 
 class TenantSection(Section):
@@ -424,6 +422,7 @@ class TenantSection(Section):
     application_server: ApplicationServerSection
     salesforce: SalesforceSection | None = None
     invites: InviteSection | None = None
+    pops: PopsSection = PopsSection()
     origins: tuple[Origin, ...] = ()
     provisioning: ProvisioningSection | None = None
     # Those of the database come beside them.

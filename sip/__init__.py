@@ -45,6 +45,7 @@ from sip.secret import Secret
 from sip.subscribing import Subscription
 from sip.subscription import Notification, SubscriptionInfo
 from sip.uri import NameAddr, Uri, escape_user
+from sip.user_to_user import UserToUser
 
 __all__ = [
     "COMPLETED_ELSEWHERE",
@@ -100,6 +101,7 @@ __all__ = [
     "TransferRequested",
     "Uri",
     "UserAgent",
+    "UserToUser",
     "Via",
     "create_response",
     "escape_user",

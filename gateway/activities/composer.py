@@ -64,7 +64,7 @@ def compose(call: CallRecord, user: User) -> Activity | None:
     talk_s = 0
     if call.answered_at is not None:
         talk_s = max(0, round(call.ended_at - call.answered_at))
-    about = None if call.invite is None else call.invite.about
+    about = call.about if call.invite is None else call.invite.about
     who_id, what_id = links(call.record, about)
     return Activity(
         key=f"call:{call.call_id}",

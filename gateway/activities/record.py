@@ -48,6 +48,7 @@ class CallRecord:
         answered_at, ended_at, reason: None until it happens.
         sip_code: final SIP status of an unanswered outgoing call.
         invite: the video invite it came by, None for all other calls.
+        about: what it is about besides, as the caller's key says.
     """
 
     call_id: str
@@ -63,6 +64,7 @@ class CallRecord:
     reason: EndReason | None = None
     sip_code: int | None = None
     invite: InviteOfCall | None = None
+    about: CrmRecord | None = None
 
     @property
     def owner(self) -> UserKey:

@@ -38,6 +38,7 @@ from gateway.calls.ports import (
     SipLeg,
 )
 from gateway.calls.subject import Subject
+from gateway.crm.connector import CrmRecord
 from gateway.identity.users import User
 from gateway.media.engine import (
     MediaCallId,
@@ -126,6 +127,8 @@ class Call:
         # Whether the rep may see it: an incoming call not before it is kept.
         self.is_announced = direction is CallDirection.OUTBOUND
         self.invite = invite
+        # What the caller typed; set before the call begins.
+        self.caller_key = ""
         # Who else is in the meeting, as far as the engine and the user know.
         self._participants: tuple[Participant, ...] = ()
         self._seat: RoomSeat | None = None
@@ -171,6 +174,8 @@ class Call:
             else self.invite.ref(is_over=machine.is_over),
             video=VideoView() if machine.is_over else self._media.video.view,
             participants=() if machine.is_over else self._participants,
+            caller_key=self.caller_key,
+            work=self._subject.work,
         )
 
     def record(self) -> CallRecord:
@@ -189,6 +194,7 @@ class Call:
             ended_at=machine.ended_at,
             reason=machine.end_reason,
             sip_code=machine.sip_code,
+            about=self._subject.about,
         )
         return own if self.invite is None else self.invite.kept(own)
 
@@ -240,8 +246,12 @@ class Call:
         """Called for the engine's events of this call."""
         self._post(lambda: self._on_media(event))
 
-    def match_found(self, match: Match) -> None:
-        """The CRM's answer, whenever it comes; also after the end."""
+    def match_found(self, match: Match, *, about: CrmRecord | None = None) -> None:
+        """The CRM's answer, whenever it comes; also after the end.
+
+        ``about``: what the call is about besides, as the caller said."""
+        if about is not None:
+            self._subject.about = about
         if self.is_over:
             self._set_match(match)
         else:

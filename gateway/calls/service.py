@@ -19,6 +19,7 @@ from typing import Any
 import sip
 from gateway.calls import people, policy
 from gateway.calls.call import Call
+from gateway.calls.caller_key import NO_KEY, CallerKeyRule, caller_key
 from gateway.calls.callers import caller, match_of, peer_of
 from gateway.calls.desks import Desk, registration_view, unknown_call
 from gateway.calls.guest_calls import (
@@ -55,7 +56,7 @@ class TenantLine:
     """What calls need to know of a tenant.
 
     ``guest_account``: by which guests of its invites call, each in a name of its own;
-    None: no guest may.
+    None: no guest may. ``caller_key``: where INVITEs say what the caller typed.
     """
 
     domain: str
@@ -63,6 +64,7 @@ class TenantLine:
     crm_name: str = ""
     connector: Connector | None = None
     guest_account: sip.Account | None = None
+    caller_key: CallerKeyRule = NO_KEY
 
 
 @dataclass(slots=True)
@@ -247,6 +249,18 @@ class CallService:
             server_time=int(self._services.now() * 1000),
         )
 
+    def phone_state(self, key: UserKey) -> wire.EntryState:
+        """What colleagues may know of a user's phone."""
+        desk = self._desks.get(key)
+        if desk is None:
+            return wire.EntryState.UNKNOWN
+        if desk.calls:
+            return wire.EntryState.BUSY
+        is_there = desk.state.state is wire.RegistrationState.REGISTERED
+        if is_there and desk.is_attached:
+            return wire.EntryState.AVAILABLE
+        return wire.EntryState.AWAY
+
     def _registration_changed(
         self, key: UserKey, status: sip.RegistrationState
     ) -> None:
@@ -421,7 +435,7 @@ class CallService:
                 call.user,
                 kept.call_id,
                 kept.record,
-                None if kept.invite is None else kept.invite.about,
+                kept.about if kept.invite is None else kept.invite.about,
             )
 
     async def _create_contact(
@@ -485,7 +499,10 @@ class CallService:
         if member is not None:
             member.call = call
         leg.on_event = call.sip_event
-        if call.peer.e164 and tenant.connector is not None and invite is None:
+        if invite is None:
+            call.caller_key = caller_key(tenant.caller_key, leg.request.headers)
+        who = call.peer.e164 or call.caller_key
+        if who and tenant.connector is not None and invite is None:
             call.begin_search()
         call.begin_incoming(leg)
         self._begin(desk, call)
@@ -582,8 +599,8 @@ class CallService:
         if call.invite is not None:
             # Whom it is with is said by the invite, or by the rep.
             return
-        if call.peer.e164:
-            self._jobs.put_nowait(self._search(call, tenant.connector))
+        if call.peer.e164 or call.caller_key:
+            self._jobs.put_nowait(self._search(call, tenant))
 
     async def _run(self, desk: Desk, call: Call) -> None:
         try:
@@ -605,10 +622,17 @@ class CallService:
         if call.invite is not None and call.is_guests:
             self._guests.end(call.invite.attempt, answered=call.was_answered)
 
-    async def _search(self, call: Call, connector: Connector) -> None:
+    async def _search(self, call: Call, tenant: TenantLine) -> None:
         """Ask the CRM who it is; never in the way of the call."""
-        found = await people.find_caller(connector, call.user, call.peer.e164)
-        call.match_found(found)
+        assert tenant.connector is not None
+        who = (tenant.connector, call.user, call.peer.e164)
+        if not (call.caller_key and tenant.caller_key.fields):
+            call.match_found(await people.find_caller(*who))
+            return
+        found = await people.find_caller_by_key(
+            *who, call.caller_key, tenant.caller_key.fields
+        )
+        call.match_found(found.match, about=found.about)
 
     def activity_changed(
         self, user: UserKey, call_id: str, activity: wire.ActivityView

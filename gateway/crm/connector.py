@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 # As many as a list under a search field shows.
 MAX_PEOPLE = 10
+# As many numbers to call as a list under a dial field shows.
+MAX_CALLABLE = 20
 
 
 class CrmError(Exception):
@@ -49,15 +52,43 @@ class CrmSignInFailed(CrmError):
 
 
 class CrmRefused(CrmError):
-    """The CRM understood and said no (validation rule, missing field, no access)."""
+    """The CRM understood and said no (validation rule, missing field, no access).
+
+    Attributes:
+        field: what it is about: a name of :class:`ContactDraft` where it is one of
+            these, else the CRM's own name of the field; "" if it says none.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str = "",
+        retry_after_s: float | None = None,
+        field: str = "",
+    ) -> None:
+        super().__init__(message, code=code, retry_after_s=retry_after_s)
+        self.field = field
 
 
 class CrmDuplicateFound(CrmRefused):
-    """A duplicate rule stopped a create; ``records`` are the ones it names."""
+    """A duplicate rule stopped a create.
 
-    def __init__(self, message: str, records: tuple[CrmRecord, ...]) -> None:
+    Attributes:
+        records: the ones it names.
+        may_be_allowed: it only warns: with ``allow_duplicate`` the create goes through.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        records: tuple[CrmRecord, ...],
+        *,
+        may_be_allowed: bool = True,
+    ) -> None:
         super().__init__(message, code="DUPLICATES_DETECTED")
         self.records = records
+        self.may_be_allowed = may_be_allowed
 
 
 class MatchCertainty(enum.StrEnum):
@@ -97,15 +128,38 @@ class CrmUser:
     username: str
 
 
+class PersonKind(enum.StrEnum):
+    """What a new person becomes in the CRM."""
+
+    CONTACT = "contact"
+    LEAD = "lead"
+
+
 @dataclass(frozen=True, slots=True)
 class ContactDraft:
-    """A contact to create; only ``last_name`` is required."""
+    """A contact or lead to create; only ``last_name`` is required here, but the CRM may
+    want more. ``allow_duplicate``: also if a duplicate rule warns."""
 
     last_name: str
     first_name: str = ""
     phone: str = ""
     company: str = ""
     email: str = ""
+    kind: PersonKind = PersonKind.CONTACT
+    allow_duplicate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FoundByKey:
+    """What has a key that the caller gave.
+
+    Attributes:
+        people: whom it leads to, best first.
+        about: what the call is about (a Case), if the key says exactly one thing.
+    """
+
+    people: tuple[CrmRecord, ...] = ()
+    about: CrmRecord | None = None
 
 
 class ActivityDirection(enum.StrEnum):
@@ -180,11 +234,32 @@ class Connector(Protocol):
         """People whose name or e-mail begins so, at most :data:`MAX_PEOPLE`; () if the
         text is too short to search for."""
 
+    async def find_by_key(
+        self, user: CrmUser, key: str, fields: Mapping[str, str]
+    ) -> FoundByKey:
+        """What has exactly this in one of these fields, given as the CRM's names of
+        objects and of one field of each; nothing if the key is none."""
+
+    async def find_callable(self, user: CrmUser, text: str) -> tuple[CrmRecord, ...]:
+        """Who has a telephone number and a name, e-mail or number that begins so, a
+        record for each of their numbers; at most :data:`MAX_CALLABLE`.
+
+        Work that can wait: refused rather than in the way of callers' names.
+        """
+
     async def create_contact(self, user: CrmUser, draft: ContactDraft) -> CrmRecord:
         """Create and return it; found by :meth:`find_by_number` at once afterwards."""
 
     async def write_activity(self, activity: Activity) -> WrittenActivity:
         """Upsert by ``activity.key``; safe to repeat after any failure."""
+
+    def may_be_about(self, kind: str) -> bool:
+        """Whether an activity may be about a record of this object, besides a person;
+        as far as is known by now (:meth:`prepare`)."""
+
+    async def prepare(self, user: CrmUser) -> None:
+        """Ask now what every later request needs, so that no caller waits for it.
+        Never fails: what could not be asked is asked again."""
 
     async def write_meeting(self, meeting: Meeting) -> WrittenActivity:
         """Upsert by ``meeting.key``, every field; safe to repeat after any failure."""

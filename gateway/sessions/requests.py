@@ -198,7 +198,7 @@ def _lane(job: _Job) -> Hashable:
     call_id: str | None = getattr(job.params, "call_id", None)
     if call_id is not None:
         return ("crm" if job.method in CRM_METHODS else "call", call_id)
-    if job.method == "registration.retry":
+    if job.method in ("registration.retry", "favourite.set"):
         return job.method
     # About nothing in particular: in parallel with everything.
     return object()

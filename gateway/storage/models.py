@@ -251,3 +251,17 @@ class UserRow(Base):
         UniqueConstraint("tenant", "sip_username"),
         UniqueConstraint("tenant", "crm_user_id"),
     )
+
+
+class FavouriteRow(Base):
+    """A number that a user wants at hand."""
+
+    __tablename__ = "favourites"
+
+    tenant: Mapped[str] = mapped_column(String(64), primary_key=True)
+    user_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    # As it is dialled: one however it was written.
+    number: Mapped[str] = mapped_column(String(255), primary_key=True)
+    # As the browser protocol writes it.
+    entry: Mapped[dict[str, Any]] = mapped_column(JSON)
+    created_at: Mapped[float] = mapped_column(Double)

@@ -64,6 +64,7 @@ class Service:
         server: where they register.
         salesforce: the tenant's ``salesforce`` section, None for no CRM.
         invites: the tenant's ``invites`` section, None for no video invites.
+        caller_key: where INVITEs say what a caller typed, None for nowhere.
         origins: pages that may hold the widget.
         sections: further sections of the file; they replace ours member by member.
         environment: for the process, beside our own.
@@ -86,6 +87,7 @@ class Service:
         environment: Mapping[str, str] | None = None,
         http_port: int | None = None,
         invites: Mapping[str, Any] | None = None,
+        caller_key: Mapping[str, Any] | None = None,
         expires_s: int = 120,
         is_verbose: bool = True,
     ) -> None:
@@ -100,6 +102,7 @@ class Service:
         self._origins = tuple(origins)
         self._sections = dict(sections or {})
         self._invites = invites
+        self._caller_key = caller_key
         self._expires_s = expires_s
         self._rtp_port = free_ports(RTP_PORTS)
         self._file = directory / "ringbridge.yaml"
@@ -223,6 +226,8 @@ class Service:
             "origins": list(self._origins),
             "users": [_user(rep) for rep in self._reps],
         }
+        if self._caller_key is not None:
+            tenant["application_server"]["caller_key"] = dict(self._caller_key)
         if self._salesforce is not None:
             tenant["salesforce"] = dict(self._salesforce)
         if self._invites is not None:

@@ -105,6 +105,10 @@ class World:
                 salesforce=salesforce.configuration(),
                 origins=(salesforce.lightning,),
                 http_port=self._http_port,
+                caller_key={
+                    "header": "User-to-User",
+                    "fields": {"Case": "CaseNumber"},
+                },
                 invites={
                     "mail": {
                         "host": "127.0.0.1",

@@ -50,6 +50,26 @@ ACCOUNT_PHONES = ("Phone",)
 BASIC_PHONES = ("Phone",)
 MAX_ROWS_PER_OBJECT = 25
 
+# Person accounts, where the organisation has them (the fields exist then, and no
+# administrator can hide the first two): an account and a contact in one. Searches find
+# either or both; activities name the contact, pages open the account.
+PERSON_CONTACT_FIELDS = ("IsPersonAccount", "AccountId")
+PERSON_ACCOUNT_FIELDS = ("IsPersonAccount", "PersonContactId")
+PERSON_ACCOUNT_PHONES = ("PersonMobilePhone", "PersonHomePhone")
+PERSON_EMAIL = "PersonEmail"
+
+# Cases are numbered so by default; callers leave the zeros out.
+CASE_NUMBER_DIGITS = 8
+
+# What an activity may be related to besides a person, until the organisation has said
+# (Task.WhatId.referenceTo); every one of these is there in any edition.
+STANDARD_ABOUT = frozenset(
+    {"Account", "Opportunity", "Case", "Campaign", "Contract", "Asset", "Order"}
+)
+# An object that takes no activities is refused with this, naming one of these.
+NOT_ABOUT_CODE = "FIELD_INTEGRITY_EXCEPTION"
+NOT_ABOUT_NAMES = ("WhatId", "Related To")
+
 # The search index lags behind a create; how long is not said anywhere.
 INDEX_LAG_S = 900.0
 

@@ -58,7 +58,7 @@ class SalesforceConfig:
             value = getattr(self, name)
             if value or name not in ("token_url", "lightning"):
                 _check_url(name, value)
-        if not _API_NAME.match(self.key_field):
+        if not is_api_name(self.key_field):
             raise ValueError("key_field is no API name of a field")
         if not _VERSION.match(self.api_version):
             raise ValueError("api_version must look like 66.0")
@@ -74,6 +74,11 @@ class SalesforceConfig:
         """Opens the record for a signed-in user."""
         base = (self.lightning or self.my_domain).rstrip("/")
         return f"{base}/lightning/r/{kind}/{record_id}/view"
+
+
+def is_api_name(text: str) -> bool:
+    """Whether it can be the name of an object or field."""
+    return _API_NAME.match(text) is not None
 
 
 def _check_url(name: str, url: str) -> None:

@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -33,21 +34,33 @@ from gateway.crm.connector import (
     CrmSignInFailed,
     CrmUnavailable,
     CrmUser,
+    FoundByKey,
     Meeting,
     WrittenActivity,
 )
 from gateway.crm.numbers import NumberError, normalise
-from gateway.crm.salesforce import event, people, search, task
+from gateway.crm.salesforce import (
+    dialling,
+    event,
+    keys,
+    people,
+    person,
+    search,
+    task,
+)
 from gateway.crm.salesforce.assumptions import (
     CREATE_ONLY_FIELD,
     LEAD_PREFIX,
     MAX_EMAIL,
+    NOT_ABOUT_CODE,
+    NOT_ABOUT_NAMES,
 )
 from gateway.crm.salesforce.cache import FreshContacts, NumberCache
 from gateway.crm.salesforce.config import SalesforceConfig
 from gateway.crm.salesforce.errors import ReplyLost, SessionExpired, unreadable
-from gateway.crm.salesforce.http import SalesforceSession
+from gateway.crm.salesforce.http import ALLOW_DUPLICATE, SalesforceSession
 from gateway.crm.salesforce.limits import Gate
+from gateway.crm.salesforce.org_setup import OrgSetup
 from gateway.crm.salesforce.tokens import Token, TokenProvider
 
 logger = logging.getLogger(__name__)
@@ -102,6 +115,7 @@ class SalesforceConnector:
         self._gate = Gate(rng)
         self._numbers = NumberCache(clock)
         self._fresh = FreshContacts(clock, config.country)
+        self._setup = OrgSetup()
         # Fields that an administrator hides fail a whole search: which of the searches
         # for a purpose has worked, counted from the fullest.
         self._plainness: dict[str, int] = {}
@@ -132,10 +146,14 @@ class SalesforceConnector:
             return ()
         found = self._numbers.get(username, wanted.e164)
         if found is None:
-            reply = await self._asking_less(
-                username, "callers", search.searches(wanted.e164)
+            reply = await self._callers(username, wanted.e164)
+            ranked = search.rank(
+                search.candidates(reply, wanted, config=self._config), owner_id=user.id
             )
-            found = search.records(reply, wanted, config=self._config, owner_id=user.id)
+            self._setup.learn(
+                (one.record.id, one.contact_id) for one in ranked if one.contact_id
+            )
+            found = tuple(one.record for one in ranked)
             self._numbers.put(username, wanted.e164, found)
         fresh = self._fresh.matching(username, wanted)
         known = {record.id for record in found}
@@ -152,33 +170,83 @@ class SalesforceConnector:
         found = people.records(reply, config=self._config)
         return people.merged(self._fresh.named(username, words), found)
 
+    async def find_by_key(
+        self, user: CrmUser, key: str, fields: Mapping[str, str]
+    ) -> FoundByKey:
+        """What has exactly this in one of these fields; nothing if the key is none."""
+        username = self._username(user)
+        if not key or len(key) > keys.MAX_KEY:
+            return FoundByKey()
+        wanted = dict(list(fields.items())[: keys.MAX_OBJECTS])
+        rows: dict[str, list[Any]] = {}
+        for basic in (False, True):
+            queries = {
+                kind: keys.query(kind, field, key, basic=basic)
+                for kind, field in wanted.items()
+                if kind not in rows
+            }
+            if not queries:
+                break
+            body = keys.composite(queries, api_version=self._config.api_version)
+            reply = await self._perform(username, partial(_composite, body=body))
+            for kind, part in keys.parts(reply, tuple(queries)).items():
+                if not isinstance(part, CrmError):
+                    rows[kind] = part
+                    continue
+                # Not the words: they may quote the query, and so the key.
+                logger.warning(
+                    "tenant %s: no %s by its %s: %s",
+                    *(self._config.tenant, kind, wanted[kind], part.code),
+                )
+                if part.code != "INVALID_FIELD":
+                    rows[kind] = []
+        in_order = {kind: rows[kind] for kind in wanted if kind in rows}
+        return keys.found(in_order, config=self._config)
+
+    async def find_callable(self, user: CrmUser, text: str) -> tuple[CrmRecord, ...]:
+        """Numbers of people and companies whose name, e-mail or number begins so."""
+        username = self._username(user)
+        country = self._config.country
+        searches = tuple(
+            dialling.sosl(text, country, basic=basic) for basic in (False, True)
+        )
+        if not searches[0]:
+            return ()
+        async with self._background:
+            reply = await self._asking_less(
+                username, "numbers to call", searches, urgent=False
+            )
+        return dialling.records(reply, text, config=self._config)
+
     async def create_contact(self, user: CrmUser, draft: ContactDraft) -> CrmRecord:
         """Create and return it; found by :meth:`find_by_number` at once afterwards."""
         username = self._username(user)
-        fields: dict[str, Any] = {"LastName": draft.last_name[:80]}
-        if draft.first_name:
-            fields["FirstName"] = draft.first_name[:40]
-        if draft.phone:
-            fields["Phone"] = draft.phone[:40]
-        if draft.email:
-            fields["Email"] = draft.email[:MAX_EMAIL]
+        kind = person.OBJECTS[draft.kind]
+        fields = person.fields(draft)
         if self._config.integration_username and task.is_record_id(user.id):
             fields["OwnerId"] = user.id
-        if draft.company:
+        if draft.company and kind == "Contact":
             fields |= await self._employer(username, draft.company)
-        try:
-            reply = await self._perform(
-                username, lambda client: _object(client, "Contact").create(fields)
+        headers = {"Sforce-Duplicate-Rule-Header": ALLOW_DUPLICATE}
+
+        def create(client: Salesforce) -> Any:
+            return _object(client, kind).create(
+                fields, headers=headers if draft.allow_duplicate else None
             )
-            record_id = _id_of(reply)
+
+        try:
+            record_id = _id_of(await self._perform(username, create))
         except ReplyLost as lost:
-            record_id = await self._created_after_all(username, fields, lost)
+            record_id = await self._created_after_all(username, kind, fields, lost)
+        except CrmRefused as error:
+            error.field = person.NAMES.get(error.field, error.field)
+            raise
         name = f"{draft.first_name[:40]} {draft.last_name[:80]}".strip()
         record = CrmRecord(
             id=record_id,
-            kind="Contact",
+            kind=kind,
             name=name,
-            url=self._config.record_url("Contact", record_id),
+            url=self._config.record_url(kind, record_id),
             company=draft.company,
             phone=draft.phone,
             email=draft.email[:MAX_EMAIL],
@@ -195,6 +263,8 @@ class SalesforceConnector:
         """
         username = self._username(activity.user)
         async with self._background:
+            who_id = await self._person(username, activity.who_id)
+            activity = replace(activity, who_id=who_id)
             fields = task.fields(activity)
             try:
                 return await self._upsert(username, TASK, activity.key, fields)
@@ -215,9 +285,30 @@ class SalesforceConnector:
         """Upsert by ``meeting.key``, every field; safe to repeat after any failure."""
         username = self._username(meeting.user)
         async with self._background:
-            return await self._upsert(
-                username, EVENT, meeting.key, event.fields(meeting)
-            )
+            who_id = await self._person(username, meeting.who_id)
+            fields = event.fields(replace(meeting, who_id=who_id))
+            return await self._upsert(username, EVENT, meeting.key, fields)
+
+    def may_be_about(self, kind: str) -> bool:
+        """Whether an activity may be about a record of this object."""
+        return self._setup.may_be_about(kind)
+
+    async def prepare(self, user: CrmUser) -> None:
+        """Get the user's token, and describe the organisation if that is due."""
+        try:
+            username = self._username(user)
+            if not self._setup.is_due(self._clock()):
+                await self._tokens.get(username)
+                return
+            account, task = [
+                await self._perform(
+                    username, partial(_describe, kind=kind), urgent=False
+                )
+                for kind in ("Account", TASK)
+            ]
+            self._setup.described(self._clock(), account=account, task=task)
+        except CrmError as error:
+            logger.info("tenant %s is not described: %s", self._config.tenant, error)
 
     async def user_fields(
         self, user: CrmUser, names: tuple[str, ...]
@@ -249,16 +340,62 @@ class SalesforceConnector:
 
     # Searching -------------------------------------------------------------------
 
+    async def _callers(self, username: str, e164: str) -> Any:
+        """The answer to the search for a number, with person accounts if there are."""
+        setup = self._setup
+        if setup.has_persons is not False:
+            searches = search.searches(e164, persons=True)
+            try:
+                reply = await self._asking_less(username, "callers", searches)
+            except CrmRefused as error:
+                if not setup.is_persons(error.field):
+                    raise
+                setup.has_persons = False
+            else:
+                setup.has_persons = True
+                return reply
+        return await self._asking_less(username, "callers", search.searches(e164))
+
+    async def _person(self, username: str, who_id: str) -> str:
+        """Whom an activity is to name for this record: of a person account, its
+        contact."""
+        setup = self._setup
+        if setup.is_unknown(who_id) and task.is_record_id(who_id):
+            query = format_soql(
+                "SELECT PersonContactId FROM Account WHERE Id = {}", who_id
+            )
+            try:
+                reply = await self._perform(
+                    username, lambda client: client.query(query), urgent=False
+                )
+            except CrmRefused as error:
+                if not setup.is_persons(error.field):
+                    raise
+                setup.has_persons = False
+                return who_id
+            contacts = [search.text_of(row, "PersonContactId") for row in _rows(reply)]
+            setup.learn((who_id, contact) for contact in contacts)
+        return setup.contact_of(who_id) or who_id
+
     async def _asking_less(
-        self, username: str, purpose: str, searches: tuple[str, ...]
+        self,
+        username: str,
+        purpose: str,
+        searches: tuple[str, ...],
+        *,
+        urgent: bool = True,
     ) -> Any:
         """The first of these searches, fullest first, in which no field is hidden."""
         for place in range(self._plainness.get(purpose, 0), len(searches)):
             text = searches[place]
             try:
-                reply = await self._perform(username, partial(_search, text=text))
+                reply = await self._perform(
+                    username, partial(_search, text=text), urgent=urgent
+                )
             except CrmRefused as error:
                 if error.code != "INVALID_FIELD" or place == len(searches) - 1:
+                    raise
+                if self._setup.is_persons(error.field):
                     raise
                 logger.warning(
                     "tenant %s: searching %s with fewer fields: %s",
@@ -283,12 +420,13 @@ class SalesforceConnector:
         return {"Description": f"Company: {company}"}
 
     async def _created_after_all(
-        self, username: str, fields: Mapping[str, Any], lost: ReplyLost
+        self, username: str, kind: str, fields: Mapping[str, Any], lost: ReplyLost
     ) -> str:
         """A create has no key: look for what it would have made, today and by us."""
         query = format_soql(
-            "SELECT Id FROM Contact WHERE LastName = {} AND FirstName = {} AND"
+            "SELECT Id FROM {:literal} WHERE LastName = {} AND FirstName = {} AND"
             " Phone = {} AND CreatedDate = TODAY ORDER BY CreatedDate DESC LIMIT 1",
+            kind,
             fields["LastName"],
             fields.get("FirstName"),
             fields.get("Phone"),
@@ -318,7 +456,18 @@ class SalesforceConnector:
                 return 300, several.content
             return response.status_code, _body(response)
 
-        status, reply = await self._retrying_duplicates(username, upsert)
+        try:
+            status, reply = await self._retrying_duplicates(username, upsert)
+        except CrmRefused as error:
+            if not (fields.get("WhatId") and _takes_no_activities(error)):
+                raise
+            # Better on the person alone than nowhere.
+            logger.warning(
+                "tenant %s: %s is written without what it is about: %s",
+                *(self._config.tenant, key, error),
+            )
+            rest = {name: fields[name] for name in fields if name != "WhatId"}
+            return await self._upsert(username, kind, key, rest)
         if status == 300:
             logger.warning(
                 "tenant %s: several %ss have the key %s: the field %s is not unique",
@@ -492,6 +641,14 @@ def _search(client: Salesforce, *, text: str) -> Any:
         raise unreadable("no list of records") from None
 
 
+def _composite(client: Salesforce, *, body: Mapping[str, Any]) -> Any:
+    return client.restful("composite", method="POST", json=body)
+
+
+def _describe(client: Salesforce, *, kind: str) -> Any:
+    return _object(client, kind).describe()
+
+
 def _object(client: Salesforce, name: str) -> SFType:
     found = getattr(client, name)
     if not isinstance(found, SFType):
@@ -520,6 +677,13 @@ def _id_of(reply: Any, *, key: str = "id") -> str:
 def _is_about(error: CrmError, field: str) -> bool:
     codes = {"INVALID_FIELD_FOR_INSERT_UPDATE", "INVALID_FIELD"}
     return error.code in codes and field in str(error)
+
+
+def _takes_no_activities(error: CrmRefused) -> bool:
+    """It was refused for what it is about, or for that object's taking none."""
+    if error.code != NOT_ABOUT_CODE:
+        return False
+    return error.field == "WhatId" or any(n in str(error) for n in NOT_ABOUT_NAMES)
 
 
 def _new_links(links: Mapping[str, str]) -> dict[str, str | None]:

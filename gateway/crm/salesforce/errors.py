@@ -10,6 +10,7 @@ into them.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -30,6 +31,9 @@ from gateway.crm.salesforce.assumptions import (
 
 MAX_MESSAGE_LENGTH = 400
 MAX_RETRY_AFTER_S = 3600.0
+MAX_FIELD_NAME = 255
+
+_NO_COLUMN = re.compile(r"No such column '(\w{1,255})'")
 
 # Nothing is wrong with the request, and Salesforce itself is up.
 PASSING_CODES = frozenset(
@@ -74,7 +78,13 @@ def of_response(
             return CrmUnavailable(text, code=code, retry_after_s=CONCURRENCY_PAUSE_S)
         return CrmLimitExceeded(text, code=code, retry_after_s=LIMIT_PAUSE_S)
     if code == "DUPLICATES_DETECTED":
-        return CrmDuplicateFound(text, _duplicates(first, record_url))
+        return CrmDuplicateFound(
+            text,
+            _duplicates(first, record_url),
+            # Said to be there always; if not, trying again does no harm.
+            may_be_allowed=_dict(first.get("duplicateResult")).get("allowSave")
+            is not False,
+        )
     wait_s = _retry_after(headers)
     if code in PASSING_CODES or status in _PASSING_STATUSES:
         return CrmUnavailable(text, code=code or f"HTTP_{status}", retry_after_s=wait_s)
@@ -82,8 +92,14 @@ def of_response(
         kind = CrmUnavailable if status == 503 else ReplyLost
         return kind(text, code=code or f"HTTP_{status}", retry_after_s=wait_s)
     if code:
-        return CrmRefused(text, code=code)
+        return CrmRefused(text, code=code, field=_field(first))
     return CrmUnavailable(text, code=f"HTTP_{status}", retry_after_s=wait_s)
+
+
+def of_part(status: int, body: object) -> CrmError:
+    """The error of one part of a composite request; ``body`` as it was decoded."""
+    text = json.dumps(body).encode()
+    return of_response(status, text, {}, lambda kind, record_id: "")
 
 
 def of_token_response(status: int, body: bytes, headers: Mapping[str, str]) -> CrmError:
@@ -130,6 +146,16 @@ def _words(message: object, code: str, status: int) -> str:
     said = message if isinstance(message, str) and message else code
     said = " ".join(said.split())[:MAX_MESSAGE_LENGTH]
     return f"Salesforce: {said}" if said else f"Salesforce answered {status}"
+
+
+def _field(error: Mapping[str, Any]) -> str:
+    """The first field that is named, by ``fields`` or by the words for a hidden one."""
+    named = next(iter(_list(error.get("fields"))), None)
+    if isinstance(named, str):
+        return named[:MAX_FIELD_NAME]
+    message = error.get("message")
+    found = _NO_COLUMN.search(message) if isinstance(message, str) else None
+    return found[1][:MAX_FIELD_NAME] if found else ""
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

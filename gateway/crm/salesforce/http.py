@@ -24,6 +24,7 @@ from gateway.crm.salesforce.config import SalesforceConfig
 from gateway.crm.salesforce.errors import ReplyLost, of_response, unreadable
 
 DUPLICATE_OPTIONS = "includeRecordDetails=true"
+ALLOW_DUPLICATE = f"allowSave=true; {DUPLICATE_OPTIONS}"
 MAX_BODY_BYTES = 4 * 1024 * 1024
 # A server that drips its answer resets the read time-out with each byte.
 BODY_DEADLINE_S = 15.0

@@ -7,7 +7,7 @@ equal); each is compared by :mod:`gateway.crm.numbers` and dropped if it differs
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,32 +19,52 @@ from gateway.crm.salesforce.assumptions import (
     CONTACT_PHONES,
     LEAD_PHONES,
     MAX_ROWS_PER_OBJECT,
+    PERSON_ACCOUNT_FIELDS,
+    PERSON_ACCOUNT_PHONES,
+    PERSON_CONTACT_FIELDS,
+    PERSON_EMAIL,
 )
 from gateway.crm.salesforce.config import SalesforceConfig
 from gateway.crm.salesforce.errors import unreadable
 
 KIND_ORDER = ("Contact", "Lead", "Account")
-_PHONES = ("Phone", "MobilePhone", "HomePhone", "OtherPhone")
+_PHONES = (*CONTACT_PHONES, *PERSON_ACCOUNT_PHONES)
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A record that agrees with the number, and what it is ranked by."""
+    """A record that agrees with the number, and what it is ranked by.
+
+    ``contact_id`` of a person account: activities name that.
+    """
 
     record: CrmRecord
     owner_id: str
     last_activity: str
+    contact_id: str = ""
+
+    @property
+    def rank(self) -> int:
+        """A person account is a person, in the place of a contact."""
+        return KIND_ORDER.index("Contact" if self.contact_id else self.record.kind)
 
 
-def searches(e164: str) -> tuple[str, ...]:
+def searches(e164: str, *, persons: bool = False) -> tuple[str, ...]:
     """The search for everybody with this number, then the same with fewer fields.
 
-    An e-mail is good to have; the numbers are what it is about.
+    An e-mail is good to have; the numbers are what it is about. ``persons``: where
+    there are person accounts.
     """
-    return sosl(e164), sosl(e164, email=False), sosl(e164, basic=True)
+    return (
+        sosl(e164, persons=persons),
+        sosl(e164, email=False, persons=persons),
+        sosl(e164, basic=True, persons=persons),
+    )
 
 
-def sosl(e164: str, *, email: bool = True, basic: bool = False) -> str:
+def sosl(
+    e164: str, *, email: bool = True, basic: bool = False, persons: bool = False
+) -> str:
     """The search for everybody with this number; "" if it is no E.164 number.
 
     ``basic``: only the fields that no administrator hides.
@@ -56,22 +76,28 @@ def sosl(e164: str, *, email: bool = True, basic: bool = False) -> str:
     if not terms:
         return ""
     limit = f"LIMIT {MAX_ROWS_PER_OBJECT}"
-    common = "OwnerId, LastActivityDate"
+    common = ("OwnerId", "LastActivityDate")
+    contact: tuple[str, ...]
+    lead: tuple[str, ...]
+    account: tuple[str, ...]
     if basic:
-        contact = ", ".join(("Id", "Name", *BASIC_PHONES))
-        lead = account = contact
+        contact = lead = account = ("Id", "Name", *BASIC_PHONES)
     else:
         mail = ("Email",) if email else ()
-        contact = ", ".join(
-            ("Id", "Name", *CONTACT_PHONES, *mail, "Account.Name", common)
-        )
-        lead = ", ".join(("Id", "Name", "Company", *LEAD_PHONES, *mail, common))
-        account = ", ".join(("Id", "Name", *ACCOUNT_PHONES, common))
+        contact = ("Id", "Name", *CONTACT_PHONES, *mail, "Account.Name", *common)
+        lead = ("Id", "Name", "Company", *LEAD_PHONES, *mail, *common)
+        account = ("Id", "Name", *ACCOUNT_PHONES, *common)
+        if persons:
+            own_mail = (PERSON_EMAIL,) if email else ()
+            account = (*account, *PERSON_ACCOUNT_PHONES, *own_mail)
+    if persons:
+        contact = (*contact, *PERSON_CONTACT_FIELDS)
+        account = (*account, *PERSON_ACCOUNT_FIELDS)
     return (
         f"FIND {{{' OR '.join(terms)}}} IN PHONE FIELDS RETURNING"
-        f" Contact({contact} {limit}),"
-        f" Lead({lead} WHERE IsConverted = false {limit}),"
-        f" Account({account} {limit})"
+        f" Contact({', '.join(contact)} {limit}),"
+        f" Lead({', '.join(lead)} WHERE IsConverted = false {limit}),"
+        f" Account({', '.join(account)} {limit})"
     )
 
 
@@ -83,12 +109,34 @@ def records(
     Raises:
         CrmUnavailable: it is no answer to a search.
     """
+    found = candidates(reply, wanted, config=config)
+    return tuple(one.record for one in rank(found, owner_id=owner_id))
+
+
+def candidates(
+    reply: Any, wanted: Number, *, config: SalesforceConfig
+) -> tuple[Candidate, ...]:
+    """What of the search's answer has the number, each record once.
+
+    A person account comes as an account, as a contact, or as both.
+
+    Raises:
+        CrmUnavailable: it is no answer to a search.
+    """
     found: dict[str, Candidate] = {}
     for row in rows_of(reply):
         candidate = _candidate(row, wanted, config)
-        if candidate is not None:
-            found.setdefault(candidate.record.id, candidate)
-    return rank(found.values(), owner_id=owner_id)
+        if candidate is None:
+            continue
+        known = found.get(candidate.record.id)
+        if known is None or _is_surer(candidate, known):
+            found[candidate.record.id] = candidate
+    return tuple(found.values())
+
+
+def _is_surer(one: Candidate, other: Candidate) -> bool:
+    exact = MatchCertainty.EXACT
+    return one.record.certainty is exact and other.record.certainty is not exact
 
 
 def rows_of(reply: Any) -> list[Mapping[str, Any]]:
@@ -105,21 +153,21 @@ def rows_of(reply: Any) -> list[Mapping[str, Any]]:
     return rows
 
 
-def rank(candidates: Any, *, owner_id: str) -> tuple[CrmRecord, ...]:
+def rank(found: Iterable[Candidate], *, owner_id: str) -> tuple[Candidate, ...]:
     """Exact before possible; people before companies; one's own first; then the one
     with the latest activity."""
     latest_first = sorted(
-        candidates, key=lambda found: (found.last_activity, found.record.id)
-    )[::-1]
+        found, key=lambda one: (one.last_activity, one.record.id), reverse=True
+    )
     best_first = sorted(
         latest_first,
-        key=lambda found: (
-            found.record.certainty is not MatchCertainty.EXACT,
-            KIND_ORDER.index(found.record.kind),
-            not owner_id or found.owner_id[:15] != owner_id[:15],
+        key=lambda one: (
+            one.record.certainty is not MatchCertainty.EXACT,
+            one.rank,
+            not owner_id or one.owner_id[:15] != owner_id[:15],
         ),
     )
-    return tuple(found.record for found in best_first)
+    return tuple(best_first)
 
 
 def _candidate(
@@ -143,17 +191,34 @@ def _candidate(
         return None
     parent = row.get("Account")
     company = text_of(parent, "Name") if isinstance(parent, Mapping) else ""
+    kind, record_id, contact_id = as_person(row, kind, record_id)
     record = CrmRecord(
         id=record_id,
         kind=kind,
         name=text_of(row, "Name") or record_id,
         url=config.record_url(kind, record_id),
-        company=company or text_of(row, "Company"),
+        # A person's account has their own name.
+        company="" if contact_id else company or text_of(row, "Company"),
         phone=phone,
-        email=text_of(row, "Email"),
+        email=text_of(row, "Email") or text_of(row, PERSON_EMAIL),
         certainty=certainty,
     )
-    return Candidate(record, text_of(row, "OwnerId"), text_of(row, "LastActivityDate"))
+    return Candidate(
+        record, text_of(row, "OwnerId"), text_of(row, "LastActivityDate"), contact_id
+    )
+
+
+def as_person(
+    row: Mapping[str, Any], kind: str, record_id: str
+) -> tuple[str, str, str]:
+    """``(kind, id, contact's id)`` to go by: of a person account those of its account,
+    whichever of the two the row is; others have no contact's id."""
+    if row.get("IsPersonAccount") is not True:
+        return kind, record_id, ""
+    if kind == "Account":
+        return kind, record_id, text_of(row, "PersonContactId")
+    account_id = text_of(row, "AccountId")
+    return ("Account", account_id, record_id) if account_id else (kind, record_id, "")
 
 
 def text_of(row: Mapping[str, Any], name: str) -> str:

@@ -325,9 +325,16 @@ class CallResult(Wire):
 
 
 class ContactCreate(Wire):
-    """Create a contact, and match it to ``call_id`` when given."""
+    """Create a contact or lead, and match it to ``call_id`` when given.
+
+    Somebody may be there already: ``crm.duplicate``, with the records. Its ``field`` is
+    ``allow_duplicate`` where the CRM only warns: sent again with that, the request goes
+    through. ``crm.refused`` names the ``field`` that is missing or may not be written,
+    by its name here or, of others, in the CRM."""
 
     op_id: Id
+    kind: Literal["Contact", "Lead"] = "Contact"
+    allow_duplicate: bool = False
     last_name: Annotated[str, Field(min_length=1, max_length=80)]
     first_name: Annotated[str, Field(max_length=40)] = ""
     phone: Annotated[str, Field(max_length=40)] = ""

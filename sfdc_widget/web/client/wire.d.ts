@@ -303,9 +303,18 @@ export interface CallView {
   work: WorkView;
 }
 
-/** Create a contact, and match it to `call_id` when given. */
+/**
+ * Create a contact or lead, and match it to `call_id` when given.
+ *
+ * Somebody may be there already: `crm.duplicate`, with the records. Its `field` is
+ * `allow_duplicate` where the CRM only warns: sent again with that, the request goes
+ * through. `crm.refused` names the `field` that is missing or may not be written,
+ * by its name here or, of others, in the CRM.
+ */
 export interface ContactCreate {
   op_id: string;
+  kind?: "Contact" | "Lead";
+  allow_duplicate?: boolean;
   last_name: string;
   first_name?: string;
   phone?: string;

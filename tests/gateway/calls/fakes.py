@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 from typing import Any
 
 import sip
 from gateway.activities.composer import compose
 from gateway.activities.record import CallRecord
+from gateway.calls.caller_key import NO_KEY, CallerKeyRule
 from gateway.calls.ports import CallLimits, GuestPass, Services
 from gateway.calls.service import CallService, TenantLine
 from gateway.crm.connector import (
@@ -19,6 +21,7 @@ from gateway.crm.connector import (
     CrmError,
     CrmRecord,
     CrmUser,
+    FoundByKey,
     Meeting,
     WrittenActivity,
 )
@@ -227,6 +230,7 @@ class FakeLeg:
         self.on_event: Callable[[sip.CallEvent], None] = lambda event: None
         self.did: list[tuple[Any, ...]] = []
         self.is_ended = False
+        self.request = SimpleNamespace(headers=sip.Headers())
 
     def ring(self) -> None:
         self.did.append(("ring",))
@@ -316,6 +320,7 @@ class FakeJournal:
         self.over: list[CallRecord] = []
         self.unmatched: list[bool] = []
         self.renamed: list[tuple[str, CrmRecord]] = []
+        self.renamed_about: list[CrmRecord | None] = []
         self.written: list[Activity] = []
 
     def started(self, record: CallRecord) -> None:
@@ -343,6 +348,7 @@ class FakeJournal:
         about: CrmRecord | None = None,
     ) -> None:
         self.renamed.append((call_id, record))
+        self.renamed_about.append(about)
 
     async def flush(self) -> None:
         self.flushed.append(len(self.begun))
@@ -363,6 +369,10 @@ class FakeConnector:
         self.may_answer = asyncio.Event()
         self.may_answer.set()
         self.asked: list[str] = []
+        # What is found by a key, and to call.
+        self.by_key = FoundByKey()
+        self.callable: tuple[CrmRecord, ...] = ()
+        self.prepared: list[str] = []
         self.drafts: list[ContactDraft] = []
 
     async def find_by_number(self, user: CrmUser, e164: str) -> tuple[CrmRecord, ...]:
@@ -371,6 +381,28 @@ class FakeConnector:
         if self.error:
             raise self.error
         return self.records
+
+    async def find_by_key(
+        self, user: CrmUser, key: str, fields: Mapping[str, str]
+    ) -> FoundByKey:
+        self.asked.append(f"{key} in {fields}")
+        await self.may_answer.wait()
+        if self.error:
+            raise self.error
+        return self.by_key
+
+    async def find_callable(self, user: CrmUser, text: str) -> tuple[CrmRecord, ...]:
+        self.asked.append(text)
+        await self.may_answer.wait()
+        if self.error:
+            raise self.error
+        return self.callable
+
+    def may_be_about(self, kind: str) -> bool:
+        return kind == "Case"
+
+    async def prepare(self, user: CrmUser) -> None:
+        self.prepared.append(user.id)
 
     async def create_contact(self, user: CrmUser, draft: ContactDraft) -> CrmRecord:
         self.drafts.append(draft)
@@ -443,6 +475,7 @@ class World:
     )
     guest_account: sip.Account = field(default_factory=lambda: GUEST_ACCOUNT)
     globex_guests: sip.Account | None = None
+    caller_key: CallerKeyRule = NO_KEY
 
     def __post_init__(self) -> None:
         self.service = CallService(
@@ -463,6 +496,7 @@ class World:
                     "Salesforce",
                     connector=self.connector,
                     guest_account=self.guest_account,
+                    caller_key=self.caller_key,
                 ),
                 "globex": TenantLine(
                     "globex.example", "US", guest_account=self.globex_guests

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.crm.connector import CrmError, CrmRecord, CrmRefused, CrmUnavailable
+from gateway.crm.connector import (
+    CrmDuplicateFound,
+    CrmError,
+    CrmRecord,
+    CrmRefused,
+    CrmUnavailable,
+    PersonKind,
+)
 from gateway.sessions import wire
 from gateway.sessions.backend import RequestError
 from gateway.sessions.wire import ErrorKind
@@ -60,3 +67,38 @@ async def test_a_new_contact_has_the_email_that_was_given(world: World) -> None:
     assert isinstance(result, wire.ContactCreateResult)
     assert result.record.email == ANA.email
     assert world.connector.drafts[0].email == ANA.email
+
+
+async def test_a_new_lead_beside_somebody_who_is_there(world: World) -> None:
+    await world.service.perform(
+        ROBIN,
+        "contact.create",
+        wire.ContactCreate(
+            op_id="1", last_name="Ruiz", kind="Lead", allow_duplicate=True
+        ),
+    )
+    (draft,) = world.connector.drafts
+    assert (draft.kind, draft.allow_duplicate) == (PersonKind.LEAD, True)
+
+
+@pytest.mark.parametrize(("may_be", "field"), [(True, "allow_duplicate"), (False, "")])
+async def test_a_duplicate_is_shown_with_the_way_on(
+    world: World, may_be: bool, field: str
+) -> None:
+    world.connector.error = CrmDuplicateFound("There", (ANA,), may_be_allowed=may_be)
+    with pytest.raises(RequestError) as caught:
+        await world.service.perform(
+            ROBIN, "contact.create", wire.ContactCreate(op_id="1", last_name="Ruiz")
+        )
+    assert caught.value.kind is ErrorKind.CRM_DUPLICATE
+    assert [record.name for record in caught.value.records] == ["Ana Ruiz"]
+    assert caught.value.field == field
+
+
+async def test_what_the_crm_wants_more_is_named(world: World) -> None:
+    world.connector.error = CrmRefused("Missing", field="company")
+    with pytest.raises(RequestError) as caught:
+        await world.service.perform(
+            ROBIN, "contact.create", wire.ContactCreate(op_id="1", last_name="Ruiz")
+        )
+    assert (caught.value.kind, caught.value.field) == (ErrorKind.CRM_REFUSED, "company")

@@ -27,6 +27,8 @@ OTHERS = {
     "call.join",
     "call.trickle",
     "contact.create",
+    "directory.search",
+    "favourite.set",
     "history.list",
     "invite.cancel",
     "invite.change",
