@@ -27,6 +27,7 @@ from gateway.activities.composer import compose, links
 from gateway.activities.record import CallRecord
 from gateway.activities.recovery import recover
 from gateway.activities.writer import ActivityChange, ActivityWriter
+from gateway.calls.desk_phones import DeskPhones, DeskTenant, MadeLegs
 from gateway.calls.ports import CallLimits, Services
 from gateway.calls.service import CallService, TenantLine
 from gateway.config import Config, SipAccountSection, TenantSection, UserSection
@@ -85,6 +86,11 @@ class Gateway:
         self._rng = rng or random.SystemRandom()
         self._tenants = {tenant.id: tenant for tenant in config.tenants}
         self._users = {user.key: user for user in _users(config.tenants)}
+        self._accounts = {
+            UserKey(tenant.id, user.id): _account(tenant, user)
+            for tenant in self._tenants.values()
+            for user in tenant.users
+        }
         self._stack = AsyncExitStack()
         self._port = 0
         # Set, with the reason logged, when a part failed that nothing works without.
@@ -156,20 +162,25 @@ class Gateway:
         stack.push_async_callback(engine.stop)
 
         agent = sip.UserAgent(_agent_config(config), rng=self._rng)
+        made = MadeLegs(agent)
         # Who there is: reps by the configuration, guests while they are here.
         book = GuestBook(
             InMemoryUserDirectory(map(_identity, config.tenants), self._users.values())
         )
         door = self._door(book)
         events = new_events(door)
-        calls = self._calls(engine, agent, journal, events, connectors)
-        agent.on_invite = calls.on_invite
+        call_services = self._call_services(engine, journal, events)
+        calls = self._calls(made, call_services, connectors)
+        desk_phones = self._desk_phones(calls, made, call_services, connectors)
+        calls.on_call_over = lambda call: desk_phones.call_over(call.user.key)
+        agent.on_invite = desk_phones.on_invite
         await agent.start()
         stack.push_async_callback(agent.close)
         self._run("calls", calls.run(), stop=calls.close)
+        self._run("desk phones", desk_phones.run(), stop=desk_phones.close)
         invites = self._invites(database, outbox, writer, book, events, calls)
         calls.use_invites(invites.admission)
-        tell.append(lambda change: _tell_activity(calls, invites, change))
+        tell.append(lambda change: _tell_activity(calls, desk_phones, invites, change))
         stack.push_async_callback(invites.close)
         self._run("mails", invites.sender.run(), stop=invites.sender.close)
         self._run("bounces", invites.bounces.run())
@@ -177,7 +188,7 @@ class Gateway:
         app = web.Application()
         services = new_http_services(door)
         sessions = add_routes(
-            app, invites.backend(calls), door, events=events, services=services
+            app, invites.backend(desk_phones), door, events=events, services=services
         )
         invites.serve(app, services, sessions)
         await invites.start()
@@ -262,35 +273,58 @@ class Gateway:
     def _number_to_show(self, user: UserKey, number: str, e164: str) -> str:
         return to_show(number, e164, self._tenants[user.tenant].country)
 
+    def _call_services(
+        self, engine: RelayEngine, journal: JournalWriter, events: SessionEvents
+    ) -> Services:
+        limits = self._config.calls
+        return Services(
+            engine=engine,
+            publisher=events,
+            journal=journal,
+            limits=CallLimits(
+                max_per_user=limits.max_per_user,
+                no_answer_s=limits.no_answer_s,
+                ring_while_away_s=limits.ring_while_away_s,
+            ),
+            now=self._now,
+            later=asyncio.get_running_loop().call_later,
+        )
+
+    def _desk_phones(
+        self,
+        calls: CallService,
+        made: MadeLegs,
+        services: Services,
+        connectors: dict[str, Connector],
+    ) -> DeskPhones:
+        config = self._config
+        return DeskPhones(
+            calls,
+            services=services,
+            made=made,
+            accounts=self._accounts,
+            tenants={
+                tenant.id: DeskTenant(
+                    domain=tenant.application_server.domain,
+                    country=tenant.country,
+                    connector=connectors.get(tenant.id),
+                )
+                for tenant in self._tenants.values()
+                if tenant.application_server.desk_phones
+            },
+            host=config.media.advertised_host or config.media.bind_host,
+        )
+
     def _calls(
         self,
-        engine: RelayEngine,
-        agent: sip.UserAgent,
-        journal: JournalWriter,
-        events: SessionEvents,
+        made: MadeLegs,
+        services: Services,
         connectors: dict[str, Connector],
     ) -> CallService:
-        loop = asyncio.get_running_loop()
-        limits = self._config.calls
         return CallService(
-            services=Services(
-                engine=engine,
-                publisher=events,
-                journal=journal,
-                limits=CallLimits(
-                    max_per_user=limits.max_per_user,
-                    no_answer_s=limits.no_answer_s,
-                    ring_while_away_s=limits.ring_while_away_s,
-                ),
-                now=self._now,
-                later=loop.call_later,
-            ),
-            telephony=agent,
-            accounts={
-                UserKey(tenant.id, user.id): _account(tenant, user)
-                for tenant in self._tenants.values()
-                for user in tenant.users
-            },
+            services=services,
+            telephony=made,
+            accounts=self._accounts,
             tenants={
                 tenant.id: TenantLine(
                     domain=tenant.application_server.domain,
@@ -393,21 +427,22 @@ def _tell_all(
 
 
 def _tell_activity(
-    calls: CallService, invites: Invites, change: ActivityChange
+    calls: CallService,
+    desk_phones: DeskPhones,
+    invites: Invites,
+    change: ActivityChange,
 ) -> None:
     if change.invite_id:
         invites.event_changed(change.user.tenant, change.invite_id)
         return
-    calls.activity_changed(
-        change.user,
-        change.call_id,
-        ActivityView(
-            state=change.state,
-            record_id=change.record_id,
-            url=change.url,
-            problem=change.problem[:255],
-        ),
+    view = ActivityView(
+        state=change.state,
+        record_id=change.record_id,
+        url=change.url,
+        problem=change.problem[:255],
     )
+    if not desk_phones.activity_changed(change.user, change.call_id, view):
+        calls.activity_changed(change.user, change.call_id, view)
 
 
 def _users(tenants: Iterable[TenantSection]) -> Iterable[User]:

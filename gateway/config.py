@@ -364,6 +364,8 @@ class ApplicationServerSection(Section):
 
     ``trusted`` are the addresses that may send us calls for this tenant, besides
     the proxy's own; ``domain`` is the host part of every address of record.
+    ``desk_phones``: it tells which calls a rep has on other devices (RFC 4235), and
+    reps may dial by their desk phone.
     """
 
     domain: Host
@@ -372,6 +374,7 @@ class ApplicationServerSection(Section):
     transport: Literal["udp", "tcp"] = "udp"
     expires_s: Annotated[int, Field(ge=30, le=86400)] = 600
     trusted: tuple[Host, ...] = ()
+    desk_phones: bool = False
 
 
 class TenantSection(Section):

@@ -219,8 +219,10 @@ class FakeLeg:
         *,
         offer: str | None = "sip offer",
         remote: str = '"Ana" <sip:+16465550175@acme.example>',
+        call_id: str = "",
     ) -> None:
         self.account = account
+        self.call_id = call_id
         self.remote_offer = offer
         self.remote = sip.NameAddr.parse(remote)
         self.asserted_identity: sip.NameAddr | None = None
@@ -309,6 +311,8 @@ class FakeTelephony:
 class FakeJournal:
     def __init__(self) -> None:
         self.begun: list[CallRecord] = []
+        self.again: list[CallRecord] = []
+        self.past: tuple[CallView, ...] = ()
         self.flushed: list[int] = []
         self.may_keep = asyncio.Event()
         self.may_keep.set()
@@ -320,6 +324,9 @@ class FakeJournal:
 
     def started(self, record: CallRecord) -> None:
         self.begun.append(record)
+
+    def resumed(self, record: CallRecord) -> None:
+        self.again.append(record)
 
     def answered(self, user: UserKey, call_id: str, at: float) -> None:
         self.taken.append((call_id, at))
@@ -351,7 +358,7 @@ class FakeJournal:
     async def history(
         self, user: UserKey, *, limit: int, before: float | None
     ) -> tuple[CallView, ...]:
-        return ()
+        return self.past
 
 
 class FakeConnector:
