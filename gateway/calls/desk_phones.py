@@ -15,6 +15,7 @@ import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Protocol
 
 import sip
@@ -60,18 +61,20 @@ class Calls(Backend, OwnCalls, Protocol):
 
 
 class MadeLegs:
-    """The user agent, which remembers the Call-IDs of the INVITEs it was asked to send:
-    no call of a desk phone's is one of those, however short it was."""
+    """The user agent, which remembers whose INVITEs it was asked to send: no call of
+    a desk phone's is one of its rep's, however short that was."""
 
     def __init__(self, agent: sip.UserAgent) -> None:
         self.registration = agent.registration
         self.subscription = agent.subscription
         self.remove_account = agent.remove_account
         self._agent = agent
-        self._made: OrderedDict[str, None] = OrderedDict()
+        # By address of record and Call-ID: colleagues call each other by one agent.
+        self._made: OrderedDict[tuple[str, str], None] = OrderedDict()
 
-    def __contains__(self, sip_id: str) -> bool:
-        return sip_id in self._made
+    def has_made(self, account: sip.Account, sip_id: str) -> bool:
+        """Whether an INVITE of the account's own has that Call-ID."""
+        return (str(account.aor), sip_id) in self._made
 
     def call(
         self,
@@ -83,7 +86,7 @@ class MadeLegs:
     ) -> sip.OutgoingCall:
         """Send an INVITE; as the agent's own."""
         leg = self._agent.call(account, target, offer, on_event, **options)
-        self._made[leg.call_id] = None
+        self._made[str(account.aor), leg.call_id] = None
         while len(self._made) > REMEMBERED_LEGS:
             self._made.popitem(last=False)
         return leg
@@ -217,8 +220,8 @@ class DeskPhones:
             # Its calls outlived the session before.
             line.is_signed_in = True
             return
-        line = DeskLine(user, self, was_made=self._made.__contains__)
         account = self._accounts[user.key]
+        line = DeskLine(user, self, was_made=partial(self._made.has_made, account))
         line.subscription = self._telephony.subscription(
             account,
             account.aor,
