@@ -208,18 +208,21 @@ class DeskPhoneTracker:
         due = [at + SETTLE_S for at in self._settling.values()]
         if self._followed:
             due += [each.began_at + MAX_CALL_S for each in self._followed.values()]
-            if self._blind_since is not None:
-                due.append(self._blind_since + LOST_S)
+            due += [
+                since + LOST_S
+                for each in self._followed.values()
+                if (since := self._unseen_since(each)) is not None
+            ]
         return min(due, default=None)
 
     def handle_timer(self, now: float) -> list[Change]:
         """Some time has passed."""
         changes: list[Change] = []
-        if self._blind_since is not None and now >= self._blind_since + LOST_S:
-            for sip_id in tuple(self._followed):
-                changes.append(self._break_off(sip_id, self._blind_since))
         for sip_id, each in tuple(self._followed.items()):
-            if now >= each.began_at + MAX_CALL_S:
+            since = self._unseen_since(each)
+            if since is not None and now >= since + LOST_S:
+                changes.append(self._break_off(sip_id, since))
+            elif now >= each.began_at + MAX_CALL_S:
                 logger.warning("a call on another device lasted too long; given up")
                 changes.append(self._break_off(sip_id, now))
         return changes + self._settle(now, {})
@@ -229,6 +232,11 @@ class DeskPhoneTracker:
         self._settling.clear()
         at = now if self._blind_since is None else self._blind_since
         return [self._break_off(sip_id, at) for sip_id in tuple(self._followed)]
+
+    def _unseen_since(self, each: _Followed) -> float | None:
+        if self._blind_since is None:
+            return None
+        return max(self._blind_since, each.began_at)
 
     # -- the calls ---------------------------------------------------------------------
 

@@ -227,6 +227,16 @@ def test_a_subscription_that_is_lost_and_comes_back_in_time() -> None:
     assert desk.is_missing
 
 
+def test_what_has_not_settled_when_the_subscription_is_lost() -> None:
+    desk = Desk()
+    desk.tell(dialog(EARLY))
+    desk.tracker.lost(desk.now)
+    assert desk.tracker.get_timer() is None
+    assert desk.wait(SETTLE_S) == []
+    assert desk.tell(dialog(EARLY), first=True, version=0) == []
+    assert len(desk.wait(SETTLE_S)) == 1
+
+
 def test_a_call_does_not_outlive_the_loss_of_its_subscription() -> None:
     desk = Desk()
     desk.tell(dialog(CONFIRMED))
