@@ -124,6 +124,7 @@ class DeskLine:
         self._dial: tuple[DeskCall, DeskDial] | None = None
         self._changes: deque[Change] = deque()
         self._is_working = False
+        self._is_closed = False
         self._alarm: Alarm | None = None
 
     # What others see ------------------------------------------------------------------
@@ -149,6 +150,8 @@ class DeskLine:
 
     def notified(self, news: sip.Notification) -> None:
         """A NOTIFY's body."""
+        if self._is_closed:
+            return
         try:
             info = parse_dialog_info(news.body)
         except DialogInfoError as error:
@@ -197,6 +200,7 @@ class DeskLine:
 
     def close(self, reason: EndReason) -> None:
         """Nobody looks any more."""
+        self._is_closed = True
         self._tracker.stop(self._services.now())
         self._changes.clear()
         if self._alarm is not None:
@@ -225,6 +229,8 @@ class DeskLine:
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
+        if self._is_closed:
+            return
         due = self._tracker.get_timer()
         if due is not None:
             delay_s = max(0.0, due - self._services.now())

@@ -473,6 +473,19 @@ async def test_the_gateway_ends_before_the_call(office: Office) -> None:
     assert office.journal.written[-1].outcome == "Interrupted"
 
 
+async def test_what_is_told_while_the_gateway_ends_is_nothing_new(
+    office: Office,
+) -> None:
+    office.phone.notify(
+        sip.Notification("application/dialog-info+xml", b"<x/>", is_last=True)
+    )
+    await office.desks.close()
+    office.phone.tell(dialog("confirmed"), dialog("early", "c2"))
+    office.phone.changed(sip.SubscriptionInfo("unsubscribed"))
+    assert office.journal.begun == []
+    assert office.clock.waiting == 0
+
+
 # By the desk phone ------------------------------------------------------------------
 
 
