@@ -30,6 +30,14 @@ from gateway.sessions.wire import (
 
 logger = logging.getLogger(__name__)
 
+# What a call in that state is told by.
+_EVENTS = {
+    CallState.RINGING: CallIncomingEvent,
+    CallState.CALLING: CallUpdatedEvent,
+    CallState.ALERTING: CallRingingEvent,
+    CallState.ACTIVE: CallAnsweredEvent,
+}
+
 
 class DeskCall:
     """See the module. What comes too late, or would lead back, changes nothing.
@@ -114,7 +122,7 @@ class DeskCall:
     def begin(
         self, state: CallState, *, was_kept: bool, answered_at: float | None = None
     ) -> None:
-        """Keep it and tell the rep.
+        """Keep it, in its first state; :meth:`show` tells the rep.
 
         Args:
             was_kept: under its id, as a call that ended.
@@ -124,33 +132,34 @@ class DeskCall:
             self._services.journal.resumed(self.record())
         else:
             self._services.journal.started(self.record())
-        if state in (CallState.RINGING, CallState.CALLING):
-            is_incoming = state is CallState.RINGING
-            event = CallIncomingEvent if is_incoming else CallUpdatedEvent
-            self._publish(event, call=self.view())
-        else:
-            self.move(state, at=answered_at)
+        if state is not self.state:
+            self._apply(state, answered_at)
 
-    def move(self, state: CallState, *, at: float | None = None) -> None:
-        """It is alerting, or active (since ``at``, Unix seconds)."""
+    def show(self) -> None:
+        """Tell the rep of its state."""
+        self._publish(_EVENTS[self.state], call=self.view())
+
+    def move(self, state: CallState) -> None:
+        """It is alerting, or active."""
+        if self._apply(state, None):
+            self.show()
+
+    def _apply(self, state: CallState, at: float | None) -> bool:
+        """Whether it is in another state now; ``at``: Unix seconds, None for now."""
         at = self._services.now() if at is None else at
         try:
             if state is CallState.ACTIVE:
                 if self.state is CallState.RINGING:
                     self._machine.apply(CallInput.ACCEPT, now=at)
                 self._machine.apply(CallInput.CONNECT, now=at)
-            elif self.state is CallState.CALLING:
+                self._services.journal.answered(self.user.key, self.call_id, at)
+                return True
+            if self.state is CallState.CALLING and state is CallState.ALERTING:
                 self._machine.apply(CallInput.ALERT, now=at)
-            else:
-                return
+                return True
         except WrongState as error:
             logger.debug("call %s: too late: %s", self.call_id, error)
-            return
-        if state is CallState.ACTIVE:
-            self._services.journal.answered(self.user.key, self.call_id, at)
-            self._publish(CallAnsweredEvent, call=self.view())
-        else:
-            self._publish(CallRingingEvent, call=self.view())
+        return False
 
     def finish(
         self,

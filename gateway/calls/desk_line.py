@@ -7,6 +7,7 @@ before us is looked up in the history first.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections import OrderedDict, deque
 from collections.abc import Callable
@@ -45,6 +46,8 @@ logger = logging.getLogger(__name__)
 
 # How many calls of the history may be the one that was cut off by a restart.
 LOOK_BACK = 20
+# How long a call may wait to be on disk before it is shown.
+SHOW_WITHIN_S = 0.25
 
 
 class OwnCall(Protocol):
@@ -286,9 +289,17 @@ class DeskLine:
                 # Its attempt is what is logged; which one it is, only our leg knows.
                 return
             call, was_kept = self._new_call(news, answered_at or now), False
+        call.begin(news.state, was_kept=was_kept, answered_at=answered_at)
+        # As with every call: kept before the rep hears of it.
+        if not await is_kept(self._services, SHOW_WITHIN_S):
+            logger.warning("call %s: is shown before it is kept", call.call_id)
         self.calls[call.call_id] = self._by_leg[news.sip_id] = call
         self.ended.pop(call.call_id, None)
-        call.begin(news.state, was_kept=was_kept, answered_at=answered_at)
+        if self._is_closed:
+            call.finish(EndReason.GATEWAY_RESTARTED)
+            self.settle(call)
+            return
+        call.show()
         if call.subject.match.state is not MatchState.FOUND and call.invite is None:
             self._house.search(call)
 
@@ -392,6 +403,16 @@ class DeskLine:
             self._dial[1].close()
         call.finish(news.reason, at=news.at, sip_code=news.sip_code)
         self.settle(call)
+
+
+async def is_kept(services: Services, within_s: float) -> bool:
+    """Wait until what calls have said survives us; a slow disk stops none."""
+    try:
+        async with asyncio.timeout(within_s):
+            await services.journal.flush()
+    except TimeoutError:
+        return False
+    return True
 
 
 def _is_guests(news: Began) -> bool:

@@ -23,7 +23,7 @@ from gateway.calls import people
 from gateway.calls.callers import peer_of
 from gateway.calls.desk_call import DeskCall
 from gateway.calls.desk_dial import DeskDial, silent_offer
-from gateway.calls.desk_line import DeskLine, OwnCalls
+from gateway.calls.desk_line import DeskLine, OwnCalls, is_kept
 from gateway.calls.ports import Services
 from gateway.calls.subject import Subject
 from gateway.crm.connector import Connector
@@ -379,6 +379,7 @@ class DeskPhones:
             started_at=self.services.now(),
         )
         call.begin(CallState.CALLING, was_kept=False)
+        call.show()
         await self._dial(line, call, target)
         if params.record is None:
             self.search(call)
@@ -411,10 +412,7 @@ class DeskPhones:
             ring_s=self.services.limits.no_answer_s,
         )
         line.dialled(call, dial)
-        try:
-            async with asyncio.timeout(DIAL_WITHIN_S):
-                await self.services.journal.flush()
-        except TimeoutError:
+        if not await is_kept(self.services, DIAL_WITHIN_S):
             logger.warning("call %s: begins before it is kept", call.call_id)
         if call.is_over:
             # Signed out meanwhile.

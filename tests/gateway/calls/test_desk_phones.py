@@ -167,6 +167,22 @@ async def test_answered_at_the_desk_is_the_same_call(office: Office) -> None:
     assert office.desks.snapshot(ROBIN).calls == ()
 
 
+async def test_it_is_kept_before_it_is_shown(office: Office) -> None:
+    office.journal.may_keep.clear()
+    await office.tell(dialog("confirmed"))
+    assert len(office.journal.begun) == len(office.journal.taken) == 1
+    assert office.kinds() == []
+    assert office.desks.snapshot(ROBIN).calls == ()
+    # What follows waits for its turn.
+    await office.tell()
+    office.journal.may_keep.set()
+    await settle()
+    assert [kind for kind in office.kinds() if kind != "call.updated"] == [
+        "call.answered",
+        "call.ended",
+    ]
+
+
 async def test_the_notify_overtakes_the_cancel(office: Office) -> None:
     leg = await office.ring()
     await office.tell(dialog("confirmed"))
