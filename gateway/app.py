@@ -26,6 +26,7 @@ from gateway.activities.record import CallRecord
 from gateway.activities.recovery import recover
 from gateway.activities.writer import ActivityChange, ActivityWriter
 from gateway.calls.caller_key import NO_KEY, CallerKeyRule
+from gateway.calls.desk_phones import DeskPhones, DeskTenant, MadeLegs
 from gateway.calls.directory import Directory
 from gateway.calls.people_backend import PeopleBackend
 from gateway.calls.ports import CallLimits, Services
@@ -49,6 +50,7 @@ from gateway.operations import routes as operations
 from gateway.operations.metrics import Metrics
 from gateway.operations.readings import ServiceReadings
 from gateway.pages import HostOrigin
+from gateway.sessions.backend import Backend
 from gateway.sessions.directory import SessionDirectory, SessionLimits
 from gateway.sessions.routes import (
     Door,
@@ -165,26 +167,32 @@ class Gateway:
         stack.push_async_callback(engine.stop)
 
         agent = sip.UserAgent(_agent_config(config), rng=self._rng)
+        made = MadeLegs(agent)
         # Who there is: reps, and guests while they are here.
         book = GuestBook(people.users)
         door = self._door(book)
         events = new_events(door)
-        calls = self._calls(
-            engine, agent, journal, events, connectors, people.users.accounts
+        accounts = people.users.accounts
+        call_services = self._call_services(engine, journal, events)
+        calls = self._calls(made, call_services, connectors, accounts)
+        desk_phones = self._desk_phones(
+            calls, made, call_services, connectors, accounts
         )
-        agent.on_invite = calls.on_invite
+        calls.on_call_over = lambda call: desk_phones.call_over(call.user.key)
+        agent.on_invite = desk_phones.on_invite
         await agent.start()
         stack.push_async_callback(agent.close)
         self._run("calls", calls.run(), stop=calls.close)
+        self._run("desk phones", desk_phones.run(), stop=desk_phones.close)
         backend = self._people_backend(
-            calls, FavouriteTable(database), connectors, people.users
+            desk_phones, calls, FavouriteTable(database), connectors, people.users
         )
         stack.push_async_callback(backend.close)
         invites = self._invites(
             database, outbox, writer, book, events, calls, people.users
         )
         calls.use_invites(invites.admission)
-        tell.append(lambda change: _tell_activity(calls, invites, change))
+        tell.append(lambda change: _tell_activity(calls, desk_phones, invites, change))
         stack.push_async_callback(invites.close)
         self._run("mails", invites.sender.run(), stop=invites.sender.close)
         self._run("bounces", invites.bounces.run())
@@ -279,31 +287,59 @@ class Gateway:
     def _number_to_show(self, user: UserKey, number: str, e164: str) -> str:
         return to_show(number, e164, self._tenants[user.tenant].country)
 
+    def _call_services(
+        self, engine: RelayEngine, journal: JournalWriter, events: SessionEvents
+    ) -> Services:
+        limits = self._config.calls
+        return Services(
+            engine=engine,
+            publisher=events,
+            journal=journal,
+            limits=CallLimits(
+                max_per_user=limits.max_per_user,
+                no_answer_s=limits.no_answer_s,
+                ring_while_away_s=limits.ring_while_away_s,
+            ),
+            now=self._now,
+            later=asyncio.get_running_loop().call_later,
+        )
+
+    def _desk_phones(
+        self,
+        calls: CallService,
+        made: MadeLegs,
+        services: Services,
+        connectors: Mapping[str, Connector],
+        accounts: Mapping[UserKey, sip.Account],
+    ) -> DeskPhones:
+        config = self._config
+        return DeskPhones(
+            calls,
+            services=services,
+            made=made,
+            accounts=accounts,
+            tenants={
+                tenant.id: DeskTenant(
+                    domain=tenant.application_server.domain,
+                    country=tenant.country,
+                    connector=connectors.get(tenant.id),
+                )
+                for tenant in self._tenants.values()
+                if tenant.application_server.desk_phones
+            },
+            host=config.media.advertised_host or config.media.bind_host,
+        )
+
     def _calls(
         self,
-        engine: RelayEngine,
-        agent: sip.UserAgent,
-        journal: JournalWriter,
-        events: SessionEvents,
+        made: MadeLegs,
+        services: Services,
         connectors: Mapping[str, Connector],
         accounts: Mapping[UserKey, sip.Account],
     ) -> CallService:
-        loop = asyncio.get_running_loop()
-        limits = self._config.calls
         return CallService(
-            services=Services(
-                engine=engine,
-                publisher=events,
-                journal=journal,
-                limits=CallLimits(
-                    max_per_user=limits.max_per_user,
-                    no_answer_s=limits.no_answer_s,
-                    ring_while_away_s=limits.ring_while_away_s,
-                ),
-                now=self._now,
-                later=loop.call_later,
-            ),
-            telephony=agent,
+            services=services,
+            telephony=made,
             accounts=accounts,
             tenants={
                 tenant.id: TenantLine(
@@ -321,9 +357,10 @@ class Gateway:
 
     def _people_backend(
         self,
+        behind: Backend,
         calls: CallService,
         favourites: FavouriteTable,
-        connectors: dict[str, Connector],
+        connectors: Mapping[str, Connector],
         users: LiveUsers,
     ) -> PeopleBackend:
         def colleagues(tenant: str) -> Iterable[User]:
@@ -339,7 +376,7 @@ class Gateway:
             now=self._now,
         )
         pops = {tenant.id: tenant.pops.rules() for tenant in self._tenants.values()}
-        return PeopleBackend(calls, directory, pops=pops, connectors=connectors)
+        return PeopleBackend(behind, directory, pops=pops, connectors=connectors)
 
     def _invites(
         self,
@@ -429,21 +466,22 @@ def _tell_all(
 
 
 def _tell_activity(
-    calls: CallService, invites: Invites, change: ActivityChange
+    calls: CallService,
+    desk_phones: DeskPhones,
+    invites: Invites,
+    change: ActivityChange,
 ) -> None:
     if change.invite_id:
         invites.event_changed(change.user.tenant, change.invite_id)
         return
-    calls.activity_changed(
-        change.user,
-        change.call_id,
-        ActivityView(
-            state=change.state,
-            record_id=change.record_id,
-            url=change.url,
-            problem=change.problem[:255],
-        ),
+    view = ActivityView(
+        state=change.state,
+        record_id=change.record_id,
+        url=change.url,
+        problem=change.problem[:255],
     )
+    if not desk_phones.activity_changed(change.user, change.call_id, view):
+        calls.activity_changed(change.user, change.call_id, view)
 
 
 def _identity(tenant: TenantSection) -> TenantIdentity:

@@ -404,6 +404,8 @@ class ApplicationServerSection(Section):
     ``trusted`` are the addresses that may send us calls for this tenant, besides
     the proxy's own; ``domain`` is the host part of every address of record.
     ``caller_key`` says by which header it passes on what callers have typed.
+    ``desk_phones``: it tells which calls a rep has on other devices (RFC 4235), and
+    reps may dial by their desk phone.
     """
 
     domain: Host
@@ -413,6 +415,7 @@ class ApplicationServerSection(Section):
     expires_s: Annotated[int, Field(ge=30, le=86400)] = 600
     trusted: tuple[Host, ...] = ()
     caller_key: CallerKeySection | None = None
+    desk_phones: bool = False
 
 
 class TenantSection(Section):

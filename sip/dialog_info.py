@@ -156,6 +156,11 @@ class DialogTable:
         """All dialogs by id; never terminated ones."""
         return MappingProxyType(self._dialogs)
 
+    @property
+    def version(self) -> int | None:
+        """Of the newest document; None before the first."""
+        return self._version
+
     def reset(self) -> None:
         """A new subscription: versions begin anew, what was known is void."""
         self._version = None

@@ -151,6 +151,16 @@ class Call:
     def media_id(self) -> MediaCallId:
         return self._media.media_id
 
+    @property
+    def sip_call_id(self) -> str:
+        """Of its SIP leg; "" without one."""
+        return "" if self._far_end.leg is None else self._far_end.leg.call_id
+
+    @property
+    def subject(self) -> Subject:
+        """For whoever goes on with the call elsewhere."""
+        return self._subject
+
     def view(self) -> CallView:
         """The call as the browser protocol shows it."""
         machine = self._machine

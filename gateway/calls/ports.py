@@ -19,6 +19,10 @@ class SipLeg(Protocol):
     """The SIP side of a call: ``sip.IncomingCall`` or ``sip.OutgoingCall``."""
 
     @property
+    def call_id(self) -> str:
+        """Of SIP."""
+
+    @property
     def remote_offer(self) -> str | None:
         """The INVITE's SDP; None for an offerless one."""
 
@@ -65,10 +69,14 @@ class Telephony(Protocol):
 
 
 class Journal(Protocol):
-    """Where calls are kept. The first three return at once and lose nothing."""
+    """Where calls are kept. The first four return at once and lose nothing."""
 
     def started(self, record: CallRecord) -> None:
         """A call or attempt has begun."""
+
+    def resumed(self, record: CallRecord) -> None:
+        """One that had ended goes on, on another device: its next end counts, and the
+        activity of that one takes the place of the first's."""
 
     def answered(self, user: UserKey, call_id: str, at: float) -> None:
         """It was answered at this Unix time."""

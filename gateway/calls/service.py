@@ -110,6 +110,8 @@ class CallService:
         self._by_media: dict[str, Call] = {}
         self._members: dict[str, Member] = {}
         self._jobs: asyncio.Queue[Coroutine[Any, Any, None] | None] = asyncio.Queue()
+        # Told of every call that is over; set before the first session opens.
+        self.on_call_over: Callable[[Call], None] = _nobody_asks
         self.counters = CallCounters()
         services.engine.subscribe(self._on_media)
 
@@ -512,6 +514,19 @@ class CallService:
                 lambda: self._nobody_came(desk, call),
             )
 
+    def call_of_leg(self, user: UserKey, sip_id: str) -> Call | None:
+        """The user's call whose SIP leg has this Call-ID, also if it has ended."""
+        desk = self._desks.get(user)
+        if desk is None:
+            return None
+        calls = (*desk.calls.values(), *desk.ended.values())
+        return next((call for call in calls if call.sip_call_id == sip_id), None)
+
+    def has_call(self, user: UserKey, call_id: str) -> bool:
+        """Whether the user has, or had not long ago, a call of that id."""
+        desk = self._desks.get(user)
+        return desk is not None and desk.find(call_id) is not None
+
     # Invites ----------------------------------------------------------------------
 
     def calls_of_invite(self, tenant: str, invite_id: str) -> tuple[CallView, ...]:
@@ -613,6 +628,7 @@ class CallService:
                 self.counters.ended.get(reason.value, 0) + 1
             )
         desk.remember(call)
+        self.on_call_over(call)
 
     def _forget(self, desk: Desk, call: Call) -> None:
         desk.calls.pop(call.call_id, None)
@@ -662,3 +678,7 @@ class CallService:
         call = self._by_media.get(event.call)
         if call is not None:
             call.media_event(event)
+
+
+def _nobody_asks(call: Call) -> None:
+    """Until somebody does."""

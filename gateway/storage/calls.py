@@ -24,6 +24,7 @@ from gateway.storage.models import CallRow, OutboxRow
 from gateway.storage.outbox_rows import (
     insert_activity,
     replace_activity,
+    rewrite_activity,
     view_of,
 )
 from gateway.storage.serial import (
@@ -65,6 +66,22 @@ class CallJournal:
         """A call or attempt has begun."""
         async with self._database.writing() as connection:
             await self._insert(connection, call)
+
+    async def resumed(self, call: CallRecord) -> None:
+        """One that had ended goes on: its end is taken back, and the next counts."""
+        async with self._database.writing() as connection:
+            await self._insert(connection, call)
+            await connection.execute(
+                update(CallRow)
+                .where(*_is(call.user, call.call_id))
+                .values(
+                    node=self._node,
+                    answered_at=call.answered_at,
+                    ended_at=None,
+                    reason=None,
+                    sip_code=None,
+                )
+            )
 
     async def answered(self, user: UserKey, call_id: str, at: float) -> None:
         """It was answered at this Unix time; the first answer counts."""
@@ -202,6 +219,11 @@ class CallJournal:
         self, connection: AsyncConnection, call: CallRecord, activity: Activity
     ) -> None:
         now = call.ended_at or call.started_at
+        if await rewrite_activity(
+            connection, call.user, call.call_id, activity, now=now
+        ):
+            # It had ended before, and went on.
+            return
         # Call ids may be the clients' own: a colleague's key is not to be taken.
         own = replace(activity, key=f"{activity.key}:{call.user.user}")
         for candidate in (activity, own):

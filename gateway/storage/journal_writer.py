@@ -58,6 +58,11 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
+class Resumed:
+    call: CallRecord
+
+
+@dataclass(frozen=True, slots=True)
 class Answered:
     user: UserKey
     call_id: str
@@ -79,7 +84,7 @@ class Chosen:
     about: CrmRecord | None = None
 
 
-Entry = Started | Answered | Ended | Chosen
+Entry = Started | Resumed | Answered | Ended | Chosen
 
 
 @dataclass(slots=True)
@@ -147,6 +152,10 @@ class JournalWriter:
     def started(self, record: CallRecord) -> None:
         """A call or attempt has begun."""
         self._put(Started(record))
+
+    def resumed(self, record: CallRecord) -> None:
+        """One that had ended goes on: its end is taken back, and the next counts."""
+        self._put(Resumed(record))
 
     def answered(self, user: UserKey, call_id: str, at: float) -> None:
         """It was answered at this Unix time."""
@@ -318,6 +327,8 @@ class JournalWriter:
         match entry:
             case Started(call):
                 await self._journal.started(call)
+            case Resumed(call):
+                await self._journal.resumed(call)
             case Answered(user, call_id, at):
                 await self._journal.answered(user, call_id, at)
             case Ended(call, activity):
@@ -465,6 +476,8 @@ def _to_json(entry: Entry) -> dict[str, Any]:
     match entry:
         case Started(call):
             return {"entry": "started", "call": call_to_json(call)}
+        case Resumed(call):
+            return {"entry": "resumed", "call": call_to_json(call)}
         case Answered(user, call_id, at):
             key = {"tenant": user.tenant, "user": user.user}
             return {"entry": "answered", "user": key, "call_id": call_id, "at": at}
@@ -486,6 +499,8 @@ def _from_json(value: dict[str, Any]) -> Entry:
     match value["entry"]:
         case "started":
             return Started(call_from_json(value["call"]))
+        case "resumed":
+            return Resumed(call_from_json(value["call"]))
         case "answered":
             user = UserKey(**value["user"])
             return Answered(user, str(value["call_id"]), float(value["at"]))

@@ -240,16 +240,7 @@ async def replace_activity(
     now: float,
 ) -> None:
     """Link the call's activity to other records and have it written (again)."""
-    rows = await connection.execute(
-        select(OutboxRow.__table__)
-        .where(
-            OutboxRow.tenant == user.tenant,
-            OutboxRow.user_id == user.user,
-            OutboxRow.call_id == call_id,
-        )
-        .with_for_update()
-    )
-    row = rows.one_or_none()
+    row = await _of_call(connection, user, call_id)
     if row is None:
         return
     old = activity_from_json(row.activity)
@@ -261,3 +252,37 @@ async def replace_activity(
         .where(OutboxRow.id == row.id)
         .values(activity=activity_to_json(new), **_changed(now))
     )
+
+
+async def rewrite_activity(
+    connection: AsyncConnection,
+    user: UserKey,
+    call_id: str,
+    activity: Activity,
+    *,
+    now: float,
+) -> bool:
+    """Put another activity in the place of the call's and have it written (again);
+    False if the call has none."""
+    row = await _of_call(connection, user, call_id)
+    if row is None:
+        return False
+    new = replace(activity, key=activity_from_json(row.activity).key)
+    await connection.execute(
+        update(OutboxRow)
+        .where(OutboxRow.id == row.id)
+        .values(activity=activity_to_json(new), **_changed(now))
+    )
+    return True
+
+
+async def _of_call(
+    connection: AsyncConnection, user: UserKey, call_id: str
+) -> Row[Any] | None:
+    """The row of the call's activity, nobody else's until the transaction ends."""
+    query = select(OutboxRow.__table__).where(
+        OutboxRow.tenant == user.tenant,
+        OutboxRow.user_id == user.user,
+        OutboxRow.call_id == call_id,
+    )
+    return (await connection.execute(query.with_for_update())).one_or_none()

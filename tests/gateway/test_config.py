@@ -42,6 +42,16 @@ def test_a_good_one() -> None:
     assert config.sip.transports == ("udp", "tcp")
 
 
+@pytest.mark.parametrize(("word", "is_on"), [("on", True), ("off", False), ("", None)])
+def test_desk_phones_are_followed_where_that_is_wanted(
+    word: str, is_on: bool | None
+) -> None:
+    line = f"      desk_phones: {word}\n" if word else ""
+    text = GOOD.replace("    users:", f"{line}    users:", 1)
+    (tenant,) = parse(text.encode(), environment=ENVIRONMENT).tenants
+    assert tenant.application_server.desk_phones is bool(is_on)
+
+
 def test_no_secret_in_its_repr() -> None:
     config = parse(GOOD.encode(), environment=ENVIRONMENT)
     assert "geheim" not in repr(config)

@@ -70,6 +70,7 @@ class Service:
         environment: for the process, beside our own.
         expires_s: of the registrations.
         is_verbose: log every state change.
+        follows_desk_phones: as far as the server tells of calls.
     """
 
     tenant = "acme"
@@ -90,6 +91,7 @@ class Service:
         caller_key: Mapping[str, Any] | None = None,
         expires_s: int = 120,
         is_verbose: bool = True,
+        follows_desk_phones: bool = False,
     ) -> None:
         self.directory = directory
         self.http_port = http_port or free_port()
@@ -104,6 +106,7 @@ class Service:
         self._invites = invites
         self._caller_key = caller_key
         self._expires_s = expires_s
+        self._follows_desk_phones = follows_desk_phones
         self._rtp_port = free_ports(RTP_PORTS)
         self._file = directory / "ringbridge.yaml"
         self._program = Program(
@@ -222,6 +225,7 @@ class Service:
                 "domain": server.domain,
                 "registrar": f"sip:{server.host}:{server.port}",
                 "expires_s": self._expires_s,
+                "desk_phones": self._follows_desk_phones,
             },
             "origins": list(self._origins),
             "users": [_user(rep) for rep in self._reps],

@@ -104,7 +104,7 @@ export class LocalCalls {
 
   /** @param {CallView} call */
   async preOffer(call) {
-    if (!globalThis.RTCPeerConnection) return;
+    if (!globalThis.RTCPeerConnection || isElsewhere(call)) return;
     await this.create(call.call_id).then((made) => made.preOffer(call), () => undefined);
   }
 
@@ -114,6 +114,7 @@ export class LocalCalls {
    * @param {CallView} call
    */
   restore(call) {
+    if (isElsewhere(call)) return;
     const local = this.#calls.get(call.call_id);
     if (local) local.restore(call);
     else this.create(call.call_id).then((made) => made.renew('reload'), () => undefined);
@@ -233,4 +234,9 @@ export class LocalCalls {
     const { state, update } = this.#options;
     if (problem !== state().microphoneProblem) update({ microphoneProblem: problem });
   }
+}
+
+/** Its sound is no business of this page's. @param {CallView} call */
+function isElsewhere(call) {
+  return call.device === 'desk_phone';
 }

@@ -124,7 +124,8 @@ export interface CallCreate {
 
 /**
  * Where the rep has the call. That of a desk phone is only followed: of the
- * requests about calls it takes `work.*` and `call.choose_record`.
+ * requests about calls it takes `work.*` and `call.choose_record`. One that rang
+ * here goes on there under its id: `call.answered` then follows its `call.ended`.
  */
 export type CallDevice =
   | "here"

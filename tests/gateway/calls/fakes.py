@@ -222,8 +222,10 @@ class FakeLeg:
         *,
         offer: str | None = "sip offer",
         remote: str = '"Ana" <sip:+16465550175@acme.example>',
+        call_id: str = "",
     ) -> None:
         self.account = account
+        self.call_id = call_id
         self.remote_offer = offer
         self.remote = sip.NameAddr.parse(remote)
         self.asserted_identity: sip.NameAddr | None = None
@@ -256,6 +258,9 @@ class FakeLeg:
     def info(self, content_type: str, body: bytes) -> None:
         self.did.append(("info", content_type, body))
 
+    def transfer(self, target: sip.Uri) -> None:
+        self.did.append(("transfer", str(target)))
+
     def refuse_transfer(self, status: int) -> None:
         self.did.append(("refuse_transfer", status))
 
@@ -280,8 +285,51 @@ class FakeRegistration:
         self.did.append("retry")
 
 
+class FakeSubscription:
+    """What the server tells comes by ``tell``."""
+
+    def __init__(
+        self,
+        notify: Callable[[sip.Notification], None],
+        changed: Callable[[sip.SubscriptionInfo], None],
+    ) -> None:
+        self.notify = notify
+        self.changed = changed
+        self.did: list[str] = []
+        self._version = 0
+
+    def tell(self, *dialogs: str) -> None:
+        """A whole document of these elements."""
+        self._version += 1
+        if self._version == 1:
+            self.changed(sip.SubscriptionInfo("active"))
+        text = (
+            '<dialog-info xmlns="urn:ietf:params:xml:ns:dialog-info" '
+            f'version="{self._version}" state="full" entity="sip:1000@acme.example">'
+            f"{''.join(dialogs)}</dialog-info>"
+        )
+        self.notify(
+            sip.Notification(
+                "application/dialog-info+xml",
+                text.encode(),
+                is_first=self._version == 1,
+            )
+        )
+
+    def start(self) -> None:
+        self.did.append("start")
+
+    def retry(self) -> None:
+        self.did.append("retry")
+
+    async def stop(self) -> None:
+        self.did.append("stop")
+
+
 class FakeTelephony:
     def __init__(self) -> None:
+        self.subscriptions: list[FakeSubscription] = []
+        self.dialled_by: list[sip.Account] = []
         self.registrations: list[FakeRegistration] = []
         self.dialled: list[tuple[str, str]] = []
         self.legs: list[FakeLeg] = []
@@ -293,6 +341,20 @@ class FakeTelephony:
         self.registrations.append(FakeRegistration(on_change))
         return self.registrations[-1]
 
+    def subscription(
+        self,
+        account: sip.Account,
+        target: sip.Uri,
+        *,
+        event: str,
+        accept: tuple[str, ...],
+        on_notify: Callable[[sip.Notification], None],
+        on_change: Callable[[sip.SubscriptionInfo], None],
+    ) -> FakeSubscription:
+        assert (event, target) == ("dialog", account.aor)
+        self.subscriptions.append(FakeSubscription(on_notify, on_change))
+        return self.subscriptions[-1]
+
     def call(
         self,
         account: sip.Account,
@@ -301,7 +363,8 @@ class FakeTelephony:
         on_event: Callable[[sip.CallEvent], None],
     ) -> FakeLeg:
         self.dialled.append((str(target), offer))
-        leg = FakeLeg(account)
+        self.dialled_by.append(account)
+        leg = FakeLeg(account, call_id=f"made-{len(self.legs)}")
         leg.on_event = on_event
         self.legs.append(leg)
         return leg
@@ -313,6 +376,8 @@ class FakeTelephony:
 class FakeJournal:
     def __init__(self) -> None:
         self.begun: list[CallRecord] = []
+        self.again: list[CallRecord] = []
+        self.past: tuple[CallView, ...] = ()
         self.flushed: list[int] = []
         self.may_keep = asyncio.Event()
         self.may_keep.set()
@@ -325,6 +390,9 @@ class FakeJournal:
 
     def started(self, record: CallRecord) -> None:
         self.begun.append(record)
+
+    def resumed(self, record: CallRecord) -> None:
+        self.again.append(record)
 
     def answered(self, user: UserKey, call_id: str, at: float) -> None:
         self.taken.append((call_id, at))
@@ -357,7 +425,7 @@ class FakeJournal:
     async def history(
         self, user: UserKey, *, limit: int, before: float | None
     ) -> tuple[CallView, ...]:
-        return ()
+        return self.past
 
 
 class FakeConnector:
@@ -478,15 +546,16 @@ class World:
     caller_key: CallerKeyRule = NO_KEY
 
     def __post_init__(self) -> None:
+        self.services = Services(
+            engine=self.engine,
+            publisher=self,
+            journal=self.journal,
+            limits=CallLimits(),
+            now=self.clock.now,
+            later=self.clock.later,
+        )
         self.service = CallService(
-            services=Services(
-                engine=self.engine,
-                publisher=self,
-                journal=self.journal,
-                limits=CallLimits(),
-                now=self.clock.now,
-                later=self.clock.later,
-            ),
+            services=self.services,
             telephony=self.telephony,
             accounts=self.accounts,
             tenants={

@@ -255,3 +255,39 @@ async def test_a_choice_leaves_what_it_was_about(
     (row,) = await outbox.listing(state=OutboxState.WAITING)
     assert (row.activity.who_id, row.activity.what_id) == (BEN.id, DEAL.id)
     assert row.activity.user.id == ALEX.crm_user_id
+
+
+async def test_a_call_that_goes_on_elsewhere_ends_anew(
+    journal: CallJournal, outbox: Outbox
+) -> None:
+    """One row and one activity, those of the last end."""
+    call, activity = ended()
+    missed = replace(call, answered_at=None, reason=EndReason.MISSED)
+    before = compose(missed, ALEX)
+    assert before is not None
+    await journal.ended(missed, before)
+    (entry,) = await outbox.claim(ALEX.key.tenant, now=T0 + 1000.0, limit=1, lease_s=9)
+    await outbox.mark_written(entry, record_id="00T1", url="https://crm/00T1")
+
+    resumed = replace(started(), answered_at=None)
+    for _ in range(2):
+        await journal.resumed(resumed)
+        (open_call,) = await journal.open_calls()
+        assert open_call.call == resumed
+        assert await journal.history(ALEX.key) == ()
+    await journal.answered(ALEX.key, "call-1", T0 + 5.0)
+    assert await journal.ended(call, activity)
+    assert not await journal.ended(missed, before)
+
+    (kept,) = await journal.history(ALEX.key)
+    assert kept.call == call
+    (row,) = await outbox.listing(state=OutboxState.WAITING)
+    assert row.activity == activity
+    assert row.record_id == "00T1"
+    assert await journal.count(ALEX.key.tenant) == 1
+
+
+async def test_one_that_goes_on_and_was_not_kept_is_kept(journal: CallJournal) -> None:
+    await journal.resumed(started())
+    (open_call,) = await journal.open_calls()
+    assert open_call.call == started()

@@ -320,6 +320,25 @@ async def test_a_spool_that_a_crash_left_is_replayed_once(
     assert row.activity.who_id == BEN.id
 
 
+async def test_a_call_that_went_on_is_replayed_in_order(
+    flaky: FlakyJournal, outbox: Outbox, spool: Spool
+) -> None:
+    crashed = writer_of(flaky, spool)
+    flaky.fault = lambda _: StorageError("away")
+    async with running(crashed):
+        one_call(crashed)
+        crashed.resumed(started())
+        later, _ = ended()
+        later = replace(later, ended_at=T0 + 500.0)
+        crashed.ended(ALEX, later)
+        await crashed.flush()
+    flaky.fault = lambda _: None
+    assert await writer_of(flaky, spool).replay() == 5
+    (entry,) = await history(flaky)
+    assert entry.call.ended_at == T0 + 500.0
+    assert len(await outbox.listing(state=OutboxState.WAITING)) == 1
+
+
 async def test_a_replay_into_a_dead_database_keeps_everything(
     flaky: FlakyJournal, spool: Spool
 ) -> None:
