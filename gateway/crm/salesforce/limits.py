@@ -8,7 +8,12 @@ from __future__ import annotations
 
 import random
 
-from gateway.crm.connector import CrmError, CrmLimitExceeded, CrmUnavailable
+from gateway.crm.connector import (
+    CrmError,
+    CrmLimitExceeded,
+    CrmLimitNear,
+    CrmUnavailable,
+)
 from gateway.crm.salesforce.assumptions import (
     LIMIT_PAUSE_S,
     USAGE_READING_S,
@@ -78,6 +83,8 @@ class LimitGate:
         self._reading: tuple[int, int, float] | None = None
         self._exhausted_until = 0.0
         self._urgent_until = 0.0
+        # Requests that were to wait because the allowance is nearly used up.
+        self.held_back = 0
 
     def read_usage(self, used: int, allowed: int, now: float) -> None:
         """What a response's header said; callable from any thread."""
@@ -110,7 +117,8 @@ class LimitGate:
             )
         usage = self.usage(now)
         if not urgent and usage is not None and usage >= USAGE_RESERVE:
-            raise CrmLimitExceeded(
+            self.held_back += 1
+            raise CrmLimitNear(
                 f"{usage:.0%} of Salesforce's API allowance is used:"
                 " the rest is kept for calls in progress",
                 code="REQUEST_LIMIT_NEAR",
