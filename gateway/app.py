@@ -15,6 +15,7 @@ import uuid
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,14 +24,21 @@ from pydantic import SecretStr
 
 import sip
 from gateway import pages
-from gateway.activities.composer import compose, links
+from gateway.activities.composer import compose_next_step, links
+from gateway.activities.org_facts import OrgFacts
 from gateway.activities.record import CallRecord
 from gateway.activities.recovery import recover
 from gateway.activities.writer import ActivityChange, ActivityWriter
 from gateway.calls.ports import CallLimits, Services
 from gateway.calls.service import CallService, TenantLine
-from gateway.config import Config, SipAccountSection, TenantSection, UserSection
-from gateway.crm.connector import Activity, Connector
+from gateway.config import (
+    Config,
+    PicklistSection,
+    SipAccountSection,
+    TenantSection,
+    UserSection,
+)
+from gateway.crm.connector import Connector, CrmUser
 from gateway.crm.numbers import to_show
 from gateway.crm.salesforce import SalesforceConfig, SalesforceConnector
 from gateway.identity.directory import InMemoryUserDirectory, TenantIdentity
@@ -55,9 +63,17 @@ from gateway.sessions.routes import (
 )
 from gateway.sessions.session import SessionEvents
 from gateway.sessions.wire import ActivityView
-from gateway.storage import CallJournal, Database, JournalWriter, Outbox, Spool
+from gateway.storage import (
+    CallJournal,
+    Database,
+    JournalWriter,
+    Outbox,
+    OutboxKind,
+    Spool,
+)
 from gateway.storage.housekeeping import Housekeeping, KeepFor
 from gateway.storage.retention import Retention
+from gateway.work_rules import WorkOfTenants, compose_in
 from sip.transport import is_numeric
 
 logger = logging.getLogger(__name__)
@@ -113,6 +129,9 @@ class Gateway:
         stack.push_async_callback(database.close)
         await database.open()
         connectors = self._connectors(stack)
+        facts = OrgFacts(connectors, self._crm_user)
+        work = WorkOfTenants(config.tenants, facts)
+        self._run("facts", facts.run())
         calls_table = CallJournal(database, node=NODE)
         # The same name at every start: what a crash left claimed is ours again.
         outbox = Outbox(database, owner=NODE)
@@ -129,23 +148,26 @@ class Gateway:
         journal = JournalWriter(
             calls_table,
             spool=Spool(Path(config.storage.spool)),
-            compose=lambda call, user: self._compose(call, user, connectors),
+            compose=lambda call, user: compose_in(work, call, user),
             links=links,
             number_to_show=self._number_to_show,
             on_committed=writer.wake,
             now=self._now,
             rng=self._rng,
+            compose_next_step=lambda call, user: compose_next_step(
+                call, user, work.of(user.key.tenant).logging
+            ),
+            about_kinds=lambda tenant: work.of(tenant).logging.about_kinds,
         )
         await journal.replay()
         await recover(
             calls_table,
-            lambda call: self._compose(
-                call,
-                # A user who was removed meanwhile: the call was theirs all the same.
-                self._users.get(call.owner) or User(call.owner, call.owner.user, ""),
-                connectors,
-            ),
+            lambda call: compose_in(work, call, self._owner(call)),
             self._now(),
+            compose_next_step=lambda call: compose_next_step(
+                call, self._owner(call), work.of(call.user.tenant).logging
+            ),
+            wrap_up_s=lambda tenant: work.of(tenant).wrap_up_s,
         )
         self._run("activities", writer.run())
         stack.push_async_callback(journal.close)
@@ -162,7 +184,7 @@ class Gateway:
         )
         door = self._door(book)
         events = new_events(door)
-        calls = self._calls(engine, agent, journal, events, connectors)
+        calls = self._calls(engine, agent, journal, events, connectors, work)
         agent.on_invite = calls.on_invite
         await agent.start()
         stack.push_async_callback(agent.close)
@@ -248,16 +270,18 @@ class Gateway:
                 stack.push_async_callback(connector.close)
         return connectors
 
-    def _compose(
-        self,
-        call: CallRecord,
-        user: User,
-        connectors: dict[str, Connector],
-    ) -> Activity | None:
-        """None too for a tenant without CRM."""
-        if user.key.tenant not in connectors:
-            return None
-        return compose(call, user)
+    def _owner(self, call: CallRecord) -> User:
+        """One who was removed meanwhile: the call was theirs all the same."""
+        return self._users.get(call.owner) or User(call.owner, call.owner.user, "")
+
+    def _crm_user(self, tenant: str) -> CrmUser | None:
+        """As whom to ask a tenant's CRM about itself."""
+        of_tenant = (user for key, user in self._users.items() if key.tenant == tenant)
+        crm = self._tenants[tenant].salesforce
+        for user in of_tenant:
+            if user.crm_username or (crm and crm.integration_username):
+                return CrmUser(tenant, user.crm_user_id, user.crm_username)
+        return None
 
     def _number_to_show(self, user: UserKey, number: str, e164: str) -> str:
         return to_show(number, e164, self._tenants[user.tenant].country)
@@ -269,6 +293,7 @@ class Gateway:
         journal: JournalWriter,
         events: SessionEvents,
         connectors: dict[str, Connector],
+        work: WorkOfTenants,
     ) -> CallService:
         loop = asyncio.get_running_loop()
         limits = self._config.calls
@@ -298,6 +323,7 @@ class Gateway:
                     crm_name="Salesforce" if tenant.salesforce else "",
                     connector=connectors.get(tenant.id),
                     guest_account=_guest_account(tenant),
+                    work=partial(work.of, tenant.id),
                 )
                 for tenant in self._tenants.values()
             },
@@ -398,16 +424,16 @@ def _tell_activity(
     if change.invite_id:
         invites.event_changed(change.user.tenant, change.invite_id)
         return
-    calls.activity_changed(
-        change.user,
-        change.call_id,
-        ActivityView(
-            state=change.state,
-            record_id=change.record_id,
-            url=change.url,
-            problem=change.problem[:255],
-        ),
+    news = ActivityView(
+        state=change.state,
+        record_id=change.record_id,
+        url=change.url,
+        problem=change.problem[:255],
     )
+    if change.kind is OutboxKind.NEXT_STEP:
+        calls.next_step_changed(change.user, change.call_id, news)
+    else:
+        calls.activity_changed(change.user, change.call_id, news)
 
 
 def _users(tenants: Iterable[TenantSection]) -> Iterable[User]:
@@ -493,6 +519,10 @@ def _salesforce_config(tenant: TenantSection) -> SalesforceConfig:
         private_key=crm.private_key.get_secret_value(),
         integration_username=crm.integration_username,
         key_field=crm.external_id_field,
+        disposition_field=tenant.dispositions.picklist
+        if isinstance(tenant.dispositions, PicklistSection)
+        and tenant.dispositions.picklist != "CallDisposition"
+        else "",
         api_version=crm.api_version,
         country=tenant.country,
         ca_file=crm.ca_file,

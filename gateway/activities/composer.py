@@ -277,10 +277,8 @@ def _description(call: CallRecord, user: User, outcome: Outcome, talk_s: int) ->
     return written_down(call.work.notes, lines, call.work.visited)
 
 
-def written_down(
-    notes: str, lines: Sequence[str], visited: Sequence[CrmRecord]
-) -> str:
-    """Notes, what is known of the call, records opened; the last ones give way first."""
+def written_down(notes: str, lines: Sequence[str], visited: Sequence[CrmRecord]) -> str:
+    """Notes, what is known of the call, records opened; these give way first."""
     text = "\n".join(lines)
     if notes := _printable(notes):
         text = f"{notes}\n\n{text}"

@@ -51,7 +51,8 @@ class LoggingRules:
         if call.ended_at is None or call.work.is_written_on:
             return True
         if call.answered_at is not None:
-            return call.ended_at - call.answered_at >= self.at_least_s
+            talk_s = max(0.0, call.ended_at - call.answered_at)
+            return talk_s >= self.at_least_s
         return self.missed or not is_missed(call)
 
     def _wants_kind(self, call: CallRecord) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from gateway.activities.work import Work, ended
+from gateway.activities.work import NO_WORK, Work, ended
 from gateway.crm.connector import CrmRecord
 from gateway.identity.users import UserKey
 from gateway.sessions.wire import CallDevice, CallDirection, CallType, EndReason
@@ -67,7 +67,7 @@ class CallRecord:
     invite: InviteOfCall | None = None
     type: CallType = CallType.EXTERNAL
     device: CallDevice = CallDevice.HERE
-    work: Work = Work()
+    work: Work = NO_WORK
 
     @property
     def owner(self) -> UserKey:

@@ -75,6 +75,9 @@ class Work:
         return next((r for r in reversed(self.visited) if r.kind in kinds), None)
 
 
+NO_WORK = Work()
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """What the rep asks for: None stays, and what ``clear`` names becomes empty."""
@@ -101,13 +104,12 @@ def changed(
     """
     if unknown := change.clear - CLEARABLE:
         raise ValueError(f"{min(unknown)} cannot be cleared")
-    empty = Work()
     said = {
         name: value
         for name in ("notes", "disposition", "about", "next_step")
         if (value := getattr(change, name)) is not None
     }
-    said |= {name: getattr(empty, name) for name in change.clear}
+    said |= {name: getattr(NO_WORK, name) for name in change.clear}
     new = replace(work, **said)
     if new.next_step is not None and not new.next_id:
         new = replace(new, next_id=new_id)

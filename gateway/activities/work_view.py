@@ -6,7 +6,16 @@ from collections.abc import Collection
 
 from gateway.activities.work import Work
 from gateway.crm.connector import CrmRecord, MatchCertainty
-from gateway.sessions.wire import NextStep, Record, WorkState, WorkView
+from gateway.sessions.wire import (
+    ActivityState,
+    ActivityView,
+    NextStep,
+    Record,
+    WorkState,
+    WorkView,
+)
+
+NEXT_STEP_PROBLEM = "Next step: "
 
 
 def work_view(
@@ -42,6 +51,34 @@ def _state(work: Work, *, is_over: bool, is_logged: bool, now: float) -> WorkSta
     if not is_over:
         return WorkState.OPEN
     return WorkState.WRAP_UP if work.in_wrap_up(now) else WorkState.SAVED
+
+
+def refused_next_step(view: ActivityView, problem: str) -> ActivityView:
+    """The call's activity is there, its task for later is not."""
+    return view.model_copy(
+        update={
+            "state": ActivityState.FAILED,
+            "problem": f"{NEXT_STEP_PROBLEM}{problem}"[:255],
+        }
+    )
+
+
+def written_next_step(view: ActivityView) -> ActivityView:
+    """The task for later is there after all; nothing new if it never was refused."""
+    if not view.problem.startswith(NEXT_STEP_PROBLEM):
+        return view
+    return view.model_copy(update={"state": ActivityState.WRITTEN, "problem": ""})
+
+
+def tried_again(view: ActivityView) -> ActivityView:
+    """Of one that was refused. What was refused is known from its problem."""
+    is_next_step = view.problem.startswith(NEXT_STEP_PROBLEM)
+    return view.model_copy(
+        update={
+            "state": ActivityState.WAITING,
+            "problem": NEXT_STEP_PROBLEM if is_next_step else "",
+        }
+    )
 
 
 def to_wire(record: CrmRecord) -> Record:

@@ -24,7 +24,6 @@ from gateway.crm.connector import (
     CrmSignInFailed,
     MatchCertainty,
     Meeting,
-    WrittenActivity,
 )
 from gateway.identity.users import UserKey
 from gateway.sessions.wire import ActivityState
@@ -208,7 +207,10 @@ class ActivityWriter:
                     activity = await self._matched(connector, activity)
                     if activity != entry.activity:
                         await self._outbox.sending(entry, activity)
-                    written = await connector.write_activity(activity, entry.earlier)
+                    # What is there already can wait for its correction.
+                    written = await connector.write_activity(
+                        activity, entry.earlier, urgent=not entry.record_id
+                    )
         except CrmError as error:
             await self._failed(entry, error)
             return

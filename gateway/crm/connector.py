@@ -48,7 +48,7 @@ class CrmLimitExceeded(CrmError):
 
 
 class CrmLimitNear(CrmLimitExceeded):
-    """This can wait: what is left of the allowance is for calls and their activities."""
+    """This can wait: what is left is for calls and their activities."""
 
     is_near = True
 
@@ -221,12 +221,17 @@ class Connector(Protocol):
         """Create and return it; found by :meth:`find_by_number` at once afterwards."""
 
     async def write_activity(
-        self, activity: Activity, earlier: Sequence[Activity] = ()
+        self,
+        activity: Activity,
+        earlier: Sequence[Activity] = (),
+        *,
+        urgent: bool = True,
     ) -> WrittenActivity:
         """Upsert by ``activity.key``; safe to repeat after any failure.
 
         ``earlier``: what may be there of it already, since we wrote it or tried to.
         Of that, what differs now is changed, unless somebody else has changed it.
+        ``urgent`` False: it can wait while the CRM's allowance is nearly used up.
 
         Raises:
             CrmConflict: somebody has; all else is as it is to be.

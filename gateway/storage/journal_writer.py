@@ -236,7 +236,7 @@ class JournalWriter:
         return None if entry is None else KeptCall(entry.call, self._view(entry))
 
     async def in_wrap_up(self, user: UserKey) -> tuple[KeptCall, ...]:
-        """Ended calls that wait for the rep, newest first. Raises as :meth:`history`."""
+        """Ended calls that wait for the rep. Raises as :meth:`history`."""
         entries = await self._reading(
             user, self._journal.history(user, limit=MAX_IN_WRAP_UP)
         )

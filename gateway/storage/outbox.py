@@ -316,9 +316,7 @@ def _free(now: float) -> tuple[Any, ...]:
     )
 
 
-def _with(
-    sent: list[dict[str, Any]], activity: dict[str, Any]
-) -> list[dict[str, Any]]:
+def _with(sent: list[dict[str, Any]], activity: dict[str, Any]) -> list[dict[str, Any]]:
     """One more version that may be there; what surely is there is the first one."""
     versions = [*(each for each in sent if each != activity), activity]
     return versions if len(versions) <= MAX_SENT else [versions[0], *versions[2:]]

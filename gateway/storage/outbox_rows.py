@@ -17,6 +17,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.activities.work_view import refused_next_step
 from gateway.crm.connector import Activity, Meeting
 from gateway.identity.users import UserKey
 from gateway.sessions.wire import ActivityState, ActivityView
@@ -174,19 +175,6 @@ async def call_views(
         if (view := views.get(key)) and view.state is ActivityState.WRITTEN:
             views[key] = refused_next_step(view, row.problem)
     return views
-
-
-def refused_next_step(view: ActivityView, problem: str) -> ActivityView:
-    """The call's activity is there, its task for later is not."""
-    return view.model_copy(
-        update={
-            "state": ActivityState.FAILED,
-            "problem": f"{NEXT_STEP_PROBLEM}{problem}"[:255],
-        }
-    )
-
-
-NEXT_STEP_PROBLEM = "Next step: "
 
 
 async def put_activity(

@@ -54,7 +54,8 @@ def correct(
     for name in names:
         mine = wanted.get(name)
         before = [each.get(name) for each in earlier]
-        if name in _ONCE or name == SHARED_FIELD or before[-1:] == [mine] == before:
+        is_meant = any(each != mine for each in before)
+        if name in _ONCE or name == SHARED_FIELD or not is_meant:
             continue
         theirs = _plain(current.get(name))
         if theirs == _plain(mine):

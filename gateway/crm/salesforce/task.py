@@ -30,10 +30,16 @@ def is_record_id(value: str) -> bool:
     return _RECORD_ID.match(value) is not None
 
 
-def fields(activity: Activity, facts: ActivityFacts | None = None) -> dict[str, Any]:
+def fields(
+    activity: Activity,
+    facts: ActivityFacts | None = None,
+    *,
+    disposition_field: str = "",
+) -> dict[str, Any]:
     """Everything but the external id, which is in the address.
 
     ``facts``: of the organisation; None: not known, so what every one has.
+    ``disposition_field``: takes the rep's disposition too, if it can.
     """
     if activity.due_on:
         return _to_do(activity)
@@ -54,6 +60,8 @@ def fields(activity: Activity, facts: ActivityFacts | None = None) -> dict[str, 
             ],
             "CallObject": activity.key[:MAX_SHORT_TEXT],
         }
+    if activity.disposition and facts and disposition_field in facts.picklists:
+        task[disposition_field] = activity.disposition[:MAX_SHORT_TEXT]
     return task | _owner(activity) | _all_links(activity, facts)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,8 +13,10 @@ from gateway.activities.composer import compose
 from gateway.activities.record import CallRecord
 from gateway.calls.ports import CallLimits, GuestPass, Services
 from gateway.calls.service import CallService, TenantLine
+from gateway.calls.work import WorkRules
 from gateway.crm.connector import (
     Activity,
+    ActivityFacts,
     ContactDraft,
     CrmError,
     CrmRecord,
@@ -41,7 +43,9 @@ from gateway.sessions.wire import (
     ErrorKind,
     Event,
     Registration,
+    WorkState,
 )
+from gateway.storage.journal_writer import KeptCall
 from tests.gateway.calls.descriptions import Picture
 
 ROBIN = User(UserKey("acme", "robin"), "Robin Reyes", "1000", crm_user_id="005A")
@@ -316,6 +320,10 @@ class FakeJournal:
         self.over: list[CallRecord] = []
         self.unmatched: list[bool] = []
         self.renamed: list[tuple[str, CrmRecord]] = []
+        self.worked_on: list[CallRecord] = []
+        # What the history has, and the calls in it whose activity was refused.
+        self.old: dict[tuple[UserKey, str], KeptCall] = {}
+        self.refused: set[tuple[UserKey, str]] = set()
         self.written: list[Activity] = []
 
     def started(self, record: CallRecord) -> None:
@@ -343,6 +351,24 @@ class FakeJournal:
         about: CrmRecord | None = None,
     ) -> None:
         self.renamed.append((call_id, record))
+
+    def worked(self, user: User, record: CallRecord) -> None:
+        self.worked_on.append(record)
+
+    async def find(self, user: UserKey, call_id: str) -> KeptCall | None:
+        return self.old.get((user, call_id))
+
+    async def in_wrap_up(self, user: UserKey) -> tuple[KeptCall, ...]:
+        return tuple(
+            kept
+            for (key, _), kept in self.old.items()
+            if key == user and kept.view.work.state is WorkState.WRAP_UP
+        )
+
+    async def retry_activity(self, user: UserKey, call_id: str) -> bool:
+        was_refused = (user, call_id) in self.refused
+        self.refused.discard((user, call_id))
+        return was_refused
 
     async def flush(self) -> None:
         self.flushed.append(len(self.begun))
@@ -392,8 +418,17 @@ class FakeConnector:
             raise self.error
         return self.records
 
-    async def write_activity(self, activity: Activity) -> WrittenActivity:
+    async def write_activity(
+        self,
+        activity: Activity,
+        earlier: Sequence[Activity] = (),
+        *,
+        urgent: bool = True,
+    ) -> WrittenActivity:
         raise AssertionError("calls never write activities themselves")
+
+    async def activity_facts(self, user: CrmUser) -> ActivityFacts:
+        raise AssertionError("calls never ask for them")
 
     async def write_meeting(self, meeting: Meeting) -> WrittenActivity:
         raise AssertionError("calls never write meetings")
@@ -443,6 +478,7 @@ class World:
     )
     guest_account: sip.Account = field(default_factory=lambda: GUEST_ACCOUNT)
     globex_guests: sip.Account | None = None
+    work: WorkRules = field(default_factory=lambda: WorkRules(is_logged=True))
 
     def __post_init__(self) -> None:
         self.service = CallService(
@@ -463,6 +499,7 @@ class World:
                     "Salesforce",
                     connector=self.connector,
                     guest_account=self.guest_account,
+                    work=lambda: self.work,
                 ),
                 "globex": TenantLine(
                     "globex.example", "US", guest_account=self.globex_guests
