@@ -57,7 +57,7 @@ from gateway.crm.salesforce.errors import (
     unreadable,
 )
 from gateway.crm.salesforce.http import SalesforceSession
-from gateway.crm.salesforce.limits import Gate
+from gateway.crm.salesforce.limits import Gate, Urgency
 from gateway.crm.salesforce.tokens import Token, TokenProvider
 
 logger = logging.getLogger(__name__)
@@ -165,7 +165,7 @@ class SalesforceConnector:
         if not words:
             return ()
         searches = (people.sosl(text), people.sosl(text, basic=True))
-        reply = await self._asking_less(username, "people", searches, urgent=False)
+        reply = await self._asking_less(username, "people", searches, urgency=Urgency.WAITS)
         found = people.records(reply, config=self._config)
         return people.merged(self._fresh.named(username, words), found)
 
@@ -219,36 +219,37 @@ class SalesforceConnector:
         is besides.
         """
         username = self._username(activity.user)
+        urgency = Urgency.WRITE if urgent else Urgency.WAITS
         async with self._background:
             facts = await self._facts_for(username, activity)
             if earlier:
-                found = await self._task(username, activity.key, urgent=urgent)
+                found = await self._task(username, activity.key, urgency=urgency)
                 if found is not None:
                     return await self._correct(
-                        username, activity, earlier, facts, found, urgent=urgent
+                        username, activity, earlier, facts, found, urgency=urgency
                     )
             fields = self._task_fields(activity, facts)
             try:
                 return await self._upsert(
-                    username, TASK, activity.key, fields, urgent=urgent
+                    username, TASK, activity.key, fields, urgency=urgency
                 )
             except CrmRefused as error:
                 if not _is_about(error, CREATE_ONLY_FIELD):
                     raise
-            found = await self._task(username, activity.key, urgent=urgent)
+            found = await self._task(username, activity.key, urgency=urgency)
             if found is None:
                 # Refused although it is new: this organisation has no such field.
                 del fields[CREATE_ONLY_FIELD]
                 return await self._upsert(
-                    username, TASK, activity.key, fields, urgent=urgent
+                    username, TASK, activity.key, fields, urgency=urgency
                 )
             if earlier:
                 return await self._correct(
-                    username, activity, earlier, facts, found, urgent=urgent
+                    username, activity, earlier, facts, found, urgency=urgency
                 )
             links = _new_links(task.links(activity.who_id, activity.what_id))
             if links:
-                await self._upsert(username, TASK, activity.key, links, urgent=urgent)
+                await self._upsert(username, TASK, activity.key, links, urgency=urgency)
             return self._written(TASK, _id_of(found, key="Id"), created=False)
 
     async def activity_facts(self, user: CrmUser) -> ActivityFacts:
@@ -283,14 +284,14 @@ class SalesforceConnector:
         purpose: str,
         searches: tuple[str, ...],
         *,
-        urgent: bool = True,
+        urgency: Urgency = Urgency.LIVE,
     ) -> Any:
         """The first of these searches, fullest first, in which no field is hidden."""
         for place in range(self._plainness.get(purpose, 0), len(searches)):
             text = searches[place]
             try:
                 reply = await self._perform(
-                    username, partial(_search, text=text), urgent=urgent
+                    username, partial(_search, text=text), urgency=urgency
                 )
             except CrmRefused as error:
                 if error.code != "INVALID_FIELD" or place == len(searches) - 1:
@@ -366,14 +367,14 @@ class SalesforceConnector:
         if self._described and now - self._described[1] < DESCRIBED_FOR_S:
             return self._described[0]
         reply = await self._perform(
-            username, lambda client: _object(client, TASK).describe(), urgent=False
+            username, lambda client: _object(client, TASK).describe(), urgency=Urgency.WAITS
         )
         facts = organisation.facts(reply)
         self._described = facts, now
         return facts
 
     async def _task(
-        self, username: str, key: str, *, urgent: bool
+        self, username: str, key: str, *, urgency: Urgency
     ) -> Mapping[str, Any] | None:
         """The Task of this key, None if there is none; of several, none either."""
         address = format_external_id(self._config.key_field, key)
@@ -381,7 +382,7 @@ class SalesforceConnector:
             reply = await self._perform(
                 username,
                 lambda client: _object(client, TASK).get(address),
-                urgent=urgent,
+                urgency=urgency,
             )
         except SalesforceMoreThanOneRecord:
             # The upsert that follows tells of them.
@@ -402,7 +403,7 @@ class SalesforceConnector:
         facts: ActivityFacts | None,
         found: Mapping[str, Any],
         *,
-        urgent: bool,
+        urgency: Urgency,
     ) -> WrittenActivity:
         """Change the Task that is there, unless somebody has done so meanwhile."""
         wanted = self._task_fields(activity, facts)
@@ -413,12 +414,12 @@ class SalesforceConnector:
             try:
                 if change.updates:
                     await self._update(
-                        username, record_id, change.updates, found, urgent=urgent
+                        username, record_id, change.updates, found, urgency=urgency
                     )
             except CrmUnavailable as error:
                 if error.code != MODIFIED:
                     raise
-                again = await self._task(username, activity.key, urgent=urgent)
+                again = await self._task(username, activity.key, urgency=urgency)
                 if again is None:
                     raise
                 found = again
@@ -435,7 +436,7 @@ class SalesforceConnector:
         fields: Mapping[str, Any],
         read: Mapping[str, Any],
         *,
-        urgent: bool,
+        urgency: Urgency,
     ) -> None:
         """Change a Task that nobody has changed since it was ``read``."""
         since = _http_date(read.get("LastModifiedDate"))
@@ -446,7 +447,7 @@ class SalesforceConnector:
                 record_id, dict(fields), headers=headers
             )
 
-        await self._perform(username, update, urgent=urgent)
+        await self._perform(username, update, urgency=urgency)
 
     async def _upsert(
         self,
@@ -455,7 +456,7 @@ class SalesforceConnector:
         key: str,
         fields: Mapping[str, Any],
         *,
-        urgent: bool = False,
+        urgency: Urgency = Urgency.WAITS,
     ) -> WrittenActivity:
         address = format_external_id(self._config.key_field, key)
 
@@ -468,7 +469,7 @@ class SalesforceConnector:
                 return 300, several.content
             return response.status_code, _body(response)
 
-        status, reply = await self._retrying_duplicates(username, upsert, urgent)
+        status, reply = await self._retrying_duplicates(username, upsert, urgency)
         if status == 300:
             logger.warning(
                 "tenant %s: several %ss have the key %s: the field %s is not unique",
@@ -486,19 +487,19 @@ class SalesforceConnector:
         return self._written(kind, _id_of(reply), created=status == 201)
 
     async def _retrying_duplicates(
-        self, username: str, work: Callable[[Salesforce], T], urgent: bool
+        self, username: str, work: Callable[[Salesforce], T], urgency: Urgency
     ) -> T:
         """Another create of the same key won the race: the next try finds its Task."""
         for tries in range(1, DUPLICATE_VALUE_TRIES):
             try:
-                return await self._perform(username, work, urgent=urgent)
+                return await self._perform(username, work, urgency=urgency)
             except CrmUnavailable as error:
                 if error.code != "DUPLICATE_VALUE":
                     raise
             await asyncio.sleep(
                 DUPLICATE_VALUE_PAUSE_S * tries * self._rng.uniform(0.5, 1.5)
             )
-        return await self._perform(username, work, urgent=urgent)
+        return await self._perform(username, work, urgency=urgency)
 
     async def _id_by_key(self, username: str, kind: str, key: str) -> str | None:
         address = format_external_id(self._config.key_field, key)
@@ -533,10 +534,10 @@ class SalesforceConnector:
         username: str,
         work: Callable[[Salesforce], T],
         *,
-        urgent: bool = True,
+        urgency: Urgency = Urgency.LIVE,
     ) -> T:
         """Do one request with the user's token; an expired one is renewed once."""
-        self._gate.check(self._clock(), urgent=urgent, trial_s=REQUEST_TIMEOUT_S)
+        self._gate.check(self._clock(), urgency=urgency, trial_s=REQUEST_TIMEOUT_S)
         try:
             result = await self._renewing(username, work)
         except CrmError as error:
