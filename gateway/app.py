@@ -12,7 +12,7 @@ import logging
 import random
 import time
 import uuid
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
@@ -220,6 +220,7 @@ class Gateway:
             writer=writer,
             invites=invites,
             housekeeping=housekeeping,
+            crms=connectors,
         )
         operations.add_routes(
             app,
@@ -259,8 +260,8 @@ class Gateway:
         task.add_done_callback(done)
         self._stack.push_async_callback(end)
 
-    def _connectors(self, stack: AsyncExitStack) -> dict[str, Connector]:
-        connectors: dict[str, Connector] = {}
+    def _connectors(self, stack: AsyncExitStack) -> dict[str, SalesforceConnector]:
+        connectors: dict[str, SalesforceConnector] = {}
         for tenant in self._tenants.values():
             if tenant.salesforce is not None:
                 connector = SalesforceConnector(
@@ -292,7 +293,7 @@ class Gateway:
         agent: sip.UserAgent,
         journal: JournalWriter,
         events: SessionEvents,
-        connectors: dict[str, Connector],
+        connectors: Mapping[str, Connector],
         work: WorkOfTenants,
     ) -> CallService:
         loop = asyncio.get_running_loop()

@@ -10,6 +10,7 @@ from gateway.crm.connector import (
     ContactDraft,
     CrmDuplicateFound,
     CrmError,
+    CrmLimitExceeded,
     CrmRecord,
     CrmUser,
 )
@@ -94,6 +95,8 @@ def _crm_user(user: User) -> CrmUser:
 
 
 def _crm_failed(error: CrmError | TimeoutError) -> RequestError:
+    if isinstance(error, CrmLimitExceeded):
+        return RequestError(ErrorKind.CRM_LIMIT, str(error), retryable=True)
     retryable = isinstance(error, TimeoutError) or error.retryable
     return RequestError(
         ErrorKind.CRM_UNAVAILABLE if retryable else ErrorKind.CRM_REFUSED,

@@ -212,10 +212,9 @@ class WorkDesk:
 
     def waiting(self, desk: Desk) -> Iterator[CallView]:
         """Ended calls in wrap-up, for the snapshot."""
-        for call in (
-            *self._old.get(desk.user.key, OrderedDict()).values(),
-            *desk.ended.values(),
-        ):
+        old = self._old.get(desk.user.key, OrderedDict())
+        calls: list[Worked] = [*old.values(), *desk.ended.values()]
+        for call in calls:
             view = call.view()
             if view.work.state is wire.WorkState.WRAP_UP:
                 yield view

@@ -165,7 +165,9 @@ class SalesforceConnector:
         if not words:
             return ()
         searches = (people.sosl(text), people.sosl(text, basic=True))
-        reply = await self._asking_less(username, "people", searches, urgency=Urgency.WAITS)
+        reply = await self._asking_less(
+            username, "people", searches, urgency=Urgency.WAITS
+        )
         found = people.records(reply, config=self._config)
         return people.merged(self._fresh.named(username, words), found)
 
@@ -367,7 +369,9 @@ class SalesforceConnector:
         if self._described and now - self._described[1] < DESCRIBED_FOR_S:
             return self._described[0]
         reply = await self._perform(
-            username, lambda client: _object(client, TASK).describe(), urgency=Urgency.WAITS
+            username,
+            lambda client: _object(client, TASK).describe(),
+            urgency=Urgency.WAITS,
         )
         facts = organisation.facts(reply)
         self._described = facts, now

@@ -30,8 +30,8 @@ URGENT_PAUSE_S = 60.0
 
 
 class Urgency(enum.IntEnum):
-    """WAITS: until there is allowance to spare. WRITE: a call's activity, while there is
-    any. LIVE: somebody waits for it."""
+    """WAITS: until there is allowance to spare. WRITE: a call's activity, while there
+    is any. LIVE: somebody waits for it."""
 
     WAITS = 0
     WRITE = 1

@@ -18,6 +18,7 @@ from gateway.crm.connector import (
     CrmDuplicateFound,
     CrmError,
     CrmLimitExceeded,
+    CrmLimitNear,
     CrmRefused,
     CrmSignInFailed,
     CrmUnavailable,
@@ -633,7 +634,7 @@ async def test_near_the_allowance_callers_come_first(
     salesforce.limit_info = "api-usage=10/5000"
     clock.now += 901
     assert not (await connector.write_activity(moved, (CALL,), urgent=False)).created
-    assert salesforce.tasks["call:1"]["WhatId"] == moved.what_id
+    assert salesforce.tasks[KEY]["WhatId"] == moved.what_id
 
 
 async def test_an_outage_opens_the_circuit_and_one_trial_closes_it(
