@@ -13,6 +13,7 @@ import random
 import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,7 +22,8 @@ from pydantic import SecretStr
 
 import sip
 from gateway import pages
-from gateway.activities.composer import compose, links
+from gateway.activities.composer import compose_next_step, links
+from gateway.activities.org_facts import OrgFacts
 from gateway.activities.record import CallRecord
 from gateway.activities.recovery import recover
 from gateway.activities.writer import ActivityChange, ActivityWriter
@@ -31,8 +33,8 @@ from gateway.calls.directory import Directory
 from gateway.calls.people_backend import PeopleBackend
 from gateway.calls.ports import CallLimits, Services
 from gateway.calls.service import CallService, TenantLine
-from gateway.config import Config, SipAccountSection, TenantSection
-from gateway.crm.connector import Activity, Connector
+from gateway.config import Config, PicklistSection, SipAccountSection, TenantSection
+from gateway.crm.connector import Connector, CrmUser
 from gateway.crm.numbers import to_show
 from gateway.crm.salesforce import SalesforceConfig, SalesforceConnector
 from gateway.identity.accounts import line
@@ -60,10 +62,18 @@ from gateway.sessions.routes import (
 )
 from gateway.sessions.session import SessionEvents
 from gateway.sessions.wire import ActivityView
-from gateway.storage import CallJournal, Database, JournalWriter, Outbox, Spool
+from gateway.storage import (
+    CallJournal,
+    Database,
+    JournalWriter,
+    Outbox,
+    OutboxKind,
+    Spool,
+)
 from gateway.storage.favourites import FavouriteTable
 from gateway.storage.housekeeping import Housekeeping, KeepFor
 from gateway.storage.retention import Retention
+from gateway.work_rules import WorkOfTenants, compose_in
 
 logger = logging.getLogger(__name__)
 
@@ -124,6 +134,10 @@ class Gateway:
             fields_of=connectors.get,
         )
         await people.users.refresh()
+        users = people.users
+        facts = OrgFacts(connectors, lambda tenant: self._crm_user(tenant, users))
+        work = WorkOfTenants(config.tenants, facts)
+        self._run("facts", facts.run())
         calls_table = CallJournal(database, node=NODE)
         # The same name at every start: what a crash left claimed is ours again.
         outbox = Outbox(database, owner=NODE)
@@ -140,23 +154,26 @@ class Gateway:
         journal = JournalWriter(
             calls_table,
             spool=Spool(Path(config.storage.spool)),
-            compose=lambda call, user: self._compose(call, user, connectors),
+            compose=lambda call, user: compose_in(work, call, user),
             links=links,
             number_to_show=self._number_to_show,
             on_committed=writer.wake,
             now=self._now,
             rng=self._rng,
+            compose_next_step=lambda call, user: compose_next_step(
+                call, user, work.of(user.key.tenant).logging
+            ),
+            about_kinds=lambda tenant: work.of(tenant).logging.about_kinds,
         )
         await journal.replay()
         await recover(
             calls_table,
-            lambda call: self._compose(
-                call,
-                # A user who was removed meanwhile: the call was theirs all the same.
-                people.users.user(call.owner) or User(call.owner, call.owner.user, ""),
-                connectors,
-            ),
+            lambda call: compose_in(work, call, _owner(call, users)),
             self._now(),
+            compose_next_step=lambda call: compose_next_step(
+                call, _owner(call, users), work.of(call.user.tenant).logging
+            ),
+            wrap_up_s=lambda tenant: work.of(tenant).wrap_up_s,
         )
         self._run("activities", writer.run())
         stack.push_async_callback(journal.close)
@@ -174,7 +191,7 @@ class Gateway:
         events = new_events(door)
         accounts = people.users.accounts
         call_services = self._call_services(engine, journal, events)
-        calls = self._calls(made, call_services, connectors, accounts)
+        calls = self._calls(made, call_services, connectors, accounts, work)
         desk_phones = self._desk_phones(
             calls, made, call_services, connectors, accounts
         )
@@ -223,6 +240,7 @@ class Gateway:
             writer=writer,
             invites=invites,
             housekeeping=housekeeping,
+            crms=connectors,
         )
         operations.add_routes(
             app,
@@ -273,16 +291,15 @@ class Gateway:
                 stack.push_async_callback(connector.close)
         return connectors
 
-    def _compose(
-        self,
-        call: CallRecord,
-        user: User,
-        connectors: Mapping[str, Connector],
-    ) -> Activity | None:
-        """None too for a tenant without CRM."""
-        if user.key.tenant not in connectors:
-            return None
-        return compose(call, user)
+    def _crm_user(self, tenant: str, users: LiveUsers) -> CrmUser | None:
+        """As whom to ask a tenant's CRM about itself."""
+        crm = self._tenants[tenant].salesforce
+        for key, user in users.merged.users.items():
+            if key.tenant == tenant and (
+                user.crm_username or (crm and crm.integration_username)
+            ):
+                return CrmUser(tenant, user.crm_user_id, user.crm_username)
+        return None
 
     def _number_to_show(self, user: UserKey, number: str, e164: str) -> str:
         return to_show(number, e164, self._tenants[user.tenant].country)
@@ -336,6 +353,7 @@ class Gateway:
         services: Services,
         connectors: Mapping[str, Connector],
         accounts: Mapping[UserKey, sip.Account],
+        work: WorkOfTenants,
     ) -> CallService:
         return CallService(
             services=services,
@@ -349,6 +367,7 @@ class Gateway:
                     connector=connectors.get(tenant.id),
                     guest_account=_guest_account(tenant),
                     caller_key=_caller_key(tenant),
+                    work=partial(work.of, tenant.id),
                 )
                 for tenant in self._tenants.values()
             },
@@ -474,14 +493,21 @@ def _tell_activity(
     if change.invite_id:
         invites.event_changed(change.user.tenant, change.invite_id)
         return
-    view = ActivityView(
+    news = ActivityView(
         state=change.state,
         record_id=change.record_id,
         url=change.url,
         problem=change.problem[:255],
     )
-    if not desk_phones.activity_changed(change.user, change.call_id, view):
-        calls.activity_changed(change.user, change.call_id, view)
+    if change.kind is OutboxKind.NEXT_STEP:
+        calls.next_step_changed(change.user, change.call_id, news)
+    elif not desk_phones.activity_changed(change.user, change.call_id, news):
+        calls.activity_changed(change.user, change.call_id, news)
+
+
+def _owner(call: CallRecord, users: LiveUsers) -> User:
+    """One who was removed meanwhile: the call was theirs all the same."""
+    return users.user(call.owner) or User(call.owner, call.owner.user, "")
 
 
 def _identity(tenant: TenantSection) -> TenantIdentity:
@@ -526,6 +552,10 @@ def _salesforce_config(tenant: TenantSection) -> SalesforceConfig:
         private_key=crm.private_key.get_secret_value(),
         integration_username=crm.integration_username,
         key_field=crm.external_id_field,
+        disposition_field=tenant.dispositions.picklist
+        if isinstance(tenant.dispositions, PicklistSection)
+        and tenant.dispositions.picklist != "CallDisposition"
+        else "",
         api_version=crm.api_version,
         country=tenant.country,
         ca_file=crm.ca_file,

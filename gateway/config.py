@@ -418,7 +418,41 @@ class ApplicationServerSection(Section):
     desk_phones: bool = False
 
 
+class PicklistSection(Section):
+    """A picklist of the organisation's Tasks, by the API name of its field."""
+
+    picklist: Annotated[str, Field(pattern=r"^[A-Za-z]\w{0,79}$")]
+
+
+class LoggingSection(Section):
+    """Which calls become activities; all of them, unless something is said here.
+
+    Answered calls shorter than ``at_least_s`` and missed ones are left out as noise,
+    and logged nevertheless when the rep has written something about them.
+    ``voicemail``: numbers as they are dialled, or in E.164.
+    """
+
+    internal: bool = True
+    consult: bool = True
+    missed: bool = True
+    at_least_s: Annotated[float, Field(ge=0, le=3600)] = 0.0
+    voicemail: tuple[Annotated[str, Field(min_length=1, max_length=64)], ...] = ()
+    do_not_disturb: bool = True
+    desk_phone: bool = True
+
+
+Disposition = Annotated[str, Field(min_length=1, max_length=120)]
+
+
 class TenantSection(Section):
+    """A customer organisation.
+
+    ``wrap_up_s``: how long a rep has for notes before the activity is written; 0: it is
+    written at once, and corrected afterwards. ``dispositions``: a list, or ``{picklist:
+    Field}`` of the organisation's Tasks. ``disposition_required``: the rep cannot end
+    wrap-up without one; by itself it ends all the same.
+    """
+
     id: Name
     company: str = ""
     country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] = "US"
@@ -426,6 +460,12 @@ class TenantSection(Section):
     salesforce: SalesforceSection | None = None
     invites: InviteSection | None = None
     pops: PopsSection = PopsSection()
+    wrap_up_s: Annotated[int, Field(ge=0, le=3600)] = 0
+    dispositions: (
+        Annotated[tuple[Disposition, ...], Field(max_length=200)] | PicklistSection
+    ) = ()
+    disposition_required: bool = False
+    logging: LoggingSection = LoggingSection()
     origins: tuple[Origin, ...] = ()
     provisioning: ProvisioningSection | None = None
     # Those of the database come beside them.
@@ -435,6 +475,17 @@ class TenantSection(Section):
     def _unique_users(self) -> TenantSection:
         _refuse_repeats("user id", (user.id for user in self.users))
         _refuse_repeats("SIP username", (user.sip.username for user in self.users))
+        return self
+
+    @model_validator(mode="after")
+    def _dispositions(self) -> TenantSection:
+        if isinstance(self.dispositions, PicklistSection):
+            if self.salesforce is None:
+                raise ValueError("dispositions: a picklist needs salesforce")
+        else:
+            _refuse_repeats("disposition", self.dispositions)
+            if self.disposition_required and not self.dispositions:
+                raise ValueError("disposition_required needs dispositions")
         return self
 
 

@@ -1,6 +1,6 @@
 """What gets written to the CRM, when, and exactly once."""
 
-from gateway.activities.composer import compose, links
+from gateway.activities.composer import compose, compose_next_step, links
 from gateway.activities.dead_letters import DeadLetter, list_dead_letters, retry
 from gateway.activities.meetings import (
     Invitee,
@@ -21,6 +21,7 @@ __all__ = [
     "InviteOfCall",
     "Invitee",
     "compose",
+    "compose_next_step",
     "links",
     "list_dead_letters",
     "meeting_of",

@@ -8,11 +8,14 @@ Everything else does, with the words a rep would use.
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import assert_never
 
+from gateway.activities.logging_rules import LoggingRules
 from gateway.activities.record import CallRecord
+from gateway.activities.work import contacts
 from gateway.crm.connector import Activity, ActivityDirection, CrmRecord, CrmUser
 from gateway.crm.numbers import to_show
 from gateway.identity.users import User
@@ -20,9 +23,14 @@ from gateway.sessions.wire import CallDirection, EndReason
 
 MAX_SUBJECT = 255
 MAX_NAME = 120
+# As the CRM's field takes; the notes come first, and so are the last to be cut.
+MAX_DESCRIPTION = 32_000
 
 # Records that an activity is *with*; with all others it is *about* them.
 PEOPLE = frozenset({"Contact", "Lead"})
+
+
+_EVERYTHING = LoggingRules()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +55,9 @@ _GUEST_LOST = "The connection to the guest's browser was lost."
 _TIME_OVER = "The time of the invite was over."
 
 
-def compose(call: CallRecord, user: User) -> Activity | None:
+def compose(
+    call: CallRecord, user: User, rules: LoggingRules = _EVERYTHING
+) -> Activity | None:
     """The activity of an ended call, None if it is not to be logged.
 
     Args:
@@ -58,14 +68,15 @@ def compose(call: CallRecord, user: User) -> Activity | None:
     """
     if call.ended_at is None or call.reason is None:
         raise ValueError("only an ended call has an activity")
+    if not rules.wants(call):
+        return None
     outcome = _outcome(call, call.reason)
     if outcome is None:
         return None
     talk_s = 0
     if call.answered_at is not None:
         talk_s = max(0, round(call.ended_at - call.answered_at))
-    about = call.about if call.invite is None else call.invite.about
-    who_id, what_id = links(call.record, about)
+    who_id, what_id = links(call.record, about_of(call, rules))
     return Activity(
         key=f"call:{call.call_id}",
         user=CrmUser(
@@ -81,7 +92,46 @@ def compose(call: CallRecord, user: User) -> Activity | None:
         who_id=who_id,
         what_id=what_id,
         match_number=call.e164 if call.record is None else "",
+        disposition=one_line(call.work.disposition),
+        contact_ids=tuple(id for id in contacts(call.work.visited) if id != who_id),
     )
+
+
+def compose_next_step(
+    call: CallRecord, user: User, rules: LoggingRules = _EVERYTHING
+) -> Activity | None:
+    """The task for later that the rep wants, None for none."""
+    step = call.work.next_step
+    if step is None:
+        return None
+    who_id, what_id = links(call.record, about_of(call, rules))
+    return Activity(
+        key=f"next:{call.work.next_id}",
+        user=CrmUser(
+            tenant=user.key.tenant, id=user.crm_user_id, username=user.crm_username
+        ),
+        direction=_DIRECTIONS[call.direction],
+        subject=step.subject,
+        outcome="",
+        description="",
+        started_at=datetime.fromtimestamp(call.started_at, UTC),
+        duration_s=0,
+        number=call.e164 or call.number,
+        who_id=who_id,
+        what_id=what_id,
+        match_number=call.e164 if call.record is None else "",
+        is_call=False,
+        due_on=step.on,
+    )
+
+
+def about_of(call: CallRecord, rules: LoggingRules = _EVERYTHING) -> CrmRecord | None:
+    """What the call was about besides the person: the rep's choice, else the last
+    record opened that an activity may be about, else what its invite was made from."""
+    chosen = call.work.about or call.work.last_visited(rules.about_kinds)
+    if chosen is not None or call.invite is None:
+        return chosen
+    return call.invite.about
 
 
 def links(record: CrmRecord | None, about: CrmRecord | None = None) -> tuple[str, str]:
@@ -224,7 +274,39 @@ def _description(call: CallRecord, user: User, outcome: Outcome, talk_s: int) ->
     if call.sip_code is not None:
         lines.append(f"SIP response: {call.sip_code}")
     lines.append(f"Call id: {call.call_id}")
-    return "\n".join(lines)
+    return written_down(call.work.notes, lines, call.work.visited)
+
+
+def written_down(notes: str, lines: Sequence[str], visited: Sequence[CrmRecord]) -> str:
+    """Notes, what is known of the call, records opened; these give way first."""
+    text = "\n".join(lines)
+    if notes := _printable(notes):
+        text = f"{notes}\n\n{text}"
+    opened = [_opened(record) for record in visited]
+    if opened and len(text) + len(_OPENED) < MAX_DESCRIPTION:
+        text += _OPENED
+        for line in opened:
+            if len(text) + len(line) + 1 > MAX_DESCRIPTION:
+                break
+            text += f"\n{line}"
+    return text[:MAX_DESCRIPTION]
+
+
+_OPENED = "\n\nOpened during the call:"
+
+
+def _opened(record: CrmRecord) -> str:
+    return f"{one_line(record.kind)} {one_line(record.name)} {record.url}".rstrip()
+
+
+def _printable(notes: str) -> str:
+    """The rep's own text: lines stay, what no CRM shows goes."""
+    kept = (
+        char
+        for char in notes.replace("\r\n", "\n").replace("\r", "\n")
+        if char in "\n\t" or unicodedata.category(char) not in ("Cc", "Cs", "Cn")
+    )
+    return "".join(kept).strip()
 
 
 def _number(call: CallRecord, user: User) -> str:

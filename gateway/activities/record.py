@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from gateway.activities.work import NO_WORK, Work, ended
 from gateway.crm.connector import CrmRecord
 from gateway.identity.users import UserKey
-from gateway.sessions.wire import CallDirection, EndReason
+from gateway.sessions.wire import CallDevice, CallDirection, CallType, EndReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class CallRecord:
         answered_at, ended_at, reason: None until it happens.
         sip_code: final SIP status of an unanswered outgoing call.
         invite: the video invite it came by, None for all other calls.
-        about: what it is about besides, as the caller's key says.
+        work: what the rep has written down about it.
     """
 
     call_id: str
@@ -64,7 +65,9 @@ class CallRecord:
     reason: EndReason | None = None
     sip_code: int | None = None
     invite: InviteOfCall | None = None
-    about: CrmRecord | None = None
+    type: CallType = CallType.EXTERNAL
+    device: CallDevice = CallDevice.HERE
+    work: Work = NO_WORK
 
     @property
     def owner(self) -> UserKey:
@@ -72,3 +75,18 @@ class CallRecord:
         if self.invite is not None and self.invite.is_attempt:
             return UserKey(self.user.tenant, self.invite.host)
         return self.user
+
+    @property
+    def leaves_work(self) -> bool:
+        """Whether the rep has something to write down: not about what never reached
+        them, unless they have begun to."""
+        return (
+            self.answered_at is not None
+            or self.direction is CallDirection.OUTBOUND
+            or self.work.is_written_on
+        )
+
+    def in_wrap_up(self, *, now: float, wrap_up_s: float) -> CallRecord:
+        """Of an ended call: from ``now`` on, for so long, or not at all."""
+        lasts_s = wrap_up_s if self.leaves_work else 0.0
+        return replace(self, work=ended(self.work, now=now, wrap_up_s=lasts_s))

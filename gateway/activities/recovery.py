@@ -27,13 +27,21 @@ class RecoverableJournal(Protocol):
     """What of :class:`gateway.storage.CallJournal` recovery needs."""
 
     async def open_calls(self) -> tuple[OpenCall, ...]: ...
-    async def ended(self, call: CallRecord, activity: Activity | None) -> bool: ...
+    async def ended(
+        self,
+        call: CallRecord,
+        activity: Activity | None,
+        next_step: Activity | None = None,
+    ) -> bool: ...
 
 
 async def recover(
     journal: RecoverableJournal,
     compose: Callable[[CallRecord], Activity | None],
     now: float,
+    *,
+    compose_next_step: Callable[[CallRecord], Activity | None] = lambda _: None,
+    wrap_up_s: Callable[[str], float] = lambda _: 0.0,
 ) -> int:
     """End this node's open calls with GATEWAY_RESTARTED; how many there were.
 
@@ -44,6 +52,9 @@ async def recover(
     Args:
         compose: of an ended call; None if it is not to be logged.
         now: Unix seconds, never exceeded by an end.
+        compose_next_step: the task for later that the rep wants, None for none.
+        wrap_up_s: how long a tenant's reps have for their notes; these calls' have it
+            from now on.
     """
     found = await journal.open_calls()
     for entry in found:
@@ -53,6 +64,7 @@ async def recover(
             ended_at=max(entry.call.started_at, min(last, now)),
             reason=EndReason.GATEWAY_RESTARTED,
         )
-        await journal.ended(call, compose(call))
+        call = call.in_wrap_up(now=now, wrap_up_s=wrap_up_s(call.user.tenant))
+        await journal.ended(call, compose(call), compose_next_step(call))
         logger.info("call %s of %s was open when we stopped", call.call_id, call.user)
     return len(found)

@@ -24,7 +24,6 @@ from gateway.crm.connector import (
     CrmSignInFailed,
     MatchCertainty,
     Meeting,
-    WrittenActivity,
 )
 from gateway.identity.users import UserKey
 from gateway.sessions.wire import ActivityState
@@ -69,13 +68,15 @@ class ActivityChange:
 
 @dataclass(slots=True)
 class WriterCounters:
-    """``found``: written activities that the CRM had already."""
+    """``found``: written activities that the CRM had already. ``held_back``: what waits
+    because the CRM's allowance is nearly used up."""
 
     written: int = 0
     found: int = 0
     retried: int = 0
     failed: int = 0
     parked: int = 0
+    held_back: int = 0
 
 
 class ActivityWriter:
@@ -197,9 +198,19 @@ class ActivityWriter:
         connector = self._connector_of(entry.user.tenant)
         if connector is None:
             return
+        activity = entry.activity
         try:
             async with asyncio.timeout(WRITE_TIMEOUT_S):
-                written = await self._deliver(connector, entry.activity)
+                if isinstance(activity, Meeting):
+                    written = await connector.write_meeting(activity)
+                else:
+                    activity = await self._matched(connector, activity)
+                    if activity != entry.activity:
+                        await self._outbox.sending(entry, activity)
+                    # What is there already can wait for its correction.
+                    written = await connector.write_activity(
+                        activity, entry.earlier, urgent=not entry.record_id
+                    )
         except CrmError as error:
             await self._failed(entry, error)
             return
@@ -212,7 +223,10 @@ class ActivityWriter:
             await self._again(entry, "Internal error", type(error).__name__, None)
             return
         current = await self._outbox.mark_written(
-            entry, record_id=written.record_id, url=written.url
+            entry,
+            record_id=written.record_id,
+            url=written.url,
+            activity=activity if isinstance(activity, Activity) else None,
         )
         self.counters.written += 1
         self.counters.found += not written.created
@@ -220,16 +234,9 @@ class ActivityWriter:
             there = replace(entry, record_id=written.record_id, url=written.url)
             self._tell(there, ActivityState.WRITTEN)
 
-    async def _deliver(
-        self, connector: Connector, activity: Activity | Meeting
-    ) -> WrittenActivity:
-        if isinstance(activity, Meeting):
-            return await connector.write_meeting(activity)
-        return await connector.write_activity(await self._matched(connector, activity))
-
     async def _matched(self, connector: Connector, activity: Activity) -> Activity:
         """Look up who it was, when there was no time to during the call."""
-        if not activity.match_number or activity.who_id or activity.what_id:
+        if not activity.match_number or activity.who_id:
             return activity
         try:
             found = await connector.find_by_number(activity.user, activity.match_number)
@@ -241,11 +248,13 @@ class ActivityWriter:
         if len(exact) != 1:
             return activity
         who_id, what_id = links(exact[0])
-        return replace(activity, who_id=who_id, what_id=what_id)
+        return replace(activity, who_id=who_id, what_id=activity.what_id or what_id)
 
     async def _failed(self, entry: OutboxEntry, error: CrmError) -> None:
         if not error.retryable:
             await self._give_up(entry, str(error), error.code)
+        elif isinstance(error, CrmLimitExceeded) and error.is_near:
+            await self._hold_back(entry, error)
         elif isinstance(error, CrmLimitExceeded):
             await self._park(entry, error)
         else:
@@ -256,6 +265,19 @@ class ActivityWriter:
                 error.retry_after_s,
                 slow=isinstance(error, CrmSignInFailed),
             )
+
+    async def _hold_back(self, entry: OutboxEntry, error: CrmLimitExceeded) -> None:
+        """This one can wait; what cannot goes on."""
+        pause_s = LIMIT_PARK_S if error.retry_after_s is None else error.retry_after_s
+        self.counters.held_back += 1
+        await self._outbox.mark_retry(
+            entry,
+            due_at=self._now() + pause_s * self._rng.uniform(1.0, 1.1),
+            problem=str(error),
+            code=error.code,
+            counts=False,
+        )
+        self._tell(entry, ActivityState.WAITING, str(error))
 
     async def _park(self, entry: OutboxEntry, error: CrmLimitExceeded) -> None:
         """Nothing more for this tenant until the CRM's allowance may be back.

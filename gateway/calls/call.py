@@ -18,8 +18,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Iterator
+from typing import TYPE_CHECKING, TypeVar
 
 import sip
 from gateway.activities.record import CallRecord
@@ -38,7 +38,6 @@ from gateway.calls.ports import (
     SipLeg,
 )
 from gateway.calls.subject import Subject
-from gateway.crm.connector import CrmRecord
 from gateway.identity.users import User
 from gateway.media.engine import (
     MediaCallId,
@@ -69,7 +68,11 @@ from gateway.sessions.wire import (
     Peer,
     Record,
     VideoView,
+    WorkView,
 )
+
+if TYPE_CHECKING:
+    from gateway.calls.work import Worksheet
 
 logger = logging.getLogger(__name__)
 
@@ -92,6 +95,7 @@ class Call:
         invite: the video invite it came by. A guest's own side shows nothing of the
             CRM, and is kept as the host's.
         membership: of a meeting, for calls that certainly are an invite's.
+        sheet: what the rep writes down; both sides of a guest's call have the same.
     """
 
     def __init__(
@@ -103,6 +107,7 @@ class Call:
         peer: Peer,
         *,
         services: Services,
+        sheet: Worksheet,
         record: Record | None = None,
         match: Match | None = None,
         invite: CallInvite | None = None,
@@ -111,6 +116,7 @@ class Call:
         self.call_id = call_id
         self.user = user
         self.peer = peer
+        self.sheet = sheet
         self._services = services
         self._machine = CallMachine(direction, now=services.now())
         self._membership = membership
@@ -185,7 +191,10 @@ class Call:
             video=VideoView() if machine.is_over else self._media.video.view,
             participants=() if machine.is_over else self._participants,
             caller_key=self.caller_key,
-            work=self._subject.work,
+            # A guest is not to see it.
+            work=WorkView()
+            if self.is_guests
+            else self.sheet.view(self.record(), self._activity),
         )
 
     def record(self) -> CallRecord:
@@ -204,9 +213,16 @@ class Call:
             ended_at=machine.ended_at,
             reason=machine.end_reason,
             sip_code=machine.sip_code,
-            about=self._subject.about,
+            work=self.sheet.work,
         )
         return own if self.invite is None else self.invite.kept(own)
+
+    def to_keep(self) -> Iterator[tuple[User, CallRecord]]:
+        """Each record that its work belongs to, and whose activity that is."""
+        yield self._owner, self.record()
+        attempt = None if self.invite is None else self.invite.attempt.call
+        if attempt is not None and attempt is not self and attempt.sheet is self.sheet:
+            yield attempt._owner, attempt.record()
 
     @property
     def was_answered(self) -> bool:
@@ -256,12 +272,8 @@ class Call:
         """Called for the engine's events of this call."""
         self._post(lambda: self._on_media(event))
 
-    def match_found(self, match: Match, *, about: CrmRecord | None = None) -> None:
-        """The CRM's answer, whenever it comes; also after the end.
-
-        ``about``: what the call is about besides, as the caller said."""
-        if about is not None:
-            self._subject.about = about
+    def match_found(self, match: Match) -> None:
+        """The CRM's answer, whenever it comes; also after the end."""
         if self.is_over:
             self._set_match(match)
         else:
@@ -646,6 +658,7 @@ class Call:
         if not self._machine.end(reason, now=self._services.now(), sip_code=sip_code):
             return
         logger.info("= call %s ENDED (%s)", self.call_id, reason.value)
+        self.sheet.end(self.record())
         activity = self._services.journal.ended(
             self._owner, self.record(), match_is_open=self._subject.is_open
         )

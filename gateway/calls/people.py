@@ -12,6 +12,7 @@ from gateway.crm.connector import (
     ContactDraft,
     CrmDuplicateFound,
     CrmError,
+    CrmLimitExceeded,
     CrmRecord,
     CrmRefused,
     CrmUser,
@@ -159,6 +160,8 @@ def crm_user(user: User) -> CrmUser:
 
 
 def _crm_failed(error: CrmError | TimeoutError) -> RequestError:
+    if isinstance(error, CrmLimitExceeded):
+        return RequestError(ErrorKind.CRM_LIMIT, str(error), retryable=True)
     retryable = isinstance(error, TimeoutError) or error.retryable
     return RequestError(
         ErrorKind.CRM_UNAVAILABLE if retryable else ErrorKind.CRM_REFUSED,

@@ -68,8 +68,17 @@ class Telephony(Protocol):
         """Forget an account that was made for one call; calls that exist go on."""
 
 
+class KeptCall(Protocol):
+    """An ended call: as it is kept, and as it is shown."""
+
+    @property
+    def call(self) -> CallRecord: ...
+    @property
+    def view(self) -> CallView: ...
+
+
 class Journal(Protocol):
-    """Where calls are kept. The first four return at once and lose nothing."""
+    """Where calls are kept. What is no coroutine returns at once and loses nothing."""
 
     def started(self, record: CallRecord) -> None:
         """A call or attempt has begun."""
@@ -91,6 +100,10 @@ class Journal(Protocol):
         activity is matched when it is written.
         """
 
+    def worked(self, user: User, record: CallRecord) -> None:
+        """The rep has written on it, or it is due at another time. ``user`` is whose
+        activity it is. What is older than what was kept changes nothing."""
+
     def record_chosen(
         self,
         user: User,
@@ -110,6 +123,15 @@ class Journal(Protocol):
         self, user: UserKey, *, limit: int, before: float | None
     ) -> tuple[CallView, ...]:
         """Ended calls, newest first; ``before`` is a Unix time of their start."""
+
+    async def find(self, user: UserKey, call_id: str) -> KeptCall | None:
+        """One of the user's ended calls."""
+
+    async def in_wrap_up(self, user: UserKey) -> tuple[KeptCall, ...]:
+        """The user's ended calls that wait for them, newest first."""
+
+    async def retry_activity(self, user: UserKey, call_id: str) -> bool:
+        """What of the call the CRM refused is tried again; False if nothing was."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,8 @@ from functools import partial
 from typing import Any
 
 import sip
+from gateway.activities.composer import about_of
+from gateway.activities.work_view import refused_next_step, written_next_step
 from gateway.calls import people, policy
 from gateway.calls.call import Call
 from gateway.calls.caller_key import NO_KEY, CallerKeyRule, caller_key
@@ -30,6 +32,7 @@ from gateway.calls.guest_calls import (
 )
 from gateway.calls.meetings import Meetings, Member
 from gateway.calls.ports import Dial, Invites, Services, Telephony
+from gateway.calls.work import WorkDesk, Worked, WorkRules, Worksheet
 from gateway.crm.connector import Connector
 from gateway.crm.numbers import Number, NumberError, normalise
 from gateway.identity.users import User, UserKey
@@ -65,6 +68,8 @@ class TenantLine:
     connector: Connector | None = None
     guest_account: sip.Account | None = None
     caller_key: CallerKeyRule = NO_KEY
+    # As they are now; what the CRM says of them may change.
+    work: Callable[[], WorkRules] = WorkRules
 
 
 @dataclass(slots=True)
@@ -106,6 +111,7 @@ class CallService:
         self._guests = GuestCalls(
             now=services.now, rng=rng, telephony=telephony, accounts=accounts
         )
+        self._work = WorkDesk(services, lambda tenant: self._tenants[tenant].work())
         self._meetings = Meetings(guests=self._guests, rng=rng)
         self._by_media: dict[str, Call] = {}
         self._members: dict[str, Member] = {}
@@ -198,6 +204,7 @@ class CallService:
             account=account,
         )
         registration.start()
+        await self._work.opened(user)
 
     async def session_closed(self, user: User, *, signed_out: bool) -> None:
         """Nobody is there any more: end the calls, leave the registrar."""
@@ -216,6 +223,7 @@ class CallService:
                 await call.request(call.hang_up if signed_out else call.abandon)
             except RequestError as error:
                 logger.debug("call %s had ended: %s", call.call_id, error)
+        self._work.closed(desk.user.key)
         if desk.registration is not None:
             await desk.registration.stop()
 
@@ -243,9 +251,15 @@ class CallService:
             registration=desk.state
             if desk is not None
             else wire.Registration(state=wire.RegistrationState.UNREGISTERED),
-            calls=tuple(c.view() for c in desk.calls.values() if c.is_announced)
+            calls=(
+                *(c.view() for c in desk.calls.values() if c.is_announced),
+                *self._work.waiting(desk),
+            )
             if desk
             else (),
+            rules=self._work.rules(user.key.tenant)
+            if not user.is_guest
+            else wire.WidgetRules(),
             crm="" if user.is_guest else tenant.crm_name,
             country=tenant.country,
             server_time=int(self._services.now() * 1000),
@@ -313,6 +327,15 @@ class CallService:
                 return wire.Empty()
             case wire.CallChooseRecord():
                 return self._choose(desk, params)
+            case wire.WorkChange():
+                return await self._work.change(desk, params)
+            case wire.WorkSave():
+                return await self._work.save(desk, params)
+            case wire.WorkVisit():
+                self._work.visit(desk, params)
+                return wire.Empty()
+            case wire.ActivityRetry():
+                return await self._work.retry(desk, params)
             case wire.ContactCreate():
                 return await self._create_contact(desk, params)
             case wire.RecordSearch():
@@ -437,7 +460,7 @@ class CallService:
                 call.user,
                 kept.call_id,
                 kept.record,
-                kept.about if kept.invite is None else kept.invite.about,
+                about_of(kept, self._tenants[call.user.key.tenant].work().logging),
             )
 
     async def _create_contact(
@@ -495,6 +518,9 @@ class CallService:
             match=match_of(invite),
             invite=invite,
             member=member,
+            sheet=invite.attempt.call.sheet
+            if invite and invite.is_certain and invite.attempt.call
+            else None,
         )
         if invite is not None:
             invite.attempt.hosts_call = call
@@ -584,6 +610,7 @@ class CallService:
         match: Match | None = None,
         invite: CallInvite | None = None,
         member: Member | None = None,
+        sheet: Worksheet | None = None,
     ) -> Call:
         call = Call(
             call_id,
@@ -593,6 +620,7 @@ class CallService:
             direction,
             peer,
             services=self._services,
+            sheet=sheet or self._work.sheet(desk.user.key.tenant),
             record=record,
             match=match,
             invite=invite,
@@ -628,6 +656,8 @@ class CallService:
                 self.counters.ended.get(reason.value, 0) + 1
             )
         desk.remember(call)
+        if self._desks.get(desk.user.key) is desk:
+            self._work.ended(desk, call)
         self.on_call_over(call)
 
     def _forget(self, desk: Desk, call: Call) -> None:
@@ -648,18 +678,41 @@ class CallService:
         found = await people.find_caller_by_key(
             *who, call.caller_key, tenant.caller_key.fields
         )
-        call.match_found(found.match, about=found.about)
+        desk = self._desks.get(call.user.key)
+        if found.about is not None and desk is not None:
+            self._work.suggest(desk, call, found.about)
+        call.match_found(found.match)
 
     def activity_changed(
         self, user: UserKey, call_id: str, activity: wire.ActivityView
     ) -> None:
         """The activity writer's news, for the widget."""
-        desk = self._desks.get(user)
-        call = desk and desk.find(call_id)
-        if call is None:
-            call = self._hosts_side(user.tenant, call_id)
-        if call:
+        if (call := self._concerned(user, call_id)) is not None:
             call.activity_changed(activity)
+
+    def next_step_changed(
+        self, user: UserKey, call_id: str, news: wire.ActivityView
+    ) -> None:
+        """News of the task for later: shown at the call if it was refused."""
+        call = self._concerned(user, call_id)
+        if call is None:
+            return
+        old = new = call.view().activity
+        if news.state is wire.ActivityState.FAILED:
+            new = refused_next_step(old, news.problem)
+        elif news.state is wire.ActivityState.WRITTEN:
+            new = written_next_step(old)
+        if new != old:
+            call.activity_changed(new)
+
+    def _concerned(self, user: UserKey, call_id: str) -> Worked | None:
+        """Whom the news of an activity are for."""
+        desk = self._desks.get(user)
+        return (
+            (desk and desk.find(call_id))
+            or self._hosts_side(user.tenant, call_id)
+            or self._work.old(user.tenant, user.user, call_id)
+        )
 
     def _hosts_side(self, tenant: str, record_id: str) -> Call | None:
         """Of a guest's attempt: what is written of it is news for the host."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from gateway.calls.people import wire_record
 from gateway.crm.connector import CrmRecord
 from gateway.sessions.wire import (
     ActivityState,
@@ -10,7 +9,6 @@ from gateway.sessions.wire import (
     Match,
     MatchState,
     Record,
-    WorkView,
 )
 
 
@@ -30,8 +28,6 @@ class Subject:
         self.activity = ActivityView(state=ActivityState.NONE)
         # The record the rep meant: dialled from, chosen, or created during the call.
         self._chosen = record
-        # What the caller's key says that it is about.
-        self.about: CrmRecord | None = None
 
     @property
     def is_open(self) -> bool:
@@ -56,12 +52,6 @@ class Subject:
         if is_shown:
             records = (record, *(r for r in self.match.records if r.id != record.id))
             self.match = Match(state=MatchState.FOUND, records=records)
-
-    @property
-    def work(self) -> WorkView:
-        """What is known of it before the rep writes anything."""
-        about = self.about
-        return WorkView(about=None if about is None else wire_record(about))
 
     @property
     def record(self) -> CrmRecord | None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -40,9 +40,19 @@ class CrmUnavailable(CrmError):
 
 
 class CrmLimitExceeded(CrmError):
-    """The organisation's API allowance is used up: stop and park the outbox."""
+    """The organisation's API allowance is used up: stop and park the outbox.
+
+    ``is_near``: only nearly; what can wait does, the rest goes on.
+    """
 
     retryable = True
+    is_near = False
+
+
+class CrmLimitNear(CrmLimitExceeded):
+    """This can wait: what is left is for calls and their activities."""
+
+    is_near = True
 
 
 class CrmSignInFailed(CrmError):
@@ -89,6 +99,10 @@ class CrmDuplicateFound(CrmRefused):
         super().__init__(message, code="DUPLICATES_DETECTED")
         self.records = records
         self.may_be_allowed = may_be_allowed
+
+
+class CrmConflict(CrmRefused):
+    """Somebody has changed in the CRM what a correction was to change; theirs stays."""
 
 
 class MatchCertainty(enum.StrEnum):
@@ -176,7 +190,10 @@ class Activity:
     ``match_number`` (E.164, else ""): the CRM could not be asked in time who this is;
     whoever writes the activity looks it up first and sets ``who_id`` if exactly one
     record matches exactly. ``is_call`` False: a note of something that did not happen
-    (a no-show); direction, duration and number say nothing then.
+    (a no-show); direction, duration and number say nothing then. ``disposition`` is
+    the rep's own word for what came of it, "" for none. ``contact_ids``: further
+    contacts it concerns, where the CRM can link several. ``due_on``: a task that is
+    still to be done, by this day (ISO 8601); "" for all else.
     """
 
     key: str
@@ -192,6 +209,9 @@ class Activity:
     what_id: str = ""
     match_number: str = ""
     is_call: bool = True
+    disposition: str = ""
+    contact_ids: tuple[str, ...] = ()
+    due_on: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +233,22 @@ class Meeting:
     who_id: str = ""
     what_id: str = ""
     is_cancelled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ActivityFacts:
+    """How an organisation has set up its activities.
+
+    Attributes:
+        about_kinds: object names of what an activity may be about.
+        takes_contacts: one activity may be linked to several contacts.
+        picklists: values of the activity's fields that are to be chosen from, by
+            field; of those that this user may write.
+    """
+
+    about_kinds: frozenset[str]
+    takes_contacts: bool = False
+    picklists: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,8 +286,25 @@ class Connector(Protocol):
     async def create_contact(self, user: CrmUser, draft: ContactDraft) -> CrmRecord:
         """Create and return it; found by :meth:`find_by_number` at once afterwards."""
 
-    async def write_activity(self, activity: Activity) -> WrittenActivity:
-        """Upsert by ``activity.key``; safe to repeat after any failure."""
+    async def write_activity(
+        self,
+        activity: Activity,
+        earlier: Sequence[Activity] = (),
+        *,
+        urgent: bool = True,
+    ) -> WrittenActivity:
+        """Upsert by ``activity.key``; safe to repeat after any failure.
+
+        ``earlier``: what may be there of it already, since we wrote it or tried to.
+        Of that, what differs now is changed, unless somebody else has changed it.
+        ``urgent`` False: it can wait while the CRM's allowance is nearly used up.
+
+        Raises:
+            CrmConflict: somebody has; all else is as it is to be.
+        """
+
+    async def activity_facts(self, user: CrmUser) -> ActivityFacts:
+        """What may be asked about activities; as ``user`` sees it."""
 
     def may_be_about(self, kind: str) -> bool:
         """Whether an activity may be about a record of this object, besides a person;

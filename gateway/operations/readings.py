@@ -60,6 +60,15 @@ class Counted(Protocol):
     def counters(self) -> Any: ...
 
 
+class Crm(Protocol):
+    """Of a connector: its allowance."""
+
+    @property
+    def api_usage(self) -> float | None: ...
+    @property
+    def held_back(self) -> int: ...
+
+
 class Invites(Protocol):
     """Of ``gateway.invites.assembly.Invites``."""
 
@@ -98,6 +107,7 @@ class ServiceReadings:
         writer: Counted,
         invites: Invites,
         housekeeping: Counted,
+        crms: Mapping[str, Crm],
     ) -> None:
         self._calls = calls
         self._sessions = sessions
@@ -107,6 +117,7 @@ class ServiceReadings:
         self._writer = writer
         self._invites = invites
         self._housekeeping = housekeeping
+        self._crms = crms
 
     def read(self) -> Iterable[Reading]:
         """All families."""
@@ -138,6 +149,22 @@ class ServiceReadings:
             ("mails_waiting", "Mails of invites to be sent.", mails.pop("waiting")),
         ):
             yield _gauge(name, help_, amount)
+        yield Reading(
+            f"{PREFIX}_crm_api_usage",
+            "Share of the CRM's API allowance that is used, where it is known.",
+            {
+                tenant: usage
+                for tenant, crm in self._crms.items()
+                if (usage := crm.api_usage) is not None
+            },
+            "tenant",
+        )
+        yield _counter(
+            "crm_requests_held_back",
+            "Requests to the CRM that were to wait, its allowance nearly used up.",
+            {tenant: crm.held_back for tenant, crm in self._crms.items()},
+            "tenant",
+        )
         media = dict(self._engine.counters())
         for name, help_ in MEDIA_GAUGES.items():
             yield _gauge(f"media_{name}", help_, media.pop(name, 0))

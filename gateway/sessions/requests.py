@@ -1,8 +1,9 @@
 """Runs a session's requests: each op once, each call's in order, calls in parallel.
 
 A request belongs to a lane; a lane performs one request at a time, in order of
-arrival. Requests about a call share the call's lane. Those that touch CRM records
-have a lane of their own per call, because a slow CRM must never hold up a hang-up.
+arrival. Requests about a call share the call's lane. Those that touch CRM records, and
+those about the rep's work, have lanes of their own per call, because a slow CRM must
+never hold up a hang-up, nor notes.
 Requests outlive the socket they came by: a retry after a reconnect finds them.
 """
 
@@ -37,6 +38,8 @@ PERFORM_TIMEOUT_S = 30.0
 MAX_REQUESTS_IN_FLIGHT = 64
 
 CRM_METHODS = frozenset({"call.choose_record", "contact.create"})
+# May read the history first; neither waits for the CRM, nor makes a hang-up wait.
+WORK_METHODS = frozenset({"work.change", "work.save", "activity.retry"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +200,9 @@ def _fingerprint(method: str, params: Wire) -> bytes:
 def _lane(job: _Job) -> Hashable:
     call_id: str | None = getattr(job.params, "call_id", None)
     if call_id is not None:
-        return ("crm" if job.method in CRM_METHODS else "call", call_id)
+        if job.method in CRM_METHODS:
+            return ("crm", call_id)
+        return ("work" if job.method in WORK_METHODS else "call", call_id)
     if job.method in ("registration.retry", "favourite.set"):
         return job.method
     # About nothing in particular: in parallel with everything.

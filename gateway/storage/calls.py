@@ -7,31 +7,41 @@ caller that does not know whether a commit arrived simply says it again.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import and_, func, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.activities.record import CallRecord
 from gateway.crm.connector import Activity, CrmRecord
 from gateway.identity.users import UserKey
-from gateway.sessions.wire import ActivityState, ActivityView, CallDirection, EndReason
+from gateway.sessions.wire import (
+    ActivityState,
+    ActivityView,
+    CallDevice,
+    CallDirection,
+    CallType,
+    EndReason,
+)
 from gateway.storage.database import Database
-from gateway.storage.models import CallRow, OutboxRow
+from gateway.storage.models import CallRow
 from gateway.storage.outbox_rows import (
-    insert_activity,
+    OutboxKind,
+    call_views,
+    put_call_activity,
     replace_activity,
-    rewrite_activity,
-    view_of,
+    retry_call,
 )
 from gateway.storage.serial import (
     invite_from_json,
     invite_to_json,
     record_from_json,
     record_to_json,
+    work_from_json,
+    work_to_json,
 )
 
 logger = logging.getLogger(__name__)
@@ -92,8 +102,14 @@ class CallJournal:
                 .values(answered_at=at, seen_at=at)
             )
 
-    async def ended(self, call: CallRecord, activity: Activity | None) -> bool:
-        """Keep the end and put its activity into the outbox, in one transaction.
+    async def ended(
+        self,
+        call: CallRecord,
+        activity: Activity | None,
+        next_step: Activity | None = None,
+    ) -> bool:
+        """Keep the end and put what is written of it into the outbox, due when wrap-up
+        ends, in one transaction.
 
         ``call`` is complete: should its start never have been kept, it is now.
         Returns False if it had ended before; nothing has changed then.
@@ -115,13 +131,56 @@ class CallJournal:
                     ended_at=call.ended_at,
                     reason=call.reason.value,
                     sip_code=call.sip_code,
+                    type=call.type.value,
+                    device=call.device.value,
+                    work=work_to_json(call.work),
                 )
             )
             if result.rowcount == 0:
                 return False
-            if activity is not None:
-                await self._insert_activity(connection, call, activity)
+            await self._put(connection, call, activity, next_step, now=call.ended_at)
         return True
+
+    async def worked(
+        self,
+        call: CallRecord,
+        activity: Activity | None,
+        next_step: Activity | None,
+        *,
+        now: float,
+    ) -> bool:
+        """The rep has written on it: keep that, and after the end what is written of
+        it. ``call`` is as complete as it can be. False: something newer is kept."""
+        async with self._database.writing() as connection:
+            await self._insert(connection, call)
+            query = select(CallRow.work, CallRow.ended_at).where(
+                *_is(call.user, call.call_id)
+            )
+            row = (await connection.execute(query.with_for_update())).one()
+            if work_from_json(row.work).revision >= call.work.revision:
+                return False
+            await connection.execute(
+                update(CallRow)
+                .where(*_is(call.user, call.call_id))
+                .values(work=work_to_json(call.work))
+            )
+            if row.ended_at is not None and call.ended_at is not None:
+                await self._put(connection, call, activity, next_step, now=now)
+        return True
+
+    async def find(self, user: UserKey, call_id: str) -> HistoryEntry | None:
+        """One of the user's ended calls."""
+        query = select(CallRow.__table__).where(
+            *_is(user, call_id), CallRow.ended_at.is_not(None)
+        )
+        async with self._database.reading() as connection:
+            rows = (await connection.execute(query)).all()
+            return next(iter(await _entries(connection, user.tenant, rows)), None)
+
+    async def retry_activity(self, user: UserKey, call_id: str, *, now: float) -> bool:
+        """What of the call the CRM refused is tried again; False if nothing was."""
+        async with self._database.writing() as connection:
+            return await retry_call(connection, user, call_id, now=now)
 
     async def record_chosen(
         self,
@@ -171,22 +230,8 @@ class CallJournal:
 
         What is written of a guest's call is the attempt's: the host's side shows that.
         """
-        columns = (
-            OutboxRow.state,
-            OutboxRow.record_id,
-            OutboxRow.url,
-            OutboxRow.problem,
-        )
         query = (
-            select(CallRow.__table__, *columns)
-            .outerjoin(
-                OutboxRow,
-                and_(
-                    OutboxRow.tenant == CallRow.tenant,
-                    OutboxRow.user_id == CallRow.user_id,
-                    OutboxRow.call_id == CallRow.call_id,
-                ),
-            )
+            select(CallRow.__table__)
             .where(
                 CallRow.tenant == user.tenant,
                 CallRow.user_id == user.user,
@@ -199,15 +244,7 @@ class CallJournal:
             query = query.where(CallRow.started_at < before)
         async with self._database.reading() as connection:
             rows = (await connection.execute(query)).all()
-            entries = [HistoryEntry(_call(row), _activity(row)) for row in rows]
-            attempts = {of for entry in entries if (of := _attempt_of(entry.call))}
-            views = await _attempt_views(connection, user.tenant, attempts)
-        return tuple(
-            replace(entry, activity=views[of])
-            if (of := _attempt_of(entry.call)) in views
-            else entry
-            for entry in entries
-        )
+            return await _entries(connection, user.tenant, rows)
 
     async def count(self, tenant: str) -> int:
         """How many calls of the tenant are kept."""
@@ -215,23 +252,30 @@ class CallJournal:
         async with self._database.reading() as connection:
             return int((await connection.execute(query)).scalar_one())
 
-    async def _insert_activity(
-        self, connection: AsyncConnection, call: CallRecord, activity: Activity
+    async def _put(
+        self,
+        connection: AsyncConnection,
+        call: CallRecord,
+        activity: Activity | None,
+        next_step: Activity | None,
+        *,
+        now: float,
     ) -> None:
-        now = call.ended_at or call.started_at
-        if await rewrite_activity(
-            connection, call.user, call.call_id, activity, now=now
+        for each, kind in (
+            (activity, OutboxKind.ACTIVITY),
+            # What is not logged has no task for later either.
+            (activity and next_step, OutboxKind.NEXT_STEP),
         ):
-            # It had ended before, and went on.
-            return
-        # Call ids may be the clients' own: a colleague's key is not to be taken.
-        own = replace(activity, key=f"{activity.key}:{call.user.user}")
-        for candidate in (activity, own):
-            if await insert_activity(
-                connection, self._database, call.user, call.call_id, candidate, now=now
-            ):
-                return
-        logger.error("call %s of %s: no free activity key", call.call_id, call.user)
+            await put_call_activity(
+                connection,
+                self._database,
+                call.user,
+                call.call_id,
+                each,
+                kind=kind,
+                now=now,
+                due_at=call.work.write_at,
+            )
 
     async def _insert(self, connection: AsyncConnection, call: CallRecord) -> None:
         values: dict[str, Any] = {
@@ -248,6 +292,8 @@ class CallJournal:
             "started_at": call.started_at,
             "answered_at": call.answered_at,
             "seen_at": call.answered_at or call.started_at,
+            "type": call.type.value,
+            "device": call.device.value,
         }
         await connection.execute(self._database.insert_or_ignore(CallRow, values))
 
@@ -275,6 +321,9 @@ def _call(row: Row[Any]) -> CallRecord:
         ended_at=row.ended_at,
         reason=None if row.reason is None else EndReason(row.reason),
         sip_code=row.sip_code,
+        type=CallType(row.type),
+        device=CallDevice(row.device),
+        work=work_from_json(row.work),
     )
 
 
@@ -290,21 +339,15 @@ def _attempt_of(call: CallRecord) -> _Attempt | None:
     return invite.guest_user, invite.attempt_id
 
 
-async def _attempt_views(
-    connection: AsyncConnection, tenant: str, attempts: Collection[_Attempt]
-) -> dict[_Attempt | None, ActivityView]:
-    if not attempts:
-        return {}
-    query = select(OutboxRow.__table__).where(
-        OutboxRow.tenant == tenant,
-        OutboxRow.user_id.in_({user for user, _ in attempts}),
-        OutboxRow.call_id.in_({call_id for _, call_id in attempts}),
+async def _entries(
+    connection: AsyncConnection, tenant: str, rows: Sequence[Row[Any]]
+) -> tuple[HistoryEntry, ...]:
+    """Calls with how what is written of them stands: of a guest's, the attempt's."""
+    calls = [_call(row) for row in rows]
+    keys = [_attempt_of(call) or (call.user.user, call.call_id) for call in calls]
+    views = await call_views(connection, tenant, keys)
+    none = ActivityView(state=ActivityState.NONE)
+    return tuple(
+        HistoryEntry(call, views.get(key, none))
+        for call, key in zip(calls, keys, strict=True)
     )
-    rows = (await connection.execute(query)).all()
-    return {(row.user_id, row.call_id): view_of(row) for row in rows}
-
-
-def _activity(row: Row[Any]) -> ActivityView:
-    if row.state is None:
-        return ActivityView(state=ActivityState.NONE)
-    return view_of(row)

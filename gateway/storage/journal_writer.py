@@ -12,11 +12,14 @@ import asyncio
 import logging
 import random
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
+from gateway.activities.composer import compose_next_step
+from gateway.activities.logging_rules import ABOUT_KINDS
 from gateway.activities.record import CallRecord
+from gateway.activities.work_view import to_wire, work_view
 from gateway.crm.connector import Activity, CrmRecord
 from gateway.identity.users import User, UserKey
 from gateway.sessions.backend import RequestError
@@ -30,7 +33,6 @@ from gateway.sessions.wire import (
     Match,
     MatchState,
     Peer,
-    Record,
 )
 from gateway.storage.calls import CallJournal, HistoryEntry
 from gateway.storage.database import StorageError
@@ -50,6 +52,18 @@ MAX_IN_MEMORY = 10_000
 RETRY_BASE_S = 0.2
 RETRY_CAP_S = 15.0
 HEARTBEAT_S = 10.0
+# As many of a user's last calls are looked at for wrap-up.
+MAX_IN_WRAP_UP = 50
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class KeptCall:
+    """A call of the history: as it is kept, and as it is shown."""
+
+    call: CallRecord
+    view: CallView
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +87,15 @@ class Answered:
 class Ended:
     call: CallRecord
     activity: Activity | None
+    next_step: Activity | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Worked:
+    call: CallRecord
+    activity: Activity | None
+    next_step: Activity | None
+    at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +107,7 @@ class Chosen:
     about: CrmRecord | None = None
 
 
-Entry = Started | Resumed | Answered | Ended | Chosen
+Entry = Started | Resumed | Answered | Ended | Worked | Chosen
 
 
 @dataclass(slots=True)
@@ -109,6 +132,8 @@ class JournalWriter:
         on_committed: told of each activity that is in the database or has changed:
             wake the writer of activities.
         now: Unix seconds.
+        compose_next_step: the task for later that the rep wants, None for none.
+        about_kinds: of what a tenant's activities may be about.
     """
 
     def __init__(
@@ -123,11 +148,17 @@ class JournalWriter:
         now: Callable[[], float],
         rng: random.Random,
         max_in_memory: int = MAX_IN_MEMORY,
+        compose_next_step: Callable[[CallRecord, User], Activity | None] = (
+            compose_next_step
+        ),
+        about_kinds: Callable[[str], Collection[str]] = lambda _: ABOUT_KINDS,
     ) -> None:
         self.counters = JournalCounters()
         self._journal = journal
         self._spool = spool
         self._compose = compose
+        self._compose_next_step = compose_next_step
+        self._about_kinds = about_kinds
         self._links = links
         self._number_to_show = number_to_show
         self._on_committed = on_committed
@@ -171,10 +202,18 @@ class JournalWriter:
         activity = self._compose(record, user)
         if activity is not None and match_is_open and not activity.who_id:
             activity = replace(activity, match_number=record.e164)
-        self._put(Ended(record, activity))
+        self._put(Ended(record, activity, self._compose_next_step(record, user)))
         return ActivityView(
             state=ActivityState.NONE if activity is None else ActivityState.WAITING
         )
+
+    def worked(self, user: User, record: CallRecord) -> None:
+        """The rep has written on it, or it is due at another time."""
+        activity = next_step = None
+        if record.ended_at is not None:
+            activity = self._compose(record, user)
+            next_step = self._compose_next_step(record, user)
+        self._put(Worked(record, activity, next_step, self._now()))
 
     def record_chosen(
         self,
@@ -194,14 +233,48 @@ class JournalWriter:
         Raises:
             RequestError: the database is away.
         """
+        entries = await self._reading(
+            user, self._journal.history(user, limit=limit, before=before)
+        )
+        return tuple(self._view(entry) for entry in entries)
+
+    async def find(self, user: UserKey, call_id: str) -> KeptCall | None:
+        """One of the user's ended calls. Raises as :meth:`history`."""
+        await self.flush()
+        entry = await self._reading(user, self._journal.find(user, call_id))
+        return None if entry is None else KeptCall(entry.call, self._view(entry))
+
+    async def in_wrap_up(self, user: UserKey) -> tuple[KeptCall, ...]:
+        """Ended calls that wait for the rep. Raises as :meth:`history`."""
+        entries = await self._reading(
+            user, self._journal.history(user, limit=MAX_IN_WRAP_UP)
+        )
+        now = self._now()
+        return tuple(
+            KeptCall(entry.call, self._view(entry))
+            for entry in entries
+            if entry.call.work.in_wrap_up(now)
+        )
+
+    async def retry_activity(self, user: UserKey, call_id: str) -> bool:
+        """What the CRM refused is tried again; False if nothing was. Raises as
+        :meth:`history`."""
+        is_waiting = await self._reading(
+            user, self._journal.retry_activity(user, call_id, now=self._now())
+        )
+        if is_waiting:
+            self._on_committed()
+        return is_waiting
+
+    @staticmethod
+    async def _reading(user: UserKey, work: Awaitable[T]) -> T:
         try:
-            entries = await self._journal.history(user, limit=limit, before=before)
+            return await work
         except StorageError as error:
             logger.warning("no history for %s: %s", user, error)
             raise RequestError(
                 ErrorKind.INTERNAL, "The history is away for a moment.", retryable=True
             ) from None
-        return tuple(self._view(entry) for entry in entries)
 
     async def flush(self) -> None:
         """Wait until all that was said so far is durable: in the database or the
@@ -319,7 +392,7 @@ class JournalWriter:
         self._tell_flushed()
         self.counters.written += 1
         if isinstance(entry, Chosen) or (
-            isinstance(entry, Ended) and entry.activity is not None
+            isinstance(entry, Ended | Worked) and entry.activity is not None
         ):
             self._on_committed()
 
@@ -331,8 +404,10 @@ class JournalWriter:
                 await self._journal.resumed(call)
             case Answered(user, call_id, at):
                 await self._journal.answered(user, call_id, at)
-            case Ended(call, activity):
-                await self._journal.ended(call, activity)
+            case Ended(call, activity, next_step):
+                await self._journal.ended(call, activity, next_step)
+            case Worked(call, activity, next_step, at):
+                await self._journal.worked(call, activity, next_step, now=at)
             case Chosen(user, call_id, record, at, about):
                 who_id, what_id = self._links(record, about)
                 await self._journal.record_chosen(
@@ -426,7 +501,7 @@ class JournalWriter:
 
     def _view(self, entry: HistoryEntry) -> CallView:
         call = entry.call
-        records = () if call.record is None else (_wire_record(call.record),)
+        records = () if call.record is None else (to_wire(call.record),)
         return CallView(
             call_id=call.call_id,
             direction=call.direction,
@@ -453,23 +528,20 @@ class JournalWriter:
                 subject=call.invite.subject[:255],
                 guest=call.invite.guest[:255],
             ),
+            type=call.type,
+            device=call.device,
+            work=work_view(
+                call.work,
+                is_over=True,
+                is_logged=entry.activity.state is not ActivityState.NONE,
+                about_kinds=self._about_kinds(call.user.tenant),
+                now=self._now(),
+            ),
         )
 
 
 def _ms(seconds: float) -> int:
     return round(seconds * 1000)
-
-
-def _wire_record(record: CrmRecord) -> Record:
-    return Record(
-        id=record.id,
-        kind=record.kind[:255],
-        name=record.name[:255],
-        url=record.url,
-        company=record.company[:255],
-        phone=record.phone[:255],
-        certainty=record.certainty.value,
-    )
 
 
 def _to_json(entry: Entry) -> dict[str, Any]:
@@ -481,9 +553,21 @@ def _to_json(entry: Entry) -> dict[str, Any]:
         case Answered(user, call_id, at):
             key = {"tenant": user.tenant, "user": user.user}
             return {"entry": "answered", "user": key, "call_id": call_id, "at": at}
-        case Ended(call, activity):
-            value = None if activity is None else activity_to_json(activity)
-            return {"entry": "ended", "call": call_to_json(call), "activity": value}
+        case Ended(call, activity, next_step):
+            return {
+                "entry": "ended",
+                "call": call_to_json(call),
+                "activity": _activity_to_json(activity),
+                "next_step": _activity_to_json(next_step),
+            }
+        case Worked(call, activity, next_step, at):
+            return {
+                "entry": "worked",
+                "call": call_to_json(call),
+                "activity": _activity_to_json(activity),
+                "next_step": _activity_to_json(next_step),
+                "at": at,
+            }
         case Chosen(user, call_id, record, at, about):
             return {
                 "entry": "chosen",
@@ -505,10 +589,17 @@ def _from_json(value: dict[str, Any]) -> Entry:
             user = UserKey(**value["user"])
             return Answered(user, str(value["call_id"]), float(value["at"]))
         case "ended":
-            activity = value["activity"]
             return Ended(
                 call_from_json(value["call"]),
-                None if activity is None else activity_from_json(activity),
+                _activity_from_json(value["activity"]),
+                _activity_from_json(value.get("next_step")),
+            )
+        case "worked":
+            return Worked(
+                call_from_json(value["call"]),
+                _activity_from_json(value["activity"]),
+                _activity_from_json(value["next_step"]),
+                float(value["at"]),
             )
         case "chosen":
             record = record_from_json(value["record"])
@@ -523,3 +614,11 @@ def _from_json(value: dict[str, Any]) -> Entry:
             )
         case other:
             raise ValueError(f"unknown entry {other!r}")
+
+
+def _activity_to_json(activity: Activity | None) -> dict[str, Any] | None:
+    return None if activity is None else activity_to_json(activity)
+
+
+def _activity_from_json(value: dict[str, Any] | None) -> Activity | None:
+    return None if value is None else activity_from_json(value)

@@ -60,6 +60,10 @@ class CallRow(Base):
     ended_at: Mapped[float | None] = mapped_column(Double)
     reason: Mapped[str | None] = mapped_column(String(32))
     sip_code: Mapped[int | None] = mapped_column(Integer)
+    type: Mapped[str] = mapped_column(String(16), server_default="external")
+    device: Mapped[str] = mapped_column(String(16), server_default="here")
+    # What the rep has written down, as gateway.storage.serial writes it.
+    work: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
 
     __table_args__ = (
         Index("ix_calls_history", "tenant", "user_id", "started_at"),
@@ -85,7 +89,8 @@ class OutboxRow(Base):
     invite_id: Mapped[str] = mapped_column(String(128))
     # The activity's key in the CRM, unique there too.
     key: Mapped[str] = mapped_column(String(255))
-    # What ``activity`` is: a call or note ("activity"), or a "meeting".
+    # What ``activity`` is: a call or note ("activity"), a call's task for later
+    # ("next_step"), or a "meeting".
     kind: Mapped[str] = mapped_column(String(16))
     activity: Mapped[dict[str, Any]] = mapped_column(JSON)
     # Counts changes of ``activity``: a write of an older revision settles nothing.
@@ -102,6 +107,8 @@ class OutboxRow(Base):
     code: Mapped[str] = mapped_column(String(128))
     record_id: Mapped[str] = mapped_column(String(128))
     url: Mapped[str] = mapped_column(Text)
+    # Versions of ``activity`` that the CRM may have, the latest one last.
+    sent: Mapped[list[dict[str, Any]]] = mapped_column(JSON, server_default="[]")
 
     __table_args__ = (
         UniqueConstraint("tenant", "key"),

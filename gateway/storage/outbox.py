@@ -9,10 +9,10 @@ therefore write the same activity, which its key in the CRM makes harmless.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import case, func, select, update
+from sqlalchemy import and_, case, func, or_, select, update
 from sqlalchemy.engine import Row
 
 from gateway.crm.connector import Activity, Meeting
@@ -21,17 +21,23 @@ from gateway.sessions.wire import ActivityView
 from gateway.storage.database import Database
 from gateway.storage.models import OutboxRow
 from gateway.storage.outbox_rows import OutboxKind, OutboxState, meeting_views
-from gateway.storage.serial import activity_from_json, meeting_from_json
+from gateway.storage.serial import (
+    activity_from_json,
+    activity_to_json,
+    meeting_from_json,
+)
 
 MAX_PROBLEM_LENGTH = 1000
 MAX_LISTED = 1000
+MAX_SENT = 4
 
 
 @dataclass(frozen=True, slots=True)
 class OutboxEntry:
     """One activity, of a call or of an invite (the other id is ""). Times are Unix
     seconds; ``attempts`` those that reached the CRM or tried to; ``problem`` and
-    ``code`` of the last one."""
+    ``code`` of the last one. ``earlier``: versions that the CRM may have, because
+    somebody was about to write them."""
 
     id: int
     user: UserKey
@@ -49,6 +55,7 @@ class OutboxEntry:
     code: str
     record_id: str
     url: str
+    earlier: tuple[Activity, ...] = ()
 
 
 class Outbox:
@@ -83,31 +90,60 @@ class Outbox:
     ) -> tuple[OutboxEntry, ...]:
         """Take up to ``limit`` due rows of the tenant, oldest calls first."""
         query = (
-            select(OutboxRow.id)
+            select(OutboxRow.__table__)
             .where(OutboxRow.tenant == tenant, *_free(now))
             .order_by(OutboxRow.id)
             .limit(limit)
         )
         claimed = []
         async with self._database.writing() as connection:
-            for row_id in (await connection.execute(query)).scalars().all():
+            for found in (await connection.execute(query)).all():
+                values: dict[str, Any] = {}
+                if found.kind != OutboxKind.MEETING:
+                    # Before it is sent: a crash must not forget what may be there.
+                    values["sent"] = _with(found.sent, found.activity)
                 # The condition again: between two nodes the first update wins.
                 result = await connection.execute(
                     update(OutboxRow)
-                    .where(OutboxRow.id == row_id, *_free(now))
+                    .where(
+                        OutboxRow.id == found.id,
+                        OutboxRow.revision == found.revision,
+                        *_free(now),
+                    )
                     .values(lease_owner=self._owner, leased_until=now + lease_s)
+                    .values(**values)
                     .returning(OutboxRow.__table__)
                 )
                 row = result.one_or_none()
                 if row is not None:
-                    claimed.append(_entry(row))
+                    earlier = tuple(map(activity_from_json, found.sent))
+                    claimed.append(replace(_entry(row), earlier=earlier))
         return tuple(claimed)
 
+    async def sending(self, entry: OutboxEntry, activity: Activity) -> None:
+        """It goes out as this, which is more than the row says."""
+        async with self._database.writing() as connection:
+            query = select(OutboxRow.sent).where(OutboxRow.id == entry.id)
+            sent = (await connection.execute(query.with_for_update())).scalar_one()
+            await connection.execute(
+                update(OutboxRow)
+                .where(OutboxRow.id == entry.id)
+                .values(sent=_with(sent, activity_to_json(activity)))
+            )
+
     async def mark_written(
-        self, entry: OutboxEntry, *, record_id: str, url: str
+        self,
+        entry: OutboxEntry,
+        *,
+        record_id: str,
+        url: str,
+        activity: Activity | None = None,
     ) -> bool:
-        """The CRM has it. False if it was changed since it was claimed: the newer
-        revision is free to be written at once."""
+        """The CRM has it, or this ``activity`` instead of the row's. False if it was
+        changed since it was claimed: the newer revision is free to be written."""
+        now_there: dict[str, Any] = {}
+        if isinstance(written := activity or entry.activity, Activity):
+            now_there["sent"] = [activity_to_json(written)]
         async with self._database.writing() as connection:
             result = await connection.execute(
                 update(OutboxRow)
@@ -121,6 +157,7 @@ class Outbox:
                     url=url,
                     problem="",
                     code="",
+                    **now_there,
                 )
             )
             if result.rowcount:
@@ -204,13 +241,19 @@ class Outbox:
     ) -> int:
         """Dead letters of the tenant (or of one call or invite) wait again; how many.
 
-        Waiting ones become due at once as well.
+        Waiting ones become due at once as well, but those that nobody has tried yet:
+        they wait for the rep.
         """
         statement = (
             update(OutboxRow)
             .where(
                 OutboxRow.tenant == tenant,
-                OutboxRow.state.in_([OutboxState.FAILED, OutboxState.WAITING]),
+                or_(
+                    OutboxRow.state == OutboxState.FAILED,
+                    and_(
+                        OutboxRow.state == OutboxState.WAITING, OutboxRow.attempts > 0
+                    ),
+                ),
             )
             .values(state=OutboxState.WAITING, due_at=now, queued_at=now, attempts=0)
         )
@@ -271,6 +314,12 @@ def _free(now: float) -> tuple[Any, ...]:
         OutboxRow.due_at <= now,
         OutboxRow.leased_until <= now,
     )
+
+
+def _with(sent: list[dict[str, Any]], activity: dict[str, Any]) -> list[dict[str, Any]]:
+    """One more version that may be there; what surely is there is the first one."""
+    versions = [*(each for each in sent if each != activity), activity]
+    return versions if len(versions) <= MAX_SENT else [versions[0], *versions[2:]]
 
 
 def _entry(row: Row[Any]) -> OutboxEntry:

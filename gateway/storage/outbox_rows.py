@@ -1,21 +1,23 @@
 """What goes into the outbox, in the transaction of what it tells of.
 
-A call's activity and a note are put in once. A meeting is put in at each change: one
-row by its key, the newest state in it, and the revision counts.
+A note is put in once, a call's activity when the call ends; what the rep writes later
+changes that row. A meeting is put in at each change. In all cases: one row by its key,
+the newest state in it, and the revision counts.
 """
 
 from __future__ import annotations
 
 import enum
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.activities.work_view import refused_next_step
 from gateway.crm.connector import Activity, Meeting
 from gateway.identity.users import UserKey
 from gateway.sessions.wire import ActivityState, ActivityView
@@ -39,9 +41,11 @@ class OutboxState(enum.StrEnum):
 
 
 class OutboxKind(enum.StrEnum):
-    """ACTIVITY: a call or a note, put in once. MEETING: put in at each change."""
+    """ACTIVITY: a call or a note. NEXT_STEP: a call's task for later. MEETING: put in
+    at each change."""
 
     ACTIVITY = "activity"
+    NEXT_STEP = "next_step"
     MEETING = "meeting"
 
 
@@ -53,11 +57,124 @@ async def insert_activity(
     activity: Activity,
     *,
     now: float,
+    due_at: float = 0.0,
+    kind: OutboxKind = OutboxKind.ACTIVITY,
 ) -> bool:
-    """Part of the transaction that ends a call; False if the key is there already."""
+    """Part of the transaction that ends a call; False if the key is there already.
+    ``due_at``: Unix seconds; what has passed by ``now`` is due now."""
     return await _insert(
-        connection, database, user, activity, call_id=call_id, invite_id="", now=now
+        connection,
+        database,
+        user,
+        activity,
+        call_id=call_id,
+        invite_id="",
+        now=now,
+        due_at=due_at,
+        kind=kind,
     )
+
+
+async def put_call_activity(
+    connection: AsyncConnection,
+    database: Database,
+    user: UserKey,
+    call_id: str,
+    activity: Activity | None,
+    *,
+    kind: OutboxKind,
+    now: float,
+    due_at: float,
+) -> None:
+    """What the call's activity is by now, and when it is due.
+
+    The row's own key stays, and so does its due time if it is being tried already. No
+    activity takes back a task for later that nobody has tried to write; all else stays.
+    """
+    row = await _of_call(connection, user, call_id, kind)
+    if row is None:
+        if activity is not None:
+            for candidate in _keyed(activity, user):
+                if await insert_activity(
+                    connection,
+                    database,
+                    user,
+                    call_id,
+                    candidate,
+                    now=now,
+                    due_at=due_at,
+                    kind=kind,
+                ):
+                    return
+            logger.error("call %s of %s: no free activity key", call_id, user)
+        return
+    if activity is None:
+        if kind is OutboxKind.NEXT_STEP and not row.sent:
+            await connection.execute(delete(OutboxRow).where(OutboxRow.id == row.id))
+        return
+    old = activity_from_json(row.activity)
+    new = replace(
+        activity,
+        key=old.key,
+        match_number=activity.match_number
+        or ("" if activity.who_id else old.match_number),
+    )
+    values: dict[str, Any] = {}
+    if new != old:
+        values = _changed(now) | {"activity": activity_to_json(new)}
+        if row.record_id and not row.sent:
+            # Written by a version that kept no book of that.
+            values["sent"] = [row.activity]
+    elif row.state != OutboxState.WAITING or row.attempts:
+        return
+    values["due_at"] = max(now, due_at)
+    await connection.execute(
+        update(OutboxRow).where(OutboxRow.id == row.id).values(**values)
+    )
+
+
+async def retry_call(
+    connection: AsyncConnection, user: UserKey, call_id: str, *, now: float
+) -> bool:
+    """What of the call was refused waits again, due now; False if nothing was."""
+    result = await connection.execute(
+        update(OutboxRow)
+        .where(
+            OutboxRow.tenant == user.tenant,
+            OutboxRow.user_id == user.user,
+            OutboxRow.call_id == call_id,
+            OutboxRow.state == OutboxState.FAILED,
+        )
+        .values(state=OutboxState.WAITING, due_at=now, queued_at=now, attempts=0)
+    )
+    return bool(result.rowcount)
+
+
+async def call_views(
+    connection: AsyncConnection, tenant: str, calls: Collection[tuple[str, str]]
+) -> dict[tuple[str, str], ActivityView]:
+    """How the activity of each call stands, by (user, call id); those without one are
+    left out. A task for later shows only when it was refused."""
+    if not calls:
+        return {}
+    query = select(OutboxRow.__table__).where(
+        OutboxRow.tenant == tenant,
+        OutboxRow.user_id.in_({user for user, _ in calls}),
+        OutboxRow.call_id.in_({call_id for _, call_id in calls}),
+    )
+    rows = (await connection.execute(query)).all()
+    views = {
+        (row.user_id, row.call_id): view_of(row)
+        for row in rows
+        if row.kind == OutboxKind.ACTIVITY
+    }
+    for row in rows:
+        key = (row.user_id, row.call_id)
+        if row.kind != OutboxKind.NEXT_STEP or row.state != OutboxState.FAILED:
+            continue
+        if (view := views.get(key)) and view.state is ActivityState.WRITTEN:
+            views[key] = refused_next_step(view, row.problem)
+    return views
 
 
 async def put_activity(
@@ -180,15 +297,18 @@ async def _insert(
     call_id: str,
     invite_id: str,
     now: float,
+    due_at: float = 0.0,
+    kind: OutboxKind = OutboxKind.ACTIVITY,
 ) -> bool:
-    is_meeting = isinstance(activity, Meeting)
+    if isinstance(activity, Meeting):
+        kind = OutboxKind.MEETING
     values: dict[str, Any] = {
         "tenant": user.tenant,
         "user_id": user.user,
         "call_id": call_id,
         "invite_id": invite_id,
         "key": activity.key,
-        "kind": (OutboxKind.MEETING if is_meeting else OutboxKind.ACTIVITY).value,
+        "kind": kind.value,
         "activity": meeting_to_json(activity)
         if isinstance(activity, Meeting)
         else activity_to_json(activity),
@@ -197,13 +317,14 @@ async def _insert(
         "attempts": 0,
         "created_at": now,
         "queued_at": now,
-        "due_at": now,
+        "due_at": max(now, due_at),
         "lease_owner": "",
         "leased_until": 0.0,
         "problem": "",
         "code": "",
         "record_id": "",
         "url": "",
+        "sent": [],
     }
     result = await connection.execute(database.insert_or_ignore(OutboxRow, values))
     return bool(result.rowcount)
@@ -239,50 +360,36 @@ async def replace_activity(
     what_id: str,
     now: float,
 ) -> None:
-    """Link the call's activity to other records and have it written (again)."""
-    row = await _of_call(connection, user, call_id)
-    if row is None:
-        return
-    old = activity_from_json(row.activity)
-    new = replace(old, who_id=who_id, what_id=what_id, match_number="")
-    if new == old:
-        return
-    await connection.execute(
-        update(OutboxRow)
-        .where(OutboxRow.id == row.id)
-        .values(activity=activity_to_json(new), **_changed(now))
-    )
+    """Link what is written of the call to other records, and have it written (again).
 
-
-async def rewrite_activity(
-    connection: AsyncConnection,
-    user: UserKey,
-    call_id: str,
-    activity: Activity,
-    *,
-    now: float,
-) -> bool:
-    """Put another activity in the place of the call's and have it written (again);
-    False if the call has none."""
-    row = await _of_call(connection, user, call_id)
-    if row is None:
-        return False
-    new = replace(activity, key=activity_from_json(row.activity).key)
-    await connection.execute(
-        update(OutboxRow)
-        .where(OutboxRow.id == row.id)
-        .values(activity=activity_to_json(new), **_changed(now))
-    )
-    return True
+    Wrap-up is not cut short by it.
+    """
+    for kind in (OutboxKind.ACTIVITY, OutboxKind.NEXT_STEP):
+        row = await _of_call(connection, user, call_id, kind)
+        if row is None:
+            continue
+        old = activity_from_json(row.activity)
+        new = replace(old, who_id=who_id, what_id=what_id, match_number="")
+        if new == old:
+            continue
+        values = _changed(now) | {"activity": activity_to_json(new)}
+        if row.state == OutboxState.WAITING and not row.attempts:
+            values["due_at"] = max(now, row.due_at)
+        if row.record_id and not row.sent:
+            values["sent"] = [row.activity]
+        await connection.execute(
+            update(OutboxRow).where(OutboxRow.id == row.id).values(**values)
+        )
 
 
 async def _of_call(
-    connection: AsyncConnection, user: UserKey, call_id: str
+    connection: AsyncConnection, user: UserKey, call_id: str, kind: OutboxKind
 ) -> Row[Any] | None:
-    """The row of the call's activity, nobody else's until the transaction ends."""
+    """Its row, nobody else's until the transaction ends."""
     query = select(OutboxRow.__table__).where(
         OutboxRow.tenant == user.tenant,
         OutboxRow.user_id == user.user,
         OutboxRow.call_id == call_id,
+        OutboxRow.kind == kind,
     )
     return (await connection.execute(query.with_for_update())).one_or_none()

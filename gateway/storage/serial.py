@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from gateway.activities.record import CallRecord, InviteOfCall
+from gateway.activities.work import NextStep, Work
 from gateway.crm.connector import (
     Activity,
     ActivityDirection,
@@ -20,7 +21,7 @@ from gateway.crm.connector import (
     Meeting,
 )
 from gateway.identity.users import UserKey
-from gateway.sessions.wire import CallDirection, EndReason
+from gateway.sessions.wire import CallDevice, CallDirection, CallType, EndReason
 
 
 def record_to_json(record: CrmRecord | None) -> dict[str, Any] | None:
@@ -48,9 +49,27 @@ def invite_from_json(value: Mapping[str, Any] | None) -> InviteOfCall | None:
     return InviteOfCall(**fields)
 
 
+def work_to_json(work: Work) -> dict[str, Any] | None:
+    """None where nothing has happened yet: most calls are never written on."""
+    return None if work == Work() else dataclasses.asdict(work)
+
+
+def work_from_json(value: Mapping[str, Any] | None) -> Work:
+    if value is None:
+        return Work()
+    fields = _known(Work, value)
+    fields["about"] = record_from_json(fields.get("about"))
+    if step := fields.get("next_step"):
+        fields["next_step"] = NextStep(**_known(NextStep, step))
+    visited = map(record_from_json, fields.get("visited", ()))
+    fields["visited"] = tuple(record for record in visited if record is not None)
+    return Work(**fields)
+
+
 def activity_to_json(activity: Activity) -> dict[str, Any]:
     value = dataclasses.asdict(activity)
     value["started_at"] = activity.started_at.astimezone(UTC).isoformat()
+    value["contact_ids"] = list(activity.contact_ids)
     return value
 
 
@@ -59,6 +78,7 @@ def activity_from_json(value: Mapping[str, Any]) -> Activity:
     fields["user"] = CrmUser(**_known(CrmUser, fields["user"]))
     fields["direction"] = ActivityDirection(fields["direction"])
     fields["started_at"] = datetime.fromisoformat(fields["started_at"])
+    fields["contact_ids"] = tuple(fields.get("contact_ids", ()))
     return Activity(**fields)
 
 
@@ -90,6 +110,11 @@ def call_from_json(value: Mapping[str, Any]) -> CallRecord:
     fields["about"] = record_from_json(fields.get("about"))
     if fields.get("reason") is not None:
         fields["reason"] = EndReason(fields["reason"])
+    if "type" in fields:
+        fields["type"] = CallType(fields["type"])
+    if "device" in fields:
+        fields["device"] = CallDevice(fields["device"])
+    fields["work"] = work_from_json(fields.get("work"))
     return CallRecord(**fields)
 
 

@@ -21,6 +21,21 @@ CREATE_ONLY_FIELD = "TaskSubtype"
 # A Task or Event of a Lead has no WhatId.
 LEAD_PREFIX = "00Q"
 ACCOUNT_PREFIX = "001"
+CONTACT_PREFIX = "003"
+
+# With Shared Activities an activity has this list of up to so many contacts; its WhoId
+# is the first of them. That the list is there is how we know (it cannot be read back).
+SHARED_FIELD = "TaskWhoIds"
+MAX_SHARED_CONTACTS = 50
+
+# What a Task may be about is what its WhatId may refer to. Custom objects without
+# "Allow Activities" are believed to be left out there.
+# A description is asked for anew after so long; administrators change little.
+DESCRIBED_FOR_S = 3600.0
+
+# A Task that is changed by its Id with If-Unmodified-Since is refused with 412 when it
+# was changed after that second; documented, and not seen.
+PRECONDITION_STATUS = 412
 
 # Longest values that the fields take (the object reference names 255; 32,000 is
 # folklore).

@@ -28,6 +28,8 @@ class SalesforceConfig:
         consumer_key, private_key: of the connected app; the key as PEM (RSA).
         integration_username: everything runs as this user; "" means as each rep.
         key_field: API name of the external id field on Activity.
+        disposition_field: API name of a picklist that takes the rep's disposition
+            besides CallDisposition, "" for none.
         country: of numbers that are stored without one, ISO 3166 alpha-2.
         ca_file: certificates to trust instead of the public ones, "" for those.
         proxy: URL of a forward proxy, "" for none; the environment is not asked.
@@ -43,6 +45,7 @@ class SalesforceConfig:
     token_url: str = ""
     integration_username: str = ""
     key_field: str = DEFAULT_KEY_FIELD
+    disposition_field: str = ""
     api_version: str = DEFAULT_API_VERSION
     country: str = "US"
     ca_file: str = ""
@@ -60,6 +63,8 @@ class SalesforceConfig:
                 _check_url(name, value)
         if not is_api_name(self.key_field):
             raise ValueError("key_field is no API name of a field")
+        if self.disposition_field and not _API_NAME.match(self.disposition_field):
+            raise ValueError("disposition_field is no API name of a field")
         if not _VERSION.match(self.api_version):
             raise ValueError("api_version must look like 66.0")
         if self.workers < 1:

@@ -15,9 +15,11 @@ import random
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from functools import partial
 from typing import Any, TypeVar
 
@@ -27,7 +29,9 @@ from simple_salesforce.format import format_external_id, format_soql
 
 from gateway.crm.connector import (
     Activity,
+    ActivityFacts,
     ContactDraft,
+    CrmConflict,
     CrmError,
     CrmRecord,
     CrmRefused,
@@ -43,6 +47,7 @@ from gateway.crm.salesforce import (
     dialling,
     event,
     keys,
+    organisation,
     people,
     person,
     search,
@@ -50,6 +55,7 @@ from gateway.crm.salesforce import (
 )
 from gateway.crm.salesforce.assumptions import (
     CREATE_ONLY_FIELD,
+    DESCRIBED_FOR_S,
     LEAD_PREFIX,
     MAX_EMAIL,
     NOT_ABOUT_CODE,
@@ -57,9 +63,15 @@ from gateway.crm.salesforce.assumptions import (
 )
 from gateway.crm.salesforce.cache import FreshContacts, NumberCache
 from gateway.crm.salesforce.config import SalesforceConfig
-from gateway.crm.salesforce.errors import ReplyLost, SessionExpired, unreadable
+from gateway.crm.salesforce.correction import correct
+from gateway.crm.salesforce.errors import (
+    MODIFIED,
+    ReplyLost,
+    SessionExpired,
+    unreadable,
+)
 from gateway.crm.salesforce.http import ALLOW_DUPLICATE, SalesforceSession
-from gateway.crm.salesforce.limits import Gate
+from gateway.crm.salesforce.limits import Gate, Urgency
 from gateway.crm.salesforce.org_setup import OrgSetup
 from gateway.crm.salesforce.tokens import Token, TokenProvider
 
@@ -71,6 +83,7 @@ T = TypeVar("T")
 REQUEST_TIMEOUT_S = 30.0
 DUPLICATE_VALUE_TRIES = 3
 DUPLICATE_VALUE_PAUSE_S = 0.2
+CORRECTION_TRIES = 3
 
 FIELD_NAME = re.compile(r"[A-Za-z]\w{0,79}")
 TASK = "Task"
@@ -119,6 +132,8 @@ class SalesforceConnector:
         # Fields that an administrator hides fail a whole search: which of the searches
         # for a purpose has worked, counted from the fullest.
         self._plainness: dict[str, int] = {}
+        # What Tasks are like, and since when that is known.
+        self._described: tuple[ActivityFacts, float] | None = None
         self._closed = False
 
     def __repr__(self) -> str:
@@ -128,6 +143,11 @@ class SalesforceConnector:
     def api_usage(self) -> float | None:
         """Share of the daily API allowance that is used, None if not known lately."""
         return self._gate.limits.usage(self._clock())
+
+    @property
+    def held_back(self) -> int:
+        """Requests that were to wait because the allowance is nearly used up."""
+        return self._gate.limits.held_back
 
     @property
     def is_circuit_open(self) -> bool:
@@ -166,7 +186,9 @@ class SalesforceConnector:
         if not words:
             return ()
         searches = (people.sosl(text), people.sosl(text, basic=True))
-        reply = await self._asking_less(username, "people", searches)
+        reply = await self._asking_less(
+            username, "people", searches, urgency=Urgency.WAITS
+        )
         found = people.records(reply, config=self._config)
         return people.merged(self._fresh.named(username, words), found)
 
@@ -214,7 +236,7 @@ class SalesforceConnector:
             return ()
         async with self._background:
             reply = await self._asking_less(
-                username, "numbers to call", searches, urgent=False
+                username, "numbers to call", searches, urgency=Urgency.WAITS
             )
         return dialling.records(reply, text, config=self._config)
 
@@ -255,31 +277,59 @@ class SalesforceConnector:
         self._fresh.add(username, record)
         return record
 
-    async def write_activity(self, activity: Activity) -> WrittenActivity:
+    async def write_activity(
+        self,
+        activity: Activity,
+        earlier: Sequence[Activity] = (),
+        *,
+        urgent: bool = True,
+    ) -> WrittenActivity:
         """Upsert by ``activity.key``; safe to repeat after any failure.
 
-        A Task that is there already is linked to ``who_id`` and ``what_id``; the rest
-        of it is left as it is, since a person may have edited it.
+        Of a Task that is there already only what differs from ``earlier`` is changed,
+        and of that only what nobody else has changed. One that is there although
+        nothing was ever sent is linked to ``who_id`` and ``what_id``, and left as it
+        is besides.
         """
         username = self._username(activity.user)
+        urgency = Urgency.WRITE if urgent else Urgency.WAITS
         async with self._background:
-            who_id = await self._person(username, activity.who_id)
-            activity = replace(activity, who_id=who_id)
-            fields = task.fields(activity)
+            activity = await self._with_person(username, activity)
+            earlier = [await self._with_person(username, each) for each in earlier]
+            facts = await self._facts_for(username, activity)
+            if earlier:
+                found = await self._task(username, activity.key, urgency=urgency)
+                if found is not None:
+                    return await self._correct(
+                        username, activity, earlier, facts, found, urgency=urgency
+                    )
+            fields = self._task_fields(activity, facts)
             try:
-                return await self._upsert(username, TASK, activity.key, fields)
+                return await self._upsert(
+                    username, TASK, activity.key, fields, urgency=urgency
+                )
             except CrmRefused as error:
                 if not _is_about(error, CREATE_ONLY_FIELD):
                     raise
-            found = await self._id_by_key(username, TASK, activity.key)
+            found = await self._task(username, activity.key, urgency=urgency)
             if found is None:
                 # Refused although it is new: this organisation has no such field.
                 del fields[CREATE_ONLY_FIELD]
-                return await self._upsert(username, TASK, activity.key, fields)
+                return await self._upsert(
+                    username, TASK, activity.key, fields, urgency=urgency
+                )
+            if earlier:
+                return await self._correct(
+                    username, activity, earlier, facts, found, urgency=urgency
+                )
             links = _new_links(task.links(activity.who_id, activity.what_id))
             if links:
-                await self._upsert(username, TASK, activity.key, links)
-            return self._written(TASK, found, created=False)
+                await self._upsert(username, TASK, activity.key, links, urgency=urgency)
+            return self._written(TASK, _id_of(found, key="Id"), created=False)
+
+    async def activity_facts(self, user: CrmUser) -> ActivityFacts:
+        """What the organisation's Tasks are like; asked for once an hour."""
+        return await self._facts(self._username(user))
 
     async def write_meeting(self, meeting: Meeting) -> WrittenActivity:
         """Upsert by ``meeting.key``, every field; safe to repeat after any failure."""
@@ -302,7 +352,7 @@ class SalesforceConnector:
                 return
             account, task = [
                 await self._perform(
-                    username, partial(_describe, kind=kind), urgent=False
+                    username, partial(_describe, kind=kind), urgency=Urgency.WAITS
                 )
                 for kind in ("Account", TASK)
             ]
@@ -356,6 +406,9 @@ class SalesforceConnector:
                 return reply
         return await self._asking_less(username, "callers", search.searches(e164))
 
+    async def _with_person(self, username: str, activity: Activity) -> Activity:
+        return replace(activity, who_id=await self._person(username, activity.who_id))
+
     async def _person(self, username: str, who_id: str) -> str:
         """Whom an activity is to name for this record: of a person account, its
         contact."""
@@ -366,7 +419,7 @@ class SalesforceConnector:
             )
             try:
                 reply = await self._perform(
-                    username, lambda client: client.query(query), urgent=False
+                    username, lambda client: client.query(query), urgency=Urgency.WRITE
                 )
             except CrmRefused as error:
                 if not setup.is_persons(error.field):
@@ -383,14 +436,14 @@ class SalesforceConnector:
         purpose: str,
         searches: tuple[str, ...],
         *,
-        urgent: bool = True,
+        urgency: Urgency = Urgency.LIVE,
     ) -> Any:
         """The first of these searches, fullest first, in which no field is hidden."""
         for place in range(self._plainness.get(purpose, 0), len(searches)):
             text = searches[place]
             try:
                 reply = await self._perform(
-                    username, partial(_search, text=text), urgent=urgent
+                    username, partial(_search, text=text), urgency=urgency
                 )
             except CrmRefused as error:
                 if error.code != "INVALID_FIELD" or place == len(searches) - 1:
@@ -442,8 +495,125 @@ class SalesforceConnector:
 
     # Tasks and Events ------------------------------------------------------------
 
+    def _task_fields(
+        self, activity: Activity, facts: ActivityFacts | None
+    ) -> dict[str, Any]:
+        return task.fields(
+            activity, facts, disposition_field=self._config.disposition_field
+        )
+
+    async def _facts_for(
+        self, username: str, activity: Activity
+    ) -> ActivityFacts | None:
+        """What must be known to write it, if that can be found out now."""
+        extra = self._config.disposition_field and activity.disposition
+        if not activity.contact_ids and not extra:
+            return None
+        try:
+            return await self._facts(username)
+        except CrmError as error:
+            logger.info(
+                "tenant %s: Tasks are not described: %s", self._config.tenant, error
+            )
+            return self._described and self._described[0]
+
+    async def _facts(self, username: str) -> ActivityFacts:
+        now = self._clock()
+        if self._described and now - self._described[1] < DESCRIBED_FOR_S:
+            return self._described[0]
+        reply = await self._perform(
+            username,
+            lambda client: _object(client, TASK).describe(),
+            urgency=Urgency.WAITS,
+        )
+        facts = organisation.facts(reply)
+        self._described = facts, now
+        return facts
+
+    async def _task(
+        self, username: str, key: str, *, urgency: Urgency
+    ) -> Mapping[str, Any] | None:
+        """The Task of this key, None if there is none; of several, none either."""
+        address = format_external_id(self._config.key_field, key)
+        try:
+            reply = await self._perform(
+                username,
+                lambda client: _object(client, TASK).get(address),
+                urgency=urgency,
+            )
+        except SalesforceMoreThanOneRecord:
+            # The upsert that follows tells of them.
+            return None
+        except CrmRefused as error:
+            if error.code == "NOT_FOUND":
+                return None
+            raise
+        if not isinstance(reply, Mapping):
+            raise unreadable("no record")
+        return reply
+
+    async def _correct(
+        self,
+        username: str,
+        activity: Activity,
+        earlier: Sequence[Activity],
+        facts: ActivityFacts | None,
+        found: Mapping[str, Any],
+        *,
+        urgency: Urgency,
+    ) -> WrittenActivity:
+        """Change the Task that is there, unless somebody has done so meanwhile."""
+        wanted = self._task_fields(activity, facts)
+        before = [self._task_fields(each, facts) for each in earlier]
+        for _ in range(CORRECTION_TRIES):
+            record_id = _id_of(found, key="Id")
+            change = correct(found, wanted, before)
+            try:
+                if change.updates:
+                    await self._update(
+                        username, record_id, change.updates, found, urgency=urgency
+                    )
+            except CrmUnavailable as error:
+                if error.code != MODIFIED:
+                    raise
+                again = await self._task(username, activity.key, urgency=urgency)
+                if again is None:
+                    raise
+                found = again
+                continue
+            if change.conflicts:
+                raise CrmConflict(change.problem, code="CONFLICT")
+            return self._written(TASK, record_id, created=False)
+        raise CrmUnavailable("It is being changed in Salesforce", code=MODIFIED)
+
+    async def _update(
+        self,
+        username: str,
+        record_id: str,
+        fields: Mapping[str, Any],
+        read: Mapping[str, Any],
+        *,
+        urgency: Urgency,
+    ) -> None:
+        """Change a Task that nobody has changed since it was ``read``."""
+        since = _http_date(read.get("LastModifiedDate"))
+        headers = {"If-Unmodified-Since": since} if since else None
+
+        def update(client: Salesforce) -> Any:
+            return _object(client, TASK).update(
+                record_id, dict(fields), headers=headers
+            )
+
+        await self._perform(username, update, urgency=urgency)
+
     async def _upsert(
-        self, username: str, kind: str, key: str, fields: Mapping[str, Any]
+        self,
+        username: str,
+        kind: str,
+        key: str,
+        fields: Mapping[str, Any],
+        *,
+        urgency: Urgency = Urgency.WAITS,
     ) -> WrittenActivity:
         address = format_external_id(self._config.key_field, key)
 
@@ -457,7 +627,7 @@ class SalesforceConnector:
             return response.status_code, _body(response)
 
         try:
-            status, reply = await self._retrying_duplicates(username, upsert)
+            status, reply = await self._retrying_duplicates(username, upsert, urgency)
         except CrmRefused as error:
             if not (fields.get("WhatId") and _takes_no_activities(error)):
                 raise
@@ -467,7 +637,7 @@ class SalesforceConnector:
                 *(self._config.tenant, key, error),
             )
             rest = {name: fields[name] for name in fields if name != "WhatId"}
-            return await self._upsert(username, kind, key, rest)
+            return await self._upsert(username, kind, key, rest, urgency=urgency)
         if status == 300:
             logger.warning(
                 "tenant %s: several %ss have the key %s: the field %s is not unique",
@@ -485,19 +655,19 @@ class SalesforceConnector:
         return self._written(kind, _id_of(reply), created=status == 201)
 
     async def _retrying_duplicates(
-        self, username: str, work: Callable[[Salesforce], T]
+        self, username: str, work: Callable[[Salesforce], T], urgency: Urgency
     ) -> T:
         """Another create of the same key won the race: the next try finds its Task."""
         for tries in range(1, DUPLICATE_VALUE_TRIES):
             try:
-                return await self._perform(username, work, urgent=False)
+                return await self._perform(username, work, urgency=urgency)
             except CrmUnavailable as error:
                 if error.code != "DUPLICATE_VALUE":
                     raise
             await asyncio.sleep(
                 DUPLICATE_VALUE_PAUSE_S * tries * self._rng.uniform(0.5, 1.5)
             )
-        return await self._perform(username, work, urgent=False)
+        return await self._perform(username, work, urgency=urgency)
 
     async def _id_by_key(self, username: str, kind: str, key: str) -> str | None:
         address = format_external_id(self._config.key_field, key)
@@ -532,10 +702,10 @@ class SalesforceConnector:
         username: str,
         work: Callable[[Salesforce], T],
         *,
-        urgent: bool = True,
+        urgency: Urgency = Urgency.LIVE,
     ) -> T:
         """Do one request with the user's token; an expired one is renewed once."""
-        self._gate.check(self._clock(), urgent=urgent, trial_s=REQUEST_TIMEOUT_S)
+        self._gate.check(self._clock(), urgency=urgency, trial_s=REQUEST_TIMEOUT_S)
         try:
             result = await self._renewing(username, work)
         except CrmError as error:
@@ -684,6 +854,15 @@ def _takes_no_activities(error: CrmRefused) -> bool:
     if error.code != NOT_ABOUT_CODE:
         return False
     return error.field == "WhatId" or any(n in str(error) for n in NOT_ABOUT_NAMES)
+
+
+def _http_date(value: Any) -> str:
+    """``2026-11-25T07:00:00.000+0000`` as HTTP writes it; "" if it is no such time."""
+    try:
+        at = datetime.strptime(str(value), "%Y-%m-%dT%H:%M:%S.%f%z")
+    except ValueError:
+        return ""
+    return format_datetime(at.astimezone(UTC), usegmt=True)
 
 
 def _new_links(links: Mapping[str, str]) -> dict[str, str | None]:

@@ -27,6 +27,7 @@ from gateway.crm.salesforce.assumptions import (
     CONCURRENCY_PAUSE_S,
     CONCURRENCY_WORD,
     LIMIT_PAUSE_S,
+    PRECONDITION_STATUS,
 )
 
 MAX_MESSAGE_LENGTH = 400
@@ -34,6 +35,9 @@ MAX_RETRY_AFTER_S = 3600.0
 MAX_FIELD_NAME = 255
 
 _NO_COLUMN = re.compile(r"No such column '(\w{1,255})'")
+
+# Ours: the record was changed after it was read.
+MODIFIED = "MODIFIED"
 
 # Nothing is wrong with the request, and Salesforce itself is up.
 PASSING_CODES = frozenset(
@@ -44,6 +48,7 @@ PASSING_CODES = frozenset(
         "ENTITY_IS_LOCKED_TEMPORARILY",
         "REQUEST_RUNNING_TOO_LONG",
         "CONCURRENT_REQUESTS",
+        MODIFIED,
     }
 )
 _DOWN_CODES = frozenset({"SERVER_UNAVAILABLE", "UNKNOWN_EXCEPTION", "SERVICE_ERROR"})
@@ -85,6 +90,8 @@ def of_response(
             may_be_allowed=_dict(first.get("duplicateResult")).get("allowSave")
             is not False,
         )
+    if status == PRECONDITION_STATUS:
+        return CrmUnavailable(text, code=MODIFIED)
     wait_s = _retry_after(headers)
     if code in PASSING_CODES or status in _PASSING_STATUSES:
         return CrmUnavailable(text, code=code or f"HTTP_{status}", retry_after_s=wait_s)

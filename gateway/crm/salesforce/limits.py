@@ -6,9 +6,15 @@ only replaces one tuple; everything else runs in the event loop.
 
 from __future__ import annotations
 
+import enum
 import random
 
-from gateway.crm.connector import CrmError, CrmLimitExceeded, CrmUnavailable
+from gateway.crm.connector import (
+    CrmError,
+    CrmLimitExceeded,
+    CrmLimitNear,
+    CrmUnavailable,
+)
 from gateway.crm.salesforce.assumptions import (
     LIMIT_PAUSE_S,
     USAGE_READING_S,
@@ -21,6 +27,15 @@ OPEN_BASE_S = 5.0
 OPEN_CAP_S = 60.0
 # Somebody waits for it: the allowance comes back little by little, so ask sooner.
 URGENT_PAUSE_S = 60.0
+
+
+class Urgency(enum.IntEnum):
+    """WAITS: until there is allowance to spare. WRITE: a call's activity, while there
+    is any. LIVE: somebody waits for it."""
+
+    WAITS = 0
+    WRITE = 1
+    LIVE = 2
 
 
 class CircuitBreaker:
@@ -78,6 +93,8 @@ class LimitGate:
         self._reading: tuple[int, int, float] | None = None
         self._exhausted_until = 0.0
         self._urgent_until = 0.0
+        # Requests that were to wait because the allowance is nearly used up.
+        self.held_back = 0
 
     def read_usage(self, used: int, allowed: int, now: float) -> None:
         """What a response's header said; callable from any thread."""
@@ -95,13 +112,14 @@ class LimitGate:
         self._exhausted_until = now + for_s
         self._urgent_until = now + min(for_s, URGENT_PAUSE_S)
 
-    def check(self, now: float, *, urgent: bool) -> None:
+    def check(self, now: float, *, urgency: Urgency) -> None:
         """Before a request.
 
         Raises:
             CrmLimitExceeded: used up; or nearly, and the request can wait.
         """
-        until = self._urgent_until if urgent else self._exhausted_until
+        is_live = urgency is Urgency.LIVE
+        until = self._urgent_until if is_live else self._exhausted_until
         if now < until:
             raise CrmLimitExceeded(
                 "Salesforce's API allowance is used up",
@@ -109,8 +127,10 @@ class LimitGate:
                 retry_after_s=until - now,
             )
         usage = self.usage(now)
-        if not urgent and usage is not None and usage >= USAGE_RESERVE:
-            raise CrmLimitExceeded(
+        waits = urgency is Urgency.WAITS
+        if waits and usage is not None and usage >= USAGE_RESERVE:
+            self.held_back += 1
+            raise CrmLimitNear(
                 f"{usage:.0%} of Salesforce's API allowance is used:"
                 " the rest is kept for calls in progress",
                 code="REQUEST_LIMIT_NEAR",
@@ -125,9 +145,9 @@ class Gate:
         self.breaker = CircuitBreaker(rng)
         self.limits = LimitGate()
 
-    def check(self, now: float, *, urgent: bool, trial_s: float) -> None:
+    def check(self, now: float, *, urgency: Urgency, trial_s: float) -> None:
         """Raises the CrmError to fail with instead of asking."""
-        self.limits.check(now, urgent=urgent)
+        self.limits.check(now, urgency=urgency)
         self.breaker.check(now, trial_s=trial_s)
 
     def outcome(self, now: float, error: CrmError | None) -> None:

@@ -6,13 +6,16 @@ import re
 from datetime import UTC
 from typing import Any
 
-from gateway.crm.connector import Activity, ActivityDirection
+from gateway.crm.connector import Activity, ActivityDirection, ActivityFacts
 from gateway.crm.salesforce.assumptions import (
     ACCOUNT_PREFIX,
+    CONTACT_PREFIX,
     CREATE_ONLY_FIELD,
     LEAD_PREFIX,
     MAX_DESCRIPTION,
+    MAX_SHARED_CONTACTS,
     MAX_SHORT_TEXT,
+    SHARED_FIELD,
 )
 
 _RECORD_ID = re.compile(r"[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?\Z")
@@ -27,8 +30,19 @@ def is_record_id(value: str) -> bool:
     return _RECORD_ID.match(value) is not None
 
 
-def fields(activity: Activity) -> dict[str, Any]:
-    """Everything but the external id, which is in the address."""
+def fields(
+    activity: Activity,
+    facts: ActivityFacts | None = None,
+    *,
+    disposition_field: str = "",
+) -> dict[str, Any]:
+    """Everything but the external id, which is in the address.
+
+    ``facts``: of the organisation; None: not known, so what every one has.
+    ``disposition_field``: takes the rep's disposition too, if it can.
+    """
+    if activity.due_on:
+        return _to_do(activity)
     task: dict[str, Any] = {
         "Subject": activity.subject[:MAX_SHORT_TEXT],
         "Status": "Completed",
@@ -41,12 +55,44 @@ def fields(activity: Activity) -> dict[str, Any]:
         task |= {
             "CallType": _CALL_TYPES[activity.direction],
             "CallDurationInSeconds": max(0, activity.duration_s),
-            "CallDisposition": activity.outcome[:MAX_SHORT_TEXT],
+            "CallDisposition": (activity.disposition or activity.outcome)[
+                :MAX_SHORT_TEXT
+            ],
             "CallObject": activity.key[:MAX_SHORT_TEXT],
         }
-    if is_record_id(activity.user.id):
-        task["OwnerId"] = activity.user.id
-    return task | links(activity.who_id, activity.what_id)
+    if activity.disposition and facts and disposition_field in facts.picklists:
+        task[disposition_field] = activity.disposition[:MAX_SHORT_TEXT]
+    return task | _owner(activity) | _all_links(activity, facts)
+
+
+def _to_do(activity: Activity) -> dict[str, Any]:
+    """A task for later; its status is what the organisation begins with."""
+    task = {
+        "Subject": activity.subject[:MAX_SHORT_TEXT],
+        CREATE_ONLY_FIELD: "Task",
+        "ActivityDate": activity.due_on,
+    }
+    return task | _owner(activity) | links(activity.who_id, activity.what_id)
+
+
+def _owner(activity: Activity) -> dict[str, Any]:
+    return {"OwnerId": activity.user.id} if is_record_id(activity.user.id) else {}
+
+
+def _all_links(activity: Activity, facts: ActivityFacts | None) -> dict[str, Any]:
+    """With further contacts, where there can be some: an activity has one lead, or
+    contacts."""
+    found: dict[str, Any] = dict(links(activity.who_id, activity.what_id))
+    who = found.get("WhoId", "")
+    if facts is None or not facts.takes_contacts or not who.startswith(CONTACT_PREFIX):
+        return found
+    others = (
+        each
+        for each in activity.contact_ids
+        if is_record_id(each) and each.startswith(CONTACT_PREFIX) and each != who
+    )
+    people = [who, *dict.fromkeys(others)][:MAX_SHARED_CONTACTS]
+    return found | ({SHARED_FIELD: people} if len(people) > 1 else {})
 
 
 def links(who: str, what: str) -> dict[str, str]:

@@ -19,6 +19,7 @@ ERRORS: dict[ErrorKind, str] = {
     ErrorKind.MEDIA_UNAVAILABLE: "No media worker can take the call.",
     ErrorKind.REGISTRAR_DOWN: "The application server cannot be reached.",
     ErrorKind.CRM_UNAVAILABLE: "The CRM does not answer.",
+    ErrorKind.CRM_LIMIT: "What is left of the CRM's allowance is kept for calls.",
     ErrorKind.CRM_REFUSED: "The CRM does not allow it.",
     ErrorKind.CRM_DUPLICATE: "The CRM has such a record already; see `records`.",
     ErrorKind.INVITE_UNKNOWN: "The user has no such invite, or it no such guest.",

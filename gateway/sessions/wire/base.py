@@ -42,6 +42,7 @@ class ErrorKind(enum.StrEnum):
     MEDIA_UNAVAILABLE = "media.unavailable"
     REGISTRAR_DOWN = "registrar.down"
     CRM_UNAVAILABLE = "crm.unavailable"
+    CRM_LIMIT = "crm.limit"
     CRM_REFUSED = "crm.refused"
     CRM_DUPLICATE = "crm.duplicate"
     INVITE_UNKNOWN = "invite.unknown"

@@ -35,6 +35,7 @@ export type ErrorKind =
   | "media.unavailable"
   | "registrar.down"
   | "crm.unavailable"
+  | "crm.limit"
   | "crm.refused"
   | "crm.duplicate"
   | "invite.unknown"

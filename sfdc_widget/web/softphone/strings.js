@@ -291,6 +291,7 @@ const english = {
       text: 'Try again in a minute, or use another phone.',
     },
     'crm.unavailable': { title: 'The CRM does not answer', text: 'Your calls are not affected. Try again in a minute.' },
+    'crm.limit': { title: 'The CRM has little left for today', text: 'Calls and their entries go on; searches wait until it has more.' },
     'crm.refused': { title: 'The CRM did not accept this', text: 'Check the fields, or use the form in the CRM.' },
     'crm.duplicate': { title: 'This contact may exist already', text: 'Use one of the records below.' },
     'invite.unknown': { title: 'This invite is gone', text: 'Open the list of invites again.' },

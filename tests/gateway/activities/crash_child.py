@@ -2,9 +2,10 @@
 is left.
 
 ``python -m tests.gateway.activities.crash_child FOLDER BASE_URL SEED MODE``, the mode
-one of ``calls``, ``meetings`` and ``drain``. Prints the id of each call that is to have
-a Task once its start is durable, each meeting's id and change once that is, and
-"drained" at the end. The ids of calls that are to have none begin with "hosts-".
+one of ``calls``, ``work``, ``meetings`` and ``drain``. Prints the id of each call that
+is to have a Task once its start is durable, each meeting's id and change once that is,
+each call's id and newest note once that is, and "drained" at the end. The ids of calls
+that are to have none begin with "hosts-".
 """
 
 from __future__ import annotations
@@ -24,12 +25,14 @@ from gateway.activities import (
     Invitee,
     InviteFacts,
     compose,
+    compose_next_step,
     links,
     meeting_of,
     no_show_of,
     recover,
 )
 from gateway.activities.record import CallRecord
+from gateway.activities.work import Change, NextStep, changed, saved
 from gateway.crm.salesforce import SalesforceConfig, SalesforceConnector
 from gateway.sessions.wire import CallDirection, EndReason, InviteState
 from gateway.storage import (
@@ -46,6 +49,9 @@ from tests.gateway.storage.samples import ALEX, ANA, ATTEMPT, GUEST, HOSTS_SIDE
 
 CALLERS = 4
 CHANGES = 6
+NOTES = 9
+WRAP_UP_S = 0.1
+DAY = "2026-12-01"
 
 
 async def main(folder: Path, base_url: str, rng: random.Random, mode: str) -> None:
@@ -81,12 +87,22 @@ async def main(folder: Path, base_url: str, rng: random.Random, mode: str) -> No
         rng=rng,
     )
     await writer.replay()
-    await recover(journal, partial(compose, user=ALEX), time.time())
+    await recover(
+        journal,
+        partial(compose, user=ALEX),
+        time.time(),
+        compose_next_step=partial(compose_next_step, user=ALEX),
+        wrap_up_s=lambda _: WRAP_UP_S,
+    )
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(writer.run()), group.create_task(activities.run())]
         if mode == "calls":
             for _ in range(CALLERS):
                 group.create_task(make_calls(writer, rng))
+            return
+        if mode == "work":
+            for _ in range(CALLERS):
+                group.create_task(make_work(writer, rng))
             return
         if mode == "meetings":
             for _ in range(CALLERS):
@@ -138,6 +154,48 @@ async def make_calls(writer: JournalWriter, rng: random.Random) -> None:
                 replace(call, user=ALEX.key, call_id=hosts.call_id, invite=HOSTS_SIDE),
             )
         await asyncio.sleep(rng.uniform(0.0, 0.1))
+
+
+async def make_work(writer: JournalWriter, rng: random.Random) -> None:
+    """Calls that the rep writes on all along: before the end, in wrap-up, after it."""
+    while True:
+        call = CallRecord(
+            call_id=str(uuid.UUID(int=rng.getrandbits(128))),
+            user=ALEX.key,
+            direction=CallDirection.OUTBOUND,
+            number="+14155551212",
+            e164="+14155551212",
+            display_name="",
+            record=ANA,
+            started_at=time.time(),
+        )
+        writer.started(call)
+        for note in range(1, NOTES + 1):
+            if note == NOTES // 3:
+                call = replace(
+                    call,
+                    answered_at=call.started_at,
+                    ended_at=time.time(),
+                    reason=EndReason.HUNG_UP_HERE,
+                ).in_wrap_up(now=time.time(), wrap_up_s=WRAP_UP_S)
+                writer.ended(ALEX, call)
+            change = Change(notes=f"note {note}", next_step=NextStep("Next", DAY))
+            now = time.time()
+            work = changed(
+                call.work,
+                change,
+                now=now,
+                wrap_up_s=WRAP_UP_S,
+                new_id=call.call_id,
+            )
+            # A rep saves now and then, and does not wait for corrections.
+            call = replace(
+                call, work=saved(work, now=now) if rng.random() < 0.5 else work
+            )
+            writer.worked(ALEX, call)
+            await writer.flush()
+            print(call.call_id, note, flush=True)
+            await asyncio.sleep(rng.uniform(0.0, 0.03))
 
 
 async def make_meetings(

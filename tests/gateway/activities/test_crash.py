@@ -111,6 +111,34 @@ async def test_every_call_has_exactly_one_task(
 
 
 @pytest.mark.timeout(150)
+async def test_every_call_has_the_notes_that_were_kept_last(
+    repository: Path, tmp_path: Path
+) -> None:
+    salesforce, said = await killed_and_finished(
+        repository, tmp_path, "work", random.Random(13)
+    )
+    newest: dict[str, int] = {}
+    for line in said:
+        call_id, note = line.split()
+        newest[call_id] = int(note)
+    assert len(newest) >= KILLS
+    for call_id, note in newest.items():
+        task = salesforce.tasks[f"call:{call_id}"]
+        # A note may be kept and the kill come before that is said.
+        written = int(task["Description"].split("\n")[0].removeprefix("note "))
+        assert written in (note, note + 1)
+        assert salesforce.tasks[f"next:{call_id}"]["Subject"] == "Next"
+    assert len(salesforce.created) == len(set(salesforce.created))
+    assert {key.partition(":")[2] for key in salesforce.created} >= set(newest)
+    # All is in, and nothing was taken for somebody else's change.
+    database = Database(f"sqlite:///{tmp_path}/ringbridge.db")
+    await database.open()
+    counts = await Outbox(database, owner="test").counts()
+    assert counts == {("acme", OutboxState.WRITTEN): len(salesforce.tasks)}
+    await database.close()
+
+
+@pytest.mark.timeout(150)
 async def test_every_meeting_has_one_event_with_its_newest_state(
     repository: Path, tmp_path: Path
 ) -> None:

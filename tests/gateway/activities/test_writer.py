@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
@@ -15,6 +15,7 @@ from gateway.activities import ActivityChange, ActivityWriter
 from gateway.activities.dead_letters import list_dead_letters, retry
 from gateway.crm.connector import (
     Activity,
+    ActivityFacts,
     Connector,
     ContactDraft,
     CrmError,
@@ -50,6 +51,8 @@ class Crm:
     commits: bool = False
     tasks: dict[str, Activity | Meeting] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
+    earlier: list[tuple[Activity, ...]] = field(default_factory=list)
+    urgent: list[bool] = field(default_factory=list)
     found: tuple[CrmRecord, ...] = ()
     find_fault: CrmError | None = None
     gate: asyncio.Event | None = None
@@ -67,8 +70,19 @@ class Crm:
     async def find_people(self, user: CrmUser, text: str) -> tuple[CrmRecord, ...]:
         raise AssertionError
 
-    async def write_activity(self, activity: Activity) -> WrittenActivity:
+    async def write_activity(
+        self,
+        activity: Activity,
+        earlier: Sequence[Activity] = (),
+        *,
+        urgent: bool = True,
+    ) -> WrittenActivity:
+        self.earlier.append(tuple(earlier))
+        self.urgent.append(urgent)
         return await self._write(activity)
+
+    async def activity_facts(self, user: CrmUser) -> ActivityFacts:
+        raise AssertionError
 
     async def write_meeting(self, meeting: Meeting) -> WrittenActivity:
         assert isinstance(meeting, Meeting)

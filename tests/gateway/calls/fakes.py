@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
@@ -15,8 +15,10 @@ from gateway.activities.record import CallRecord
 from gateway.calls.caller_key import NO_KEY, CallerKeyRule
 from gateway.calls.ports import CallLimits, GuestPass, Services
 from gateway.calls.service import CallService, TenantLine
+from gateway.calls.work import WorkRules
 from gateway.crm.connector import (
     Activity,
+    ActivityFacts,
     ContactDraft,
     CrmError,
     CrmRecord,
@@ -44,7 +46,9 @@ from gateway.sessions.wire import (
     ErrorKind,
     Event,
     Registration,
+    WorkState,
 )
+from gateway.storage.journal_writer import KeptCall
 from tests.gateway.calls.descriptions import Picture
 
 ROBIN = User(UserKey("acme", "robin"), "Robin Reyes", "1000", crm_user_id="005A")
@@ -386,6 +390,10 @@ class FakeJournal:
         self.unmatched: list[bool] = []
         self.renamed: list[tuple[str, CrmRecord]] = []
         self.renamed_about: list[CrmRecord | None] = []
+        self.worked_on: list[CallRecord] = []
+        # What the history has, and the calls in it whose activity was refused.
+        self.old: dict[tuple[UserKey, str], KeptCall] = {}
+        self.refused: set[tuple[UserKey, str]] = set()
         self.written: list[Activity] = []
 
     def started(self, record: CallRecord) -> None:
@@ -417,6 +425,24 @@ class FakeJournal:
     ) -> None:
         self.renamed.append((call_id, record))
         self.renamed_about.append(about)
+
+    def worked(self, user: User, record: CallRecord) -> None:
+        self.worked_on.append(record)
+
+    async def find(self, user: UserKey, call_id: str) -> KeptCall | None:
+        return self.old.get((user, call_id))
+
+    async def in_wrap_up(self, user: UserKey) -> tuple[KeptCall, ...]:
+        return tuple(
+            kept
+            for (key, _), kept in self.old.items()
+            if key == user and kept.view.work.state is WorkState.WRAP_UP
+        )
+
+    async def retry_activity(self, user: UserKey, call_id: str) -> bool:
+        was_refused = (user, call_id) in self.refused
+        self.refused.discard((user, call_id))
+        return was_refused
 
     async def flush(self) -> None:
         self.flushed.append(len(self.begun))
@@ -492,8 +518,17 @@ class FakeConnector:
             raise self.error
         return self.records
 
-    async def write_activity(self, activity: Activity) -> WrittenActivity:
+    async def write_activity(
+        self,
+        activity: Activity,
+        earlier: Sequence[Activity] = (),
+        *,
+        urgent: bool = True,
+    ) -> WrittenActivity:
         raise AssertionError("calls never write activities themselves")
+
+    async def activity_facts(self, user: CrmUser) -> ActivityFacts:
+        raise AssertionError("calls never ask for them")
 
     async def write_meeting(self, meeting: Meeting) -> WrittenActivity:
         raise AssertionError("calls never write meetings")
@@ -544,6 +579,7 @@ class World:
     guest_account: sip.Account = field(default_factory=lambda: GUEST_ACCOUNT)
     globex_guests: sip.Account | None = None
     caller_key: CallerKeyRule = NO_KEY
+    work: WorkRules = field(default_factory=lambda: WorkRules(is_logged=True))
 
     def __post_init__(self) -> None:
         self.services = Services(
@@ -566,6 +602,7 @@ class World:
                     connector=self.connector,
                     guest_account=self.guest_account,
                     caller_key=self.caller_key,
+                    work=lambda: self.work,
                 ),
                 "globex": TenantLine(
                     "globex.example", "US", guest_account=self.globex_guests

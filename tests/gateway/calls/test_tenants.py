@@ -20,6 +20,9 @@ FOREIGN_ID = {
     "call.choose_record": wire.CallChooseRecord(
         op_id="1", call_id="c1", record_id="003A"
     ),
+    "work.change": wire.WorkChange(op_id="1", call_id="c1", notes="mine"),
+    "work.save": wire.WorkSave(op_id="1", call_id="c1"),
+    "activity.retry": wire.ActivityRetry(op_id="1", call_id="c1"),
 }
 # Methods without a call's id, and those that the session answers itself.
 OTHERS = {
@@ -44,6 +47,7 @@ OTHERS = {
     "session.close",
     "session.hello",
     "session.resume",
+    "work.visit",
 }
 
 

@@ -156,6 +156,8 @@ class FakeBackend:
                 return wire.CallMediaResult(
                     answer="v=0\r\n", generation=params.generation
                 )
+            case wire.WorkChange() | wire.WorkSave() | wire.ActivityRetry():
+                return wire.CallResult(call=self._call(user, params.call_id))
             case wire.CallDtmf() | wire.CallTrickle():
                 self._call(user, params.call_id)
                 return wire.Empty()

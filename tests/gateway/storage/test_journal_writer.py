@@ -72,9 +72,14 @@ class FlakyJournal(CallJournal):
         self._do(f"answered {call_id}")
         await super().answered(user, call_id, at)
 
-    async def ended(self, call: CallRecord, activity: Activity | None) -> bool:
+    async def ended(
+        self,
+        call: CallRecord,
+        activity: Activity | None,
+        next_step: Activity | None = None,
+    ) -> bool:
         self._do(f"ended {call.call_id}")
-        return await super().ended(call, activity)
+        return await super().ended(call, activity, next_step)
 
     async def seen(self, at: float) -> None:
         await super().seen(at)

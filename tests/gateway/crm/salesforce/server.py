@@ -93,6 +93,7 @@ class FakeSalesforce:
         row = f"{DATA}/sobjects/{{kind:Task|Event}}/{KEY_FIELD}/{{key}}"
         self.app.router.add_patch(row, self._upsert)
         self.app.router.add_get(row, self._get_row)
+        self.app.router.add_patch(f"{DATA}/sobjects/Task/{{id}}", self._update)
 
     def count(self, part: str) -> int:
         return sum(part in path for _, path in self.requests)
@@ -222,6 +223,14 @@ class FakeSalesforce:
         return web.json_response(
             {"id": record_id, "success": True, "created": True}, status=201
         )
+
+    async def _update(self, request: web.Request) -> web.Response:
+        fields = await request.json()
+        for row in self.tasks.values():
+            if row["Id"] == request.match_info["id"]:
+                row.update(fields)
+                return web.Response(status=204)
+        return web.json_response(error("NOT_FOUND"), status=404)
 
     def _rows(self, request: web.Request) -> tuple[dict[str, dict[str, Any]], str]:
         if request.match_info["kind"] == "Task":

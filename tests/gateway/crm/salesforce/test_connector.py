@@ -18,6 +18,7 @@ from gateway.crm.connector import (
     CrmDuplicateFound,
     CrmError,
     CrmLimitExceeded,
+    CrmLimitNear,
     CrmRefused,
     CrmSignInFailed,
     CrmUnavailable,
@@ -617,13 +618,23 @@ async def test_near_the_allowance_callers_come_first(
     salesforce.limit_info = "api-usage=4500/5000; per-app-api-usage=1/9(appName=x)"
     await connector.find_by_number(ALEX, NUMBER)
     assert connector.api_usage == 0.9
-    with pytest.raises(CrmLimitExceeded):
-        await connector.write_activity(CALL)
+    moved = replace(CALL, what_id="006000000000001AAA")
+    for can_wait in (
+        connector.find_people(ALEX, "ana"),
+        connector.activity_facts(ALEX),
+        connector.write_activity(moved, (CALL,), urgent=False),
+    ):
+        with pytest.raises(CrmLimitNear, match="90%"):
+            await can_wait
+    assert connector.held_back == 3
     assert salesforce.count("Task") == 0
     await connector.find_by_number(ALEX, "+14155551213")
-    # A reading that old says nothing: one write finds out.
-    clock.now += 901
     assert (await connector.write_activity(CALL)).created
+    # A reading that old says nothing: one request finds out.
+    salesforce.limit_info = "api-usage=10/5000"
+    clock.now += 901
+    assert not (await connector.write_activity(moved, (CALL,), urgent=False)).created
+    assert salesforce.tasks[KEY]["WhatId"] == moved.what_id
 
 
 async def test_an_outage_opens_the_circuit_and_one_trial_closes_it(
