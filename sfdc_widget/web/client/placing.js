@@ -117,5 +117,12 @@ export function draftCall(peer, record, now) {
     activity: { state: 'none', record_id: '', url: '', problem: '' },
     video: { state: 'none', sends: false, receives: false },
     participants: [],
+    type: 'external',
+    device: 'here',
+    held_here: false,
+    held_there: false,
+    conference: '',
+    caller_key: '',
+    work: { state: 'none', notes: '', disposition: '', visited: [] },
   };
 }

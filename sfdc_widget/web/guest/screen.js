@@ -40,6 +40,8 @@ const ENDINGS = {
   media_failed: 'no_media',
   gateway_restarted: 'restarted',
   invite_over: 'time_over',
+  transferred: 'finished',
+  do_not_disturb: 'declined',
   failed: 'unreachable',
 };
 

@@ -244,6 +244,8 @@ const english = {
       text: 'The call was cut off. Call again.',
     },
     invite_over: { title: 'The time of the invite is over', text: 'The meeting ended as planned.' },
+    transferred: { title: 'Call transferred', text: 'They talk without you now.' },
+    do_not_disturb: { title: 'Not put through', text: 'You were on Do not disturb.' },
     failed: { title: 'The call failed', text: 'Try again. If it lasts, send the code to your administrator.' },
   },
 
