@@ -164,6 +164,15 @@ def ended(work: Work, *, now: float, wrap_up_s: float) -> Work:
     )
 
 
+def reopened(work: Work) -> Work:
+    """The call goes on after all: wrap-up is for its real end."""
+    if work.due_at is None:
+        return work
+    return replace(
+        work, due_at=None, latest_at=0.0, corrected_at=0.0, revision=work.revision + 1
+    )
+
+
 def saved(work: Work, *, now: float) -> Work:
     """The rep is done: due now. While the call goes on there is nothing to end."""
     if work.write_at <= now:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Iterator
 
 from gateway.activities.record import CallRecord
 from gateway.calls.guest_calls import CallInvite
 from gateway.calls.machine import CallInput, CallMachine, WrongState
 from gateway.calls.ports import Services
 from gateway.calls.subject import Subject
+from gateway.calls.work import Worksheet
 from gateway.identity.users import User
 from gateway.sessions.wire import (
     ActivityView,
@@ -46,6 +48,8 @@ class DeskCall:
         started_at: Unix seconds.
         invite: of a guest's call that rang here before; the guest's attempt is what
             is logged then.
+        sheet: what the rep writes down about it.
+        on_end: told when it is over and kept.
     """
 
     def __init__(
@@ -58,13 +62,17 @@ class DeskCall:
         services: Services,
         subject: Subject,
         started_at: float,
+        sheet: Worksheet,
         invite: CallInvite | None = None,
+        on_end: Callable[[DeskCall], None],
     ) -> None:
         self.call_id = call_id
         self.user = user
         self.peer = peer
         self.subject = subject
         self.invite = invite
+        self.sheet = sheet
+        self._on_end = on_end
         self._services = services
         self._machine = CallMachine(direction, now=started_at)
 
@@ -92,13 +100,25 @@ class DeskCall:
             ended_at=None if ended_at is None else _ms(ended_at),
             end_reason=machine.end_reason,
             sip_code=machine.sip_code,
-            activity=self.subject.activity
-            if invite is None
-            else invite.attempt.activity,
+            activity=self._activity,
             # The gateway ends it with its time nowhere but in browsers.
             invite=None if invite is None else invite.ref(is_over=True),
             device=CallDevice.DESK_PHONE,
+            work=self.sheet.view(self.record(), self._activity),
         )
+
+    @property
+    def _activity(self) -> ActivityView:
+        if self.invite is None:
+            return self.subject.activity
+        return self.invite.attempt.activity
+
+    def to_keep(self) -> Iterator[tuple[User, CallRecord]]:
+        """Each record that its work belongs to, and whose activity that is."""
+        yield self.user, self.record()
+        attempt = None if self.invite is None else self.invite.attempt.call
+        if attempt is not None and attempt.sheet is self.sheet:
+            yield from attempt.to_keep()
 
     def record(self) -> CallRecord:
         """The call as it is kept."""
@@ -116,6 +136,8 @@ class DeskCall:
             ended_at=machine.ended_at,
             reason=machine.end_reason,
             sip_code=machine.sip_code,
+            device=CallDevice.DESK_PHONE,
+            work=self.sheet.work,
         )
         return own if self.invite is None else self.invite.kept(own)
 
@@ -174,12 +196,14 @@ class DeskCall:
         if not self._machine.end(reason, now=now, sip_code=sip_code):
             return
         logger.info("= call %s ENDED (%s) on the desk phone", self.call_id, reason)
+        self.sheet.end(self.record())
         activity = self._services.journal.ended(
             self.user, self.record(), match_is_open=self.subject.is_open
         )
         if self.invite is None:
             self.subject.activity = activity
         self._publish(CallEndedEvent, call=self.view())
+        self._on_end(self)
 
     def searching(self) -> None:
         """The CRM is being asked whom it is with."""

@@ -15,6 +15,7 @@ from typing import Protocol
 
 import sip
 from gateway.activities.record import CallRecord
+from gateway.activities.work import NO_WORK, Work, reopened
 from gateway.calls.callers import caller
 from gateway.calls.desk_call import DeskCall
 from gateway.calls.desk_dial import FOLLOW_S, DeskDial
@@ -30,6 +31,7 @@ from gateway.calls.desks import REMEMBERED_CALLS
 from gateway.calls.guest_calls import PREFIX, CallInvite
 from gateway.calls.ports import Alarm, Services
 from gateway.calls.subject import Subject
+from gateway.calls.work import Worksheet
 from gateway.identity.users import User, UserKey
 from gateway.sessions.backend import RequestError
 from gateway.sessions.wire import (
@@ -63,6 +65,9 @@ class OwnCall(Protocol):
     def is_over(self) -> bool: ...
     @property
     def was_answered(self) -> bool: ...
+    @property
+    def sheet(self) -> Worksheet: ...
+
     def record(self) -> CallRecord: ...
 
 
@@ -95,6 +100,12 @@ class House(Protocol):
 
     def work(self, line: DeskLine) -> None:
         """Have :meth:`DeskLine.work` run."""
+
+    def sheet(self, user: User, work: Work = NO_WORK) -> Worksheet:
+        """For what the user writes down about a call."""
+
+    def ended(self, call: DeskCall) -> None:
+        """It is over, and kept with what was written about it."""
 
     def search(self, call: DeskCall) -> None:
         """Ask the CRM whom the call is with, if there is one."""
@@ -327,6 +338,7 @@ class DeskLine:
         call = self._house.own_calls.call_of_leg(self.user.key, news.sip_id)
         if call is None:
             return None
+        call.sheet.work = reopened(call.sheet.work)
         return DeskCall(
             call.call_id,
             self.user,
@@ -335,7 +347,9 @@ class DeskLine:
             services=self._services,
             subject=call.subject,
             started_at=call.record().started_at,
+            sheet=call.sheet,
             invite=call.invite,
+            on_end=self._house.ended,
         )
 
     async def _cut_off(self, news: Began) -> tuple[DeskCall, float] | None:
@@ -357,10 +371,12 @@ class DeskLine:
                 and _is_same(view.peer, peer)
                 and view.call_id not in self.calls
             ):
-                return self._resumed(view), view.answered_at / 1000
+                return await self._resumed(view), view.answered_at / 1000
         return None
 
-    def _resumed(self, view: CallView) -> DeskCall:
+    async def _resumed(self, view: CallView) -> DeskCall:
+        kept = await self._services.journal.find(self.user.key, view.call_id)
+        work = NO_WORK if kept is None else reopened(kept.call.work)
         record = view.match.records[0] if len(view.match.records) == 1 else None
         logger.info("call %s goes on at the desk phone", view.call_id)
         return DeskCall(
@@ -371,6 +387,8 @@ class DeskLine:
             services=self._services,
             subject=Subject(record, None),
             started_at=view.started_at / 1000,
+            sheet=self._house.sheet(self.user, work),
+            on_end=self._house.ended,
         )
 
     def _new_call(self, news: Began, started_at: float) -> DeskCall:
@@ -382,6 +400,8 @@ class DeskLine:
             services=self._services,
             subject=Subject(None, None),
             started_at=started_at,
+            sheet=self._house.sheet(self.user),
+            on_end=self._house.ended,
         )
 
     def _peer(self, news: Began) -> Peer:

@@ -19,6 +19,7 @@ from functools import partial
 from typing import Any, Protocol
 
 import sip
+from gateway.activities.work import NO_WORK, Work
 from gateway.calls import people
 from gateway.calls.callers import peer_of
 from gateway.calls.desk_call import DeskCall
@@ -26,6 +27,7 @@ from gateway.calls.desk_dial import DeskDial, silent_offer
 from gateway.calls.desk_line import DeskLine, OwnCalls, is_kept
 from gateway.calls.ports import Services
 from gateway.calls.subject import Subject
+from gateway.calls.work import WorkDesk, Worksheet
 from gateway.crm.connector import Connector
 from gateway.crm.numbers import NumberError, normalise
 from gateway.identity.users import User, UserKey
@@ -48,12 +50,17 @@ REMEMBERED_LEGS = 4096
 LEAVING_AT_ONCE = 250
 # How long an attempt may wait to be on disk before it is dialled.
 DIAL_WITHIN_S = 1.0
+# What the rep writes down, of calls on every device.
+WORK_METHODS = frozenset({"work.change", "work.save", "activity.retry"})
 # Of the rep's account while it dials by the desk phone: whom it is about to call.
 SHOWN = "Call {name}"
 
 
 class Calls(Backend, OwnCalls, Protocol):
     """``gateway.calls.service.CallService``."""
+
+    @property
+    def work(self) -> WorkDesk: ...
 
     def has_call(self, user: UserKey, call_id: str) -> bool: ...
 
@@ -133,6 +140,7 @@ class DeskPhones:
         self._dialling: set[str] = set()
         # Refusals that were logged: (tenant, problem, status).
         self._logged: set[tuple[str, str, int | None]] = set()
+        calls.work.others = self._calls_of
         self._jobs: asyncio.Queue[Coroutine[Any, Any, None] | None] = asyncio.Queue()
 
     # Life -----------------------------------------------------------------------------
@@ -191,6 +199,18 @@ class DeskPhones:
     def work(self, line: DeskLine) -> None:
         """Part of ``House``."""
         self._jobs.put_nowait(line.work())
+
+    def sheet(self, user: User, work: Work = NO_WORK) -> Worksheet:
+        """Part of ``House``."""
+        return self._calls.work.sheet(user.key.tenant, work)
+
+    def ended(self, call: DeskCall) -> None:
+        """Part of ``House``."""
+        self._calls.work.ended(call.user, call)
+
+    def _calls_of(self, user: UserKey) -> tuple[DeskCall, ...]:
+        line = self._lines.get(user)
+        return () if line is None else (*line.calls.values(), *line.ended.values())
 
     def search(self, call: DeskCall) -> None:
         """Part of ``House``."""
@@ -305,7 +325,7 @@ class DeskPhones:
             if (call := self._named(user, params)) is not None:
                 if isinstance(params, wire.CallChooseRecord):
                     return _choose(call, params)
-                if not method.startswith("work."):
+                if method not in WORK_METHODS:
                     raise RequestError(
                         ErrorKind.CALL_WRONG_STATE, "The call is on the desk phone."
                     )
@@ -377,6 +397,8 @@ class DeskPhones:
             services=self.services,
             subject=Subject(params.record, None),
             started_at=self.services.now(),
+            sheet=self.sheet(user),
+            on_end=self.ended,
         )
         call.begin(CallState.CALLING, was_kept=False)
         call.show()

@@ -111,7 +111,7 @@ class CallService:
         self._guests = GuestCalls(
             now=services.now, rng=rng, telephony=telephony, accounts=accounts
         )
-        self._work = WorkDesk(services, lambda tenant: self._tenants[tenant].work())
+        self.work = WorkDesk(services, lambda tenant: self._tenants[tenant].work())
         self._meetings = Meetings(guests=self._guests, rng=rng)
         self._by_media: dict[str, Call] = {}
         self._members: dict[str, Member] = {}
@@ -204,7 +204,7 @@ class CallService:
             account=account,
         )
         registration.start()
-        await self._work.opened(user)
+        await self.work.opened(user)
 
     async def session_closed(self, user: User, *, signed_out: bool) -> None:
         """Nobody is there any more: end the calls, leave the registrar."""
@@ -223,7 +223,7 @@ class CallService:
                 await call.request(call.hang_up if signed_out else call.abandon)
             except RequestError as error:
                 logger.debug("call %s had ended: %s", call.call_id, error)
-        self._work.closed(desk.user.key)
+        self.work.closed(desk.user.key)
         if desk.registration is not None:
             await desk.registration.stop()
 
@@ -253,11 +253,11 @@ class CallService:
             else wire.Registration(state=wire.RegistrationState.UNREGISTERED),
             calls=(
                 *(c.view() for c in desk.calls.values() if c.is_announced),
-                *self._work.waiting(desk),
+                *self.work.waiting(desk),
             )
             if desk
             else (),
-            rules=self._work.rules(user.key.tenant)
+            rules=self.work.rules(user.key.tenant)
             if not user.is_guest
             else wire.WidgetRules(),
             crm="" if user.is_guest else tenant.crm_name,
@@ -328,14 +328,14 @@ class CallService:
             case wire.CallChooseRecord():
                 return self._choose(desk, params)
             case wire.WorkChange():
-                return await self._work.change(desk, params)
+                return await self.work.change(desk, params)
             case wire.WorkSave():
-                return await self._work.save(desk, params)
+                return await self.work.save(desk, params)
             case wire.WorkVisit():
-                self._work.visit(desk, params)
+                self.work.visit(desk, params)
                 return wire.Empty()
             case wire.ActivityRetry():
-                return await self._work.retry(desk, params)
+                return await self.work.retry(desk, params)
             case wire.ContactCreate():
                 return await self._create_contact(desk, params)
             case wire.RecordSearch():
@@ -620,7 +620,7 @@ class CallService:
             direction,
             peer,
             services=self._services,
-            sheet=sheet or self._work.sheet(desk.user.key.tenant),
+            sheet=sheet or self.work.sheet(desk.user.key.tenant),
             record=record,
             match=match,
             invite=invite,
@@ -657,7 +657,7 @@ class CallService:
             )
         desk.remember(call)
         if self._desks.get(desk.user.key) is desk:
-            self._work.ended(desk, call)
+            self.work.ended(desk.user, call)
         self.on_call_over(call)
 
     def _forget(self, desk: Desk, call: Call) -> None:
@@ -680,7 +680,7 @@ class CallService:
         )
         desk = self._desks.get(call.user.key)
         if found.about is not None and desk is not None:
-            self._work.suggest(desk, call, found.about)
+            self.work.suggest(desk, call, found.about)
         call.match_found(found.match)
 
     def activity_changed(
@@ -711,7 +711,7 @@ class CallService:
         return (
             (desk and desk.find(call_id))
             or self._hosts_side(user.tenant, call_id)
-            or self._work.old(user.tenant, user.user, call_id)
+            or self.work.old(user.tenant, user.user, call_id)
         )
 
     def _hosts_side(self, tenant: str, record_id: str) -> Call | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import uuid
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Protocol
@@ -34,7 +34,13 @@ from gateway.crm.connector import CrmRecord
 from gateway.identity.users import User, UserKey
 from gateway.sessions import wire
 from gateway.sessions.backend import RequestError
-from gateway.sessions.wire import ActivityState, ActivityView, CallView, ErrorKind
+from gateway.sessions.wire import (
+    ActivityState,
+    ActivityView,
+    CallState,
+    CallView,
+    ErrorKind,
+)
 
 KEEP_WITHIN_S = 0.5
 # Calls of before that a session has asked about.
@@ -104,6 +110,8 @@ class Worked(Protocol):
     @property
     def is_over(self) -> bool: ...
     @property
+    def state(self) -> CallState: ...
+    @property
     def sheet(self) -> Worksheet: ...
     def view(self) -> CallView: ...
     def activity_changed(self, activity: ActivityView) -> None: ...
@@ -120,6 +128,7 @@ class OldCall:
     """
 
     is_over = True
+    state = CallState.ENDED
 
     def __init__(
         self,
@@ -167,6 +176,9 @@ class WorkDesk:
 
     Args:
         rules_of: of a tenant, as they are now.
+
+    Attributes:
+        others: a user's calls on other devices, whose views others show.
     """
 
     def __init__(
@@ -174,6 +186,7 @@ class WorkDesk:
     ) -> None:
         self._services = services
         self._rules_of = rules_of
+        self.others: Callable[[UserKey], Iterable[Worked]] = lambda _: ()
         self._old: dict[UserKey, OrderedDict[str, OldCall]] = {}
         # Changes that are to be kept, and ends of wrap-up that are to be told.
         self._keeping: dict[tuple[UserKey, str], tuple[Alarm, Worked]] = {}
@@ -215,7 +228,8 @@ class WorkDesk:
     def waiting(self, desk: Desk) -> Iterator[CallView]:
         """Ended calls in wrap-up, for the snapshot."""
         old = self._old.get(desk.user.key, OrderedDict())
-        calls: list[Worked] = [*old.values(), *desk.ended.values()]
+        others = (call for call in self.others(desk.user.key) if call.is_over)
+        calls: list[Worked] = [*old.values(), *desk.ended.values(), *others]
         for call in calls:
             view = call.view()
             if view.work.state is wire.WorkState.WRAP_UP:
@@ -269,7 +283,8 @@ class WorkDesk:
     def visit(self, desk: Desk, params: wire.WorkVisit) -> None:
         """The record belongs to what the rep is in: to a call that only rings, if there
         is nothing else."""
-        calls = [call for call in desk.calls.values() if call.is_announced]
+        calls: list[Worked] = [c for c in desk.calls.values() if c.is_announced]
+        calls += [call for call in self.others(desk.user.key) if not call.is_over]
         up = [call for call in calls if call.state is not wire.CallState.RINGING]
         for call in up or calls:
             work = visited(call.sheet.work, to_crm(params.record))
@@ -296,13 +311,11 @@ class WorkDesk:
 
     # News -----------------------------------------------------------------------------
 
-    def ended(self, desk: Desk, call: Worked) -> None:
+    def ended(self, user: User, call: Worked) -> None:
         """A call is over, and kept with its work."""
-        if (
-            pending := self._keeping.pop((desk.user.key, call.call_id), None)
-        ) is not None:
+        if (pending := self._keeping.pop((user.key, call.call_id), None)) is not None:
             pending[0].cancel()
-        self._arm(desk.user, call)
+        self._arm(user, call)
 
     def old(self, tenant: str, user: str, call_id: str) -> OldCall | None:
         """Of whom the news of this activity are."""
@@ -326,6 +339,10 @@ class WorkDesk:
             RequestError: there is none, or the history is away.
         """
         key = desk.user.key
+        # A call that rang here and went on elsewhere is there.
+        for other in self.others(key):
+            if other.call_id == call_id:
+                return other
         if (call := desk.find(call_id)) is not None:
             return call
         if (old := self._old.get(key, OrderedDict()).get(call_id)) is not None:

@@ -107,7 +107,6 @@ def call_from_json(value: Mapping[str, Any]) -> CallRecord:
     fields["direction"] = CallDirection(fields["direction"])
     fields["record"] = record_from_json(fields.get("record"))
     fields["invite"] = invite_from_json(fields.get("invite"))
-    fields["about"] = record_from_json(fields.get("about"))
     if fields.get("reason") is not None:
         fields["reason"] = EndReason(fields["reason"])
     if "type" in fields:
