@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import secrets
 import time
 import uuid
 from collections.abc import Callable, Coroutine, Iterable
@@ -34,6 +35,14 @@ from gateway.crm.connector import Activity, Connector
 from gateway.crm.numbers import to_show
 from gateway.crm.salesforce import SalesforceConfig, SalesforceConnector
 from gateway.identity.directory import InMemoryUserDirectory, TenantIdentity
+from gateway.identity.phone_users import (
+    AccountsWithPhones,
+    PhoneTenant,
+    PhoneUsers,
+)
+from gateway.identity.provider_http import ProviderHttp
+from gateway.identity.salesforce import Provider, SalesforceSignIn
+from gateway.identity.sign_ins import Lifetimes
 from gateway.identity.tokens import SigningKey
 from gateway.identity.turn import TurnConfig
 from gateway.identity.users import User, UserKey
@@ -46,6 +55,7 @@ from gateway.operations import routes as operations
 from gateway.operations.metrics import Metrics
 from gateway.operations.readings import ServiceReadings
 from gateway.pages import HostOrigin
+from gateway.sessions import oauth
 from gateway.sessions.directory import SessionDirectory, SessionLimits
 from gateway.sessions.routes import (
     Door,
@@ -55,7 +65,14 @@ from gateway.sessions.routes import (
 )
 from gateway.sessions.session import SessionEvents
 from gateway.sessions.wire import ActivityView
-from gateway.storage import CallJournal, Database, JournalWriter, Outbox, Spool
+from gateway.storage import (
+    CallJournal,
+    Database,
+    JournalWriter,
+    Outbox,
+    SignInTable,
+    Spool,
+)
 from gateway.storage.housekeeping import Housekeeping, KeepFor
 from gateway.storage.retention import Retention
 from sip.transport import is_numeric
@@ -157,12 +174,16 @@ class Gateway:
 
         agent = sip.UserAgent(_agent_config(config), rng=self._rng)
         # Who there is: reps by the configuration, guests while they are here.
-        book = GuestBook(
-            InMemoryUserDirectory(map(_identity, config.tenants), self._users.values())
+        phones = PhoneUsers(
+            InMemoryUserDirectory(map(_identity, config.tenants), self._users.values()),
+            {t.id: self._phones_of(t) for t in config.tenants if t.phone_sign_in},
+            agent.prove,
         )
-        door = self._door(book)
+        book = GuestBook(phones)
+        salesforce = self._salesforce_sign_in(book)
+        door = self._door(book, phones, salesforce, database)
         events = new_events(door)
-        calls = self._calls(engine, agent, journal, events, connectors)
+        calls = self._calls(engine, agent, journal, events, connectors, phones)
         agent.on_invite = calls.on_invite
         await agent.start()
         stack.push_async_callback(agent.close)
@@ -181,7 +202,9 @@ class Gateway:
         )
         invites.serve(app, services, sessions)
         await invites.start()
-        pages.add_routes(app, self._host_origins())
+        services.sign_ins.on_end = phones.ended
+        self._run("sign-ins", services.sign_ins.run())
+        pages.add_routes(app, self._host_origins(), self._ways_to_sign_in())
         keep = config.retention
         housekeeping = Housekeeping(
             Retention(database),
@@ -254,8 +277,11 @@ class Gateway:
         user: User,
         connectors: dict[str, Connector],
     ) -> Activity | None:
-        """None too for a tenant without CRM."""
+        """None too for a tenant without CRM, and for one who is not in it."""
         if user.key.tenant not in connectors:
+            return None
+        crm = self._tenants[user.key.tenant].salesforce
+        if crm and user.is_by_phone and not crm.integration_username:
             return None
         return compose(call, user)
 
@@ -269,6 +295,7 @@ class Gateway:
         journal: JournalWriter,
         events: SessionEvents,
         connectors: dict[str, Connector],
+        phones: PhoneUsers,
     ) -> CallService:
         loop = asyncio.get_running_loop()
         limits = self._config.calls
@@ -286,11 +313,14 @@ class Gateway:
                 later=loop.call_later,
             ),
             telephony=agent,
-            accounts={
-                UserKey(tenant.id, user.id): _account(tenant, user)
-                for tenant in self._tenants.values()
-                for user in tenant.users
-            },
+            accounts=AccountsWithPhones(
+                {
+                    UserKey(tenant.id, user.id): _account(tenant, user)
+                    for tenant in self._tenants.values()
+                    for user in tenant.users
+                },
+                phones,
+            ),
             tenants={
                 tenant.id: TenantLine(
                     domain=tenant.application_server.domain,
@@ -339,9 +369,88 @@ class Gateway:
             event_views=crm.views,
         )
 
-    def _door(self, book: GuestBook) -> Door:
+    def _phones_of(self, tenant: TenantSection) -> PhoneTenant:
+        sections = {user.sip.username.casefold(): user for user in tenant.users}
+
+        def owner(username: str) -> User | None:
+            section = sections.get(username)
+            return self._users[UserKey(tenant.id, section.id)] if section else None
+
+        def account(username: str, password: sip.Secret) -> sip.Account:
+            section = sections.get(username.casefold())
+            return _line(
+                tenant,
+                SipAccountSection(
+                    username=username,
+                    password=SecretStr(password.reveal()),
+                    auth_username=section.sip.auth_username if section else None,
+                ),
+            )
+
+        return PhoneTenant(tenant.company, tenant.country, account, owner)
+
+    def _salesforce_sign_in(self, book: GuestBook) -> SalesforceSignIn | None:
+        providers, asks = {}, {}
+        for tenant in self._tenants.values():
+            section, crm = tenant.salesforce_sign_in, tenant.salesforce
+            if section is None or crm is None:
+                continue
+            providers[tenant.id] = Provider(
+                tenant=tenant.id,
+                my_domain=crm.my_domain,
+                client_id=(section.consumer_key or crm.consumer_key).get_secret_value(),
+                client_secret=section.client_secret.get_secret_value()
+                if section.client_secret
+                else "",
+                organizations=frozenset(section.organizations),
+                redirect_uri=f"{self._config.http.public_url}{oauth.CALLBACK}",
+                fields=section.fields,
+                api_version=crm.api_version,
+            )
+            asks[tenant.id] = ask = ProviderHttp(
+                ca_file=crm.ca_file,
+                proxy=crm.proxy.get_secret_value() if crm.proxy else "",
+            )
+            self._stack.push_async_callback(ask.close)
+        if not providers:
+            return None
+        return SalesforceSignIn(
+            providers,
+            asks,
+            users=book,
+            provisioner=None,
+            clock=time.monotonic,
+            wall_clock=self._now,
+            random_bytes=secrets.token_bytes,
+        )
+
+    def _lifetimes(self, tenant: str) -> Lifetimes:
+        section = self._tenants[tenant].sign_in or self._config.sign_in
+        return Lifetimes(section.access_s, section.idle_s, section.absolute_s)
+
+    def _ways_to_sign_in(self) -> dict[str, tuple[str, ...]]:
+        return {
+            tenant.id: (
+                *(("salesforce",) if tenant.salesforce_sign_in else ()),
+                *(("phone",) if tenant.phone_sign_in else ()),
+                *(("password",) if any(u.password_hash for u in tenant.users) else ()),
+            )
+            for tenant in self._tenants.values()
+        }
+
+    def _door(
+        self,
+        book: GuestBook,
+        phones: PhoneUsers,
+        salesforce: SalesforceSignIn | None,
+        database: Database,
+    ) -> Door:
         config = self._config
         return Door(
+            sign_ins=SignInTable(database),
+            lifetimes=self._lifetimes,
+            phones=phones,
+            salesforce=salesforce,
             users=book,
             public_url=config.http.public_url,
             signing_keys=(

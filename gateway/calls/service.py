@@ -97,7 +97,9 @@ class CallService:
         self._telephony = telephony
         self._accounts = accounts
         self._tenants = tenants
-        self._users_of = {account: key for key, account in accounts.items()}
+        # Of those who have a session: accounts come and go.
+        self._users_of: dict[sip.Account, UserKey] = {}
+        self._account_of: dict[UserKey, sip.Account] = {}
         self._desks: dict[UserKey, Desk] = {}
         rng = rng or random.SystemRandom()
         self._guests = GuestCalls(
@@ -185,6 +187,8 @@ class CallService:
             self._registration_changed(user.key, state)
 
         registration = self._telephony.registration(account, changed)
+        self._users_of[account] = user.key
+        self._account_of[user.key] = account
         self._desks[user.key] = Desk(
             user,
             registration,
@@ -208,6 +212,7 @@ class CallService:
             except RequestError as error:
                 logger.debug("call %s had ended: %s", call.call_id, error)
         if desk.registration is not None:
+            del self._users_of[self._account_of.pop(desk.user.key)]
             await desk.registration.stop()
 
     def session_attached(self, user: User) -> None:

@@ -276,6 +276,28 @@ class SessionDirectory:
         session.disconnect(CLOSE_NO_HELLO, "the session has ended")
         self.sign_out(session, lambda: None)
 
+    def lapse(
+        self, user: UserKey, is_good: Callable[[AccessGrant], bool], waits: bool
+    ) -> bool:
+        """End the user's session unless one of its grants is good.
+
+        Returns:
+            False when it has to be tried again: the session is just opening, or a
+            call goes on and ``waits`` says that it may.
+        """
+        self._tickets.revoke(user)
+        session = self._sessions.get(user)
+        if session is None or session.state is SessionState.CLOSING:
+            return True
+        if not session.is_live or not session.grants:
+            return False
+        if any(is_good(grant) for grant in session.grants):
+            return True
+        if waits and self._snapshot(session).calls:
+            return False
+        self.expel(user)
+        return True
+
     async def sweep(self) -> None:
         """End the sessions whose window has passed, and wait for that."""
         now = self._clock()
