@@ -263,10 +263,11 @@ class SessionDirectory:
         if session.is_live:
             self.counters.sessions_signed_out += 1
             self._tickets.revoke(session.user.key)
+            # Closing from here on: whoever hears of a revoked grant ends it not again.
+            _ = self._begin_closing(session, signed_out=True, done=done)
             if self._revoke is not None:
                 for grant in session.grants:
                     self._revoke(grant)
-            _ = self._begin_closing(session, signed_out=True, done=done)
 
     def expel(self, user: UserKey) -> None:
         """End the user's session, if any, whether somebody is attached or not."""
