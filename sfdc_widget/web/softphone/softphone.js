@@ -19,6 +19,7 @@ import { words } from './strings.js';
 /** @import {InvitesPanel} from '../invites/invites-panel.js' */
 /** @import {HostAdapter, PhoneMood} from '../hosts/adapter.js' */
 /** @import {Problem} from './problem-card.js' */
+/** @import {SignInWay} from './sign-in-view.js' */
 
 /** How long an ended call stays on show. */
 const DONE_AFTER_MS = 6_000;
@@ -38,6 +39,8 @@ export class Softphone extends HTMLElement {
   host = /** @type {any} */ (null);
   /** Whom this address serves, '' when the user must say. */
   tenant = '';
+  /** To sign in here. @type {readonly SignInWay[]} */
+  ways = ['password'];
   sounds = new Sounds();
 
   #signInNote = '';
@@ -144,6 +147,7 @@ export class Softphone extends HTMLElement {
     this.#call.match.client = this.client;
     this.#call.match.host = this.host;
     this.#signIn.tenant = this.tenant;
+    this.#signIn.ways = this.ways;
     this.append(
       h(
         'div',
@@ -237,6 +241,10 @@ export class Softphone extends HTMLElement {
     this.#signIn.addEventListener('sign-in', (event) => {
       client.signIn(/** @type {CustomEvent} */ (event).detail).catch(() => undefined);
     });
+    this.#signIn.addEventListener('salesforce', (event) => {
+      client.signInWithSalesforce(/** @type {CustomEvent<string>} */ (event).detail).catch(() => undefined);
+    });
+    this.#signIn.addEventListener('cancel', () => client.cancelSignIn());
     this.#menu.addEventListener('setting', (event) => {
       const { name, value } = /** @type {CustomEvent<{name: string, value: boolean}>} */ (event).detail;
       if (name === 'close') this.#toggleMenu(false);
