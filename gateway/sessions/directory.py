@@ -292,7 +292,10 @@ class SessionDirectory:
             return True
         if not session.is_live or not session.grants:
             return False
-        if any(is_good(grant) for grant in session.grants):
+        good = [grant for grant in session.grants if is_good(grant)]
+        if good:
+            # What was bad once is never asked about again.
+            session.grants[:] = good
             return True
         if waits and self._snapshot(session).calls:
             return False

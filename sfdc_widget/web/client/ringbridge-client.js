@@ -12,7 +12,6 @@ import { LocalCalls } from './local-calls.js';
 import { draftCall, Placing } from './placing.js';
 import { remotesOf } from './remotes.js';
 import { PhoneSession } from './session.js';
-import { SignInWindow } from './sign-in-window.js';
 import { TabStorage } from './storage.js';
 
 /**
@@ -62,7 +61,6 @@ const END_TIMEOUT_MS = 120_000;
 export class RingbridgeClient extends EventTarget {
   #access;
   #session;
-  #signInWindow;
   #local;
   #book;
   #placing;
@@ -98,7 +96,6 @@ export class RingbridgeClient extends EventTarget {
   } = {}) {
     super();
     const http = new GatewayHttp(new URL(baseUrl));
-    this.#signInWindow = new SignInWindow(new URL(baseUrl));
     this.#access = new Access(http, storage, { assertion, accessToken });
     this.#session = new PhoneSession({
       url: http.socketUrl,
@@ -215,28 +212,18 @@ export class RingbridgeClient extends EventTarget {
   }
 
   /**
-   * @param {Credentials} credentials
+   * With Salesforce: of `SignInWindow` (sign-in-window.js).
+   *
+   * @param {Credentials|Promise<Credentials>} credentials
    * @throws {SignInError}
    */
   async signIn(credentials) {
     await this.#session.signIn(credentials);
   }
 
-  /**
-   * By a window of its own; call it from a click. Only for pages of the gateway's own
-   * origin: what the window brings is told to no other.
-   *
-   * @param {string} tenant
-   * @throws {SignInError}
-   */
-  async signInWithSalesforce(tenant) {
-    await this.#session.signIn(this.#signInWindow.signIn(tenant));
-  }
-
-  /** Gives up the sign-in under way, and closes its window. */
+  /** Gives up the sign-in under way. */
   cancelSignIn() {
     this.#session.cancelSignIn();
-    this.#signInWindow.cancel();
   }
 
   /** Ends calls, unregisters the phone, forgets the tokens. */

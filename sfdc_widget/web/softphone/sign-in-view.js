@@ -1,3 +1,4 @@
+import { SignInWindow } from '../client/sign-in-window.js';
 import { h, setText, show } from './dom.js';
 import { words } from './strings.js';
 
@@ -8,15 +9,14 @@ import { words } from './strings.js';
  */
 
 /**
- * Sign-in where no host vouches for the user. `sign-in` has credentials, `salesforce`
- * a tenant, and is told within the click; `cancel` is for what is under way.
+ * Sign-in where no host vouches for the user; loaded when it is needed. Its event
+ * `sign-in` has credentials or a promise of them, `cancel` is for what is under way.
  */
 export class SignInScreen extends HTMLElement {
   /** Known from the address; then it is not asked for. */
-  tenant = '';
+  #known = '';
   /** Those that the gateway offers here. @type {readonly SignInWay[]} */
-  ways = ['password'];
-
+  #ways = [];
   #tenantField = h('input', { name: 'tenant', autocomplete: 'organization', required: true, autocapitalize: 'none', spellcheck: 'false' });
   #tenantLabel = h('label', {}, words.signIn.tenant, this.#tenantField);
   #username = h('input', { name: 'username', autocomplete: 'username', required: true, autocapitalize: 'none', spellcheck: 'false' });
@@ -35,13 +35,14 @@ export class SignInScreen extends HTMLElement {
   #phone = this.#button('rb-neutral', words.signIn.phone, () => this.#choose('phone'));
   #byPassword = this.#button('rb-neutral', words.signIn.byPassword, () => this.#choose('password'));
   #waiting = h('p', { class: 'rb-card-text', role: 'status', hidden: true });
-  #cancel = this.#button('rb-neutral', words.signIn.cancel, () => this.dispatchEvent(new CustomEvent('cancel')));
+  #cancel = this.#button('rb-neutral', words.signIn.cancel, () => this.#giveUp());
   #note = h('p', { class: 'rb-card-text', hidden: true });
   #error = h('p', { class: 'rb-error', role: 'alert', hidden: true });
   #heading = h('h1', { class: 'rb-title', tabindex: -1 }, words.signIn.title);
   /** Whose name and password the fields are for. @type {'phone'|'password'|null} */
   #form = null;
   #isBusy = false;
+  #window = new SignInWindow(new URL('../../', import.meta.url));
   #hasWindow = false;
   /** What the host says, unless a way has something to say. */
   #hostNote = '';
@@ -49,7 +50,6 @@ export class SignInScreen extends HTMLElement {
   connectedCallback() {
     if (this.firstChild) return;
     this.classList.add('rb-view', 'rb-sign-in');
-    show(this.#tenantLabel, this.tenant === '');
     this.append(
       h(
         'form',
@@ -76,12 +76,18 @@ export class SignInScreen extends HTMLElement {
         this.#cancel,
       ),
     );
-    if (!this.ways.includes('salesforce')) this.#form = this.ways.includes('password') ? 'password' : 'phone';
-    this.#draw();
   }
 
-  /** @param {{isBusy: boolean, problem: SignInFailure|null, note: string}} model */
-  update({ isBusy, problem, note }) {
+  /**
+   * @param {{isBusy: boolean, problem: SignInFailure|null, note: string,
+   *   tenant: string, ways: readonly SignInWay[]}} model
+   */
+  update({ isBusy, problem, note, tenant, ways }) {
+    this.#known = tenant;
+    if (this.#ways !== ways) {
+      this.#ways = ways;
+      this.#form = ways.includes('salesforce') ? null : ways.includes('password') ? 'password' : 'phone';
+    }
     this.#isBusy = isBusy;
     this.#hasWindow &&= isBusy;
     this.#hostNote = note;
@@ -91,7 +97,7 @@ export class SignInScreen extends HTMLElement {
   }
 
   get primary() {
-    if (this.tenant === '') return this.#tenantField;
+    if (this.#known === '') return this.#tenantField;
     return this.#form ? this.#username : this.#salesforce;
   }
 
@@ -106,7 +112,8 @@ export class SignInScreen extends HTMLElement {
 
   #draw() {
     const isWaiting = this.#isBusy && this.#hasWindow;
-    const has = (/** @type {SignInWay} */ way) => this.ways.includes(way) && !isWaiting;
+    const has = (/** @type {SignInWay} */ way) => this.#ways.includes(way) && !isWaiting;
+    show(this.#tenantLabel, this.#known === '' && !isWaiting);
     show(this.#salesforce, has('salesforce'));
     show(this.#account, this.#form !== null && !isWaiting);
     show(this.#phone, has('phone') && this.#form !== 'phone');
@@ -133,7 +140,7 @@ export class SignInScreen extends HTMLElement {
   }
 
   get #tenant() {
-    return this.tenant || this.#tenantField.value.trim();
+    return this.#known || this.#tenantField.value.trim();
   }
 
   /** Within the click: else browsers hold the window back. */
@@ -144,15 +151,20 @@ export class SignInScreen extends HTMLElement {
       return;
     }
     this.#hasWindow = true;
-    this.dispatchEvent(new CustomEvent('salesforce', { detail: this.#tenant }));
-    this.#draw();
+    this.dispatchEvent(new CustomEvent('sign-in', { detail: this.#window.signIn(this.#tenant) }));
     if (this.#cancel.checkVisibility()) this.#cancel.focus();
+  }
+
+  #giveUp() {
+    this.#window.cancel();
+    this.dispatchEvent(new CustomEvent('cancel'));
+    this.primary.focus();
   }
 
   #send() {
     if (this.#form === null || this.#isBusy) return;
     const missing = [this.#tenantField, this.#username, this.#password].find(
-      (field) => field.value === '' && !(field === this.#tenantField && this.tenant),
+      (field) => field.value === '' && !(field === this.#tenantField && this.#known),
     );
     if (missing) {
       this.#showError(words.signIn.required);
