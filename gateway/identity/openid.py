@@ -64,7 +64,9 @@ class ProviderKeys:
         self._clock = clock
         self._keys: dict[str, RSAPublicKey] = {}
         self._fetched_at = float("-inf")
-        self._tried_at = float("-inf")
+        self._failed_at = float("-inf")
+        # When a key was last asked for that is not there.
+        self._missed_at = float("-inf")
         self._one_at_a_time = asyncio.Lock()
 
     async def get(self, kid: str) -> RSAPublicKey:
@@ -75,27 +77,27 @@ class ProviderKeys:
             ProviderAwayError: it cannot be asked.
         """
         async with self._one_at_a_time:
-            now = self._clock()
-            age_s = now - self._fetched_at
-            if age_s >= KEEP_KEYS_S or kid not in self._keys:
-                await self._renew(now)
-            if self._clock() - self._fetched_at >= KEEP_KEYS_AT_MOST_S:
-                raise ProviderAwayError("its keys are not to be had")
+            await self._look(kid, self._clock())
             key = self._keys.get(kid)
         if key is None:
             raise IdTokenError("it is signed with an unknown key")
         return key
 
-    async def _renew(self, now: float) -> None:
-        if now - self._tried_at < REFETCH_AFTER_S:
+    async def _look(self, kid: str, now: float) -> None:
+        age_s = now - self._fetched_at
+        is_lost = age_s >= KEEP_KEYS_AT_MOST_S
+        if age_s >= KEEP_KEYS_S:
+            if not is_lost and now - self._failed_at < REFETCH_AFTER_S:
+                return
+        elif kid in self._keys or now - self._missed_at < REFETCH_AFTER_S:
             return
-        self._tried_at = now
+        else:
+            self._missed_at = now
         try:
             self._keys = read_keys(await self._fetch())
         except ProviderAwayError:
-            if now - self._fetched_at >= KEEP_KEYS_AT_MOST_S:
-                # Nothing to go on with: the next one may ask at once.
-                self._tried_at = float("-inf")
+            self._failed_at = now
+            if is_lost:
                 raise
         else:
             self._fetched_at = now

@@ -235,7 +235,7 @@ async def test_unknown_names_do_not_have_the_provider_asked_each_time(
     for number in range(100):
         with pytest.raises(IdTokenError):
             await provider.keys.get(f"no-{number}")
-    assert provider.fetched == 1
+    assert provider.fetched == 2
 
 
 async def test_a_provider_that_is_away_is_believed_for_a_day(
