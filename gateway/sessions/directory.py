@@ -295,7 +295,8 @@ class SessionDirectory:
         good = [grant for grant in session.grants if is_good(grant)]
         if good:
             # What was bad once is never asked about again.
-            session.grants[:] = good
+            session.grants.clear()
+            session.grants.extend(good)
             return True
         if waits and self._snapshot(session).calls:
             return False

@@ -576,6 +576,20 @@ async def test_sign_out_ends_tokens_tickets_and_the_session(page: WireClient) ->
     await page.post("/v1/sign-out", {"refresh_token": "x"})
 
 
+async def test_a_session_goes_on_while_one_of_its_sign_ins_does(
+    desk: Desk, browser: aiohttp.ClientSession, page: WireClient
+) -> None:
+    first = await signed_in(page)
+    await page.hello()
+    async with WireClient(browser, desk.url) as other:
+        second = await signed_in(other)
+        await other.hello()
+        await page.post("/v1/sign-out", {"refresh_token": first["refresh_token"]})
+        await other.ticket()
+        await page.post("/v1/sign-out", {"refresh_token": second["refresh_token"]})
+        assert await other.closed() == 4401
+
+
 async def test_closing_the_session_ends_the_sign_in(page: WireClient) -> None:
     first = await signed_in(page)
     await page.hello()
