@@ -64,6 +64,7 @@ class Service:
         server: where they register.
         salesforce: the tenant's ``salesforce`` section, None for no CRM.
         invites: the tenant's ``invites`` section, None for no video invites.
+        members: further ones of the tenant.
         origins: pages that may hold the widget.
         sections: further sections of the file; they replace ours member by member.
         environment: for the process, beside our own.
@@ -86,6 +87,7 @@ class Service:
         environment: Mapping[str, str] | None = None,
         http_port: int | None = None,
         invites: Mapping[str, Any] | None = None,
+        members: Mapping[str, Any] | None = None,
         expires_s: int = 120,
         is_verbose: bool = True,
     ) -> None:
@@ -100,6 +102,7 @@ class Service:
         self._origins = tuple(origins)
         self._sections = dict(sections or {})
         self._invites = invites
+        self._members = dict(members or {})
         self._expires_s = expires_s
         self._rtp_port = free_ports(RTP_PORTS)
         self._file = directory / "ringbridge.yaml"
@@ -227,7 +230,7 @@ class Service:
             tenant["salesforce"] = dict(self._salesforce)
         if self._invites is not None:
             tenant["invites"] = dict(self._invites)
-        return tenant
+        return {**tenant, **self._members}
 
     # From outside -------------------------------------------------------------------
 

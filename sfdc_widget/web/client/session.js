@@ -84,7 +84,9 @@ export class PhoneSession {
       if (await this.#access.fresh()) this.#open();
       else this.#update({ status: 'signed_out' });
     } catch (error) {
-      this.#update({ status: 'signed_out', signInProblem: signInProblem(error) });
+      const problem = signInProblem(error);
+      // Nobody has typed a password that could be wrong.
+      this.#update({ status: 'signed_out', signInProblem: problem === 'denied' ? null : problem });
     }
   }
 
