@@ -155,7 +155,8 @@ async def test_a_doubled_tab_has_what_the_other_was_given(
     await first.shows("superseded")
     gateway.accepts_token = False
     gateway.sessions.clear()
-    gateway.drop_sockets()
+    for socket in list(gateway.sockets):
+        socket.close(1012, "")
     is_new = "sessionStorage.getItem('ringbridge.refresh_token') === 'family.1.mac'"
     await second.until(is_new)
     await first.until(is_new)
