@@ -41,8 +41,11 @@ from gateway.identity.accounts import line
 from gateway.identity.assembly import People
 from gateway.identity.directory import TenantIdentity
 from gateway.identity.live import LiveUsers
+from gateway.identity.phone_users import AccountsWithPhones, PhoneUsers
+from gateway.identity.salesforce import SalesforceSignIn
 from gateway.identity.turn import TurnConfig
 from gateway.identity.users import User, UserKey
+from gateway.identity.ways import WaysToSignIn
 from gateway.invites.assembly import Invites
 from gateway.invites.crm import InviteEvents
 from gateway.invites.guests import GuestBook
@@ -52,6 +55,7 @@ from gateway.operations import routes as operations
 from gateway.operations.metrics import Metrics
 from gateway.operations.readings import ServiceReadings
 from gateway.pages import HostOrigin
+from gateway.sessions import oauth
 from gateway.sessions.backend import Backend
 from gateway.sessions.directory import SessionDirectory, SessionLimits
 from gateway.sessions.routes import (
@@ -68,6 +72,7 @@ from gateway.storage import (
     JournalWriter,
     Outbox,
     OutboxKind,
+    SignInTable,
     Spool,
 )
 from gateway.storage.favourites import FavouriteTable
@@ -186,10 +191,19 @@ class Gateway:
         agent = sip.UserAgent(_agent_config(config), rng=self._rng)
         made = MadeLegs(agent)
         # Who there is: reps, and guests while they are here.
-        book = GuestBook(people.users)
-        door = self._door(book)
+        ways = WaysToSignIn(
+            config, people.users, f"{config.http.public_url}{oauth.CALLBACK}"
+        )
+        phones = PhoneUsers(people.users, ways.phones(), agent.prove)
+        book = GuestBook(phones)
+        salesforce, asks = ways.salesforce(
+            book, people.provisioner, wall_clock=self._now
+        )
+        for ask in asks:
+            stack.push_async_callback(ask.close)
+        door = self._door(book, ways, phones, salesforce, database)
         events = new_events(door)
-        accounts = people.users.accounts
+        accounts = AccountsWithPhones(people.users.accounts, phones)
         call_services = self._call_services(engine, journal, events)
         calls = self._calls(made, call_services, connectors, accounts, work)
         desk_phones = self._desk_phones(
@@ -223,7 +237,9 @@ class Gateway:
         self._run("users", people.users.run())
         invites.serve(app, services, sessions)
         await invites.start()
-        pages.add_routes(app, self._host_origins())
+        services.sign_ins.on_end = phones.ended
+        self._run("sign-ins", services.sign_ins.run())
+        pages.add_routes(app, self._host_origins(), ways.names())
         keep = config.retention
         housekeeping = Housekeeping(
             Retention(database),
@@ -433,9 +449,20 @@ class Gateway:
             event_views=crm.views,
         )
 
-    def _door(self, book: GuestBook) -> Door:
+    def _door(
+        self,
+        book: GuestBook,
+        ways: WaysToSignIn,
+        phones: PhoneUsers,
+        salesforce: SalesforceSignIn | None,
+        database: Database,
+    ) -> Door:
         config = self._config
         return Door(
+            sign_ins=SignInTable(database),
+            lifetimes=ways.lifetimes,
+            phones=phones,
+            salesforce=salesforce,
             users=book,
             public_url=config.http.public_url,
             signing_keys=config.token_keys,

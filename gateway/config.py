@@ -216,6 +216,46 @@ class CallSection(Section):
     resume_window_s: Annotated[float, Field(ge=1, le=3600)] = 120.0
 
 
+class SignInSection(Section):
+    """How long a sign-in lasts, in seconds.
+
+    ``access_s``: an access token, until the page prolongs it. ``idle_s``: without any
+    page that does. ``absolute_s``: in all; a call that goes on is not cut off.
+    """
+
+    access_s: Annotated[int, Field(ge=300, le=86400)] = 3600
+    idle_s: Annotated[int, Field(ge=300, le=30 * 86400)] = 8 * 3600
+    absolute_s: Annotated[int, Field(ge=300, le=90 * 86400)] = 12 * 3600
+
+    @model_validator(mode="after")
+    def _order(self) -> SignInSection:
+        if not self.access_s <= self.idle_s <= self.absolute_s:
+            raise ValueError("access_s, idle_s and absolute_s must not get shorter")
+        return self
+
+
+class SalesforceSignInSection(Section):
+    """ "Sign in with Salesforce", in a window of its own.
+
+    ``organizations`` are the ids of those whose users may come in. ``consumer_key`` is
+    the app's; without it, the one that CRM calls use. ``client_secret`` only if the app
+    requires one. ``fields`` of the CRM user are read for somebody who is not known yet.
+    """
+
+    organizations: Annotated[
+        tuple[
+            Annotated[str, Field(pattern=r"^00D[A-Za-z0-9]{12}([A-Za-z0-9]{3})?$")], ...
+        ],
+        Field(min_length=1, max_length=20),
+    ]
+    consumer_key: Secret | None = None
+    client_secret: Secret | None = None
+    fields: Annotated[
+        tuple[Annotated[str, Field(pattern=r"^[A-Za-z]\w{0,79}$")], ...],
+        Field(max_length=20),
+    ] = ()
+
+
 class SalesforceSection(Section):
     """A tenant's Salesforce organisation.
 
@@ -242,6 +282,7 @@ class SalesforceSection(Section):
     proxy: Secret | None = None
     identity_issuer: str = ""
     identity_key: Secret | None = None
+    sign_in: SalesforceSignInSection | None = None
 
 
 class SipAccountSection(Section):
@@ -445,8 +486,10 @@ Disposition = Annotated[str, Field(min_length=1, max_length=120)]
 
 
 class TenantSection(Section):
-    """A customer organisation.
+    """A customer organisation. ``sign_in`` in place of the gateway's own.
 
+    ``phone_sign_in``: whoever has an account at the application server may sign in with
+    its user name and password, known here or not.
     ``wrap_up_s``: how long a rep has for notes before the activity is written; 0: it is
     written at once, and corrected afterwards. ``dispositions``: a list, or ``{picklist:
     Field}`` of the organisation's Tasks. ``disposition_required``: the rep cannot end
@@ -466,10 +509,16 @@ class TenantSection(Section):
     ) = ()
     disposition_required: bool = False
     logging: LoggingSection = LoggingSection()
+    sign_in: SignInSection | None = None
+    phone_sign_in: bool = False
     origins: tuple[Origin, ...] = ()
     provisioning: ProvisioningSection | None = None
     # Those of the database come beside them.
     users: tuple[UserSection, ...] = ()
+
+    @property
+    def salesforce_sign_in(self) -> SalesforceSignInSection | None:
+        return self.salesforce.sign_in if self.salesforce else None
 
     @model_validator(mode="after")
     def _unique_users(self) -> TenantSection:
@@ -547,6 +596,7 @@ class Config(Section):
     retention: RetentionSection = RetentionSection()
     turn: TurnSection = TurnSection()
     calls: CallSection = CallSection()
+    sign_in: SignInSection = SignInSection()
     tenants: Annotated[tuple[TenantSection, ...], Field(min_length=1)]
 
     @model_validator(mode="after")
@@ -578,6 +628,16 @@ class Config(Section):
             raise ValueError(
                 f"http.public_url must be https, since tenant {with_invites[0]!r} has "
                 "invites: browsers give no camera to other pages"
+            )
+        with_sign_in = [t.id for t in self.tenants if t.salesforce_sign_in is not None]
+        if (
+            with_sign_in
+            and url.scheme == "http"
+            and not is_loopback(url.hostname or "")
+        ):
+            raise ValueError(
+                f"http.public_url must be https, since tenant {with_sign_in[0]!r} has "
+                "sign-in with Salesforce"
             )
         return self
 

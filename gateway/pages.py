@@ -13,10 +13,11 @@ import gzip
 import hashlib
 import mimetypes
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
+from importlib import metadata, resources
 from pathlib import Path
+from types import MappingProxyType
 from typing import Self
 
 from aiohttp import web
@@ -43,9 +44,19 @@ class HostOrigin:
     opencti_version: str
 
 
-def add_routes(app: web.Application, hosts: Mapping[str, HostOrigin]) -> None:
-    """Serve the widget; ``hosts`` by the exact origin of the framing page."""
-    pages = _Pages(hosts)
+def add_routes(
+    app: web.Application,
+    hosts: Mapping[str, HostOrigin],
+    ways: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> None:
+    """Serve the widget.
+
+    Args:
+        hosts: by the exact origin of the framing page.
+        ways: to sign in that a page may offer, by tenant: ``salesforce``, ``phone``,
+            ``password``.
+    """
+    pages = _Pages(hosts, ways)
     app.router.add_get("/", pages.root)
     app.router.add_get("/widget", pages.root)
     app.router.add_get("/join/{token:.*}", pages.join)
@@ -117,8 +128,12 @@ class _File:
 
 
 class _Pages:
-    def __init__(self, hosts: Mapping[str, HostOrigin]) -> None:
+    def __init__(
+        self, hosts: Mapping[str, HostOrigin], ways: Mapping[str, Sequence[str]]
+    ) -> None:
         self._hosts = hosts
+        self._ways = ways
+        self._version = metadata.version("ringbridge")
         root = Path(str(resources.files("sfdc_widget").joinpath("web")))
         self._files = {
             path.relative_to(root).as_posix(): _File.read(path)
@@ -131,13 +146,29 @@ class _Pages:
 
     async def config(self, request: web.Request) -> web.Response:
         host = self._hosts.get(request.query.get("origin", ""))
-        tenants = {each.tenant for each in self._hosts.values()}
+        tenants = {each.tenant for each in self._hosts.values()} or set(self._ways)
         only = next(iter(tenants)) if len(tenants) == 1 else ""
-        answer: dict[str, object] = {"tenant": host.tenant if host else only}
+        tenant = host.tenant if host else only
+        answer: dict[str, object] = {
+            "tenant": tenant,
+            "version": self._version,
+            "sign_in": self._ways_of(tenant),
+        }
         if host is not None:
             answer["salesforce_origins"] = [request.query["origin"]]
             answer["opencti_version"] = host.opencti_version
-        return web.json_response(answer, headers={"Cache-Control": "no-store"})
+        headers = {"Cache-Control": "no-store", "Vary": "Origin"}
+        # The setup page in Salesforce reads it too, from its own organisation's origin.
+        origin = request.headers.get("Origin", "")
+        if origin in self._hosts:
+            headers["Access-Control-Allow-Origin"] = origin
+        return web.json_response(answer, headers=headers)
+
+    def _ways_of(self, tenant: str) -> list[str]:
+        """Those of one tenant; until the user has said which, those of any."""
+        tenants = [tenant] if tenant in self._ways else list(self._ways)
+        there = {way for each in tenants for way in self._ways[each]}
+        return [way for way in ("salesforce", "phone", "password") if way in there]
 
     async def file(self, request: web.Request) -> web.Response:
         name = request.match_info["path"]

@@ -21,11 +21,20 @@ class WorkOfTenants:
     def __init__(self, tenants: Iterable[TenantSection], facts: OrgFacts) -> None:
         self._facts = facts
         self._rules = {tenant.id: _configured(tenant) for tenant in tenants}
+        self._integrated = {
+            tenant.id
+            for tenant in tenants
+            if tenant.salesforce and tenant.salesforce.integration_username
+        }
         self._picklists = {
             tenant.id: tenant.dispositions.picklist
             for tenant in tenants
             if isinstance(tenant.dispositions, PicklistSection)
         }
+
+    def has_integration_user(self, tenant: str) -> bool:
+        """Whether its CRM can be asked as nobody in particular."""
+        return tenant in self._integrated
 
     def of(self, tenant: str) -> WorkRules:
         """As they are now."""
@@ -41,8 +50,10 @@ class WorkOfTenants:
 
 
 def compose_in(work: WorkOfTenants, call: CallRecord, user: User) -> Activity | None:
-    """None too for a tenant without CRM."""
+    """None too for a tenant without CRM, and for one who is not in it."""
     rules = work.of(user.key.tenant)
+    if user.is_by_phone and not work.has_integration_user(user.key.tenant):
+        return None
     return compose(call, user, rules.logging) if rules.is_logged else None
 
 

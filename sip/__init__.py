@@ -38,6 +38,7 @@ from sip.digest import Algorithm, DigestClient, DigestServer, Refusal
 from sip.errors import InvalidValue, LocalProtocolError, ParseError, SipError
 from sip.headers import CSeq, Headers, Reason, Via
 from sip.message import Request, Response, create_response
+from sip.proving import Proof
 from sip.registering import Registration
 from sip.registration import RegistrationState
 from sip.replaces import Replaces
@@ -81,6 +82,7 @@ __all__ = [
     "OutgoingCall",
     "ParseError",
     "Progress",
+    "Proof",
     "Reason",
     "Refusal",
     "Registration",

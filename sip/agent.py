@@ -45,6 +45,7 @@ from sip.dialog import DialogId, EndedDialogs
 from sip.errors import LocalProtocolError, ParseError
 from sip.locate import Locator, Resolver
 from sip.message import Request, Response
+from sip.proving import Proof, prove
 from sip.refer import EXTENSIONS, Unfit
 from sip.registering import Registration, RegistrationPacer
 from sip.registration import RegistrationState
@@ -323,6 +324,14 @@ class UserAgent:
         )
         self._subscriptions.add(subscription)
         return subscription
+
+    async def prove(self, account: Account) -> Proof:
+        """Whether the registrar takes the account's password; nobody is registered.
+
+        Raises:
+            LocalProtocolError: the agent was not started, or is closed.
+        """
+        return await prove(self._core, account)
 
     def add_account(self, account: Account) -> None:
         """Take calls to this AoR, also without registering it."""

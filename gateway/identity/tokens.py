@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from gateway.identity.directory import UserDirectory
 from gateway.identity.users import User, UserKey
 
+# Of guests, who have no sign-in to prolong; those of sign-ins say theirs.
 ACCESS_TOKEN_LIFETIME_S = 8 * 3600
 ASSERTION_MAX_LIFETIME_S = 300
 LEEWAY_S = 60
@@ -75,11 +76,12 @@ class SigningKey:
 
 @dataclass(frozen=True, slots=True)
 class AccessGrant:
-    """What a valid access token says."""
+    """What a valid access token says; ``sign_in_id``: "" for guests of invites."""
 
     user: UserKey
     token_id: str
     expires_at: float
+    sign_in_id: str = ""
 
 
 class RememberedIds:
@@ -141,8 +143,10 @@ class AccessTokens:
         self.lifetime_s = lifetime_s
         self._revoked = RememberedIds()
 
-    def issue(self, user: UserKey) -> str:
-        """A token with which ``user`` may do everything for ``lifetime_s``."""
+    def issue(
+        self, user: UserKey, *, sign_in_id: str = "", lifetime_s: int | None = None
+    ) -> str:
+        """A token with which ``user`` may do everything for its lifetime."""
         now = int(self._clock())
         claims = {
             "iss": self._public_url,
@@ -151,9 +155,11 @@ class AccessTokens:
             "sub": user.user,
             "jti": self._random_id(),
             "iat": now,
-            "exp": now + self.lifetime_s,
+            "exp": now + (self.lifetime_s if lifetime_s is None else lifetime_s),
         }
         key = next(key for key in self._keys.values() if key.not_before <= now)
+        if sign_in_id:
+            claims["sid"] = sign_in_id
         return jwt.encode(
             claims, key.secret, algorithm=key.algorithm, headers={"kid": key.kid}
         )
@@ -196,14 +202,23 @@ class AccessTokens:
             UserKey(_text(claims, "tenant"), _text(claims, "sub")),
             _text(claims, "jti"),
             expires_at,
+            _text(claims, "sid") if "sid" in claims else "",
         )
-        if grant.token_id in self._revoked:
+        if grant.token_id in self._revoked or grant.sign_in_id in self._revoked:
             raise TokenError("The access token was signed out.", is_expired=True)
         return grant
 
     def revoke(self, token_id: str, *, expires_at: float) -> None:
         """Accept no token with this ``jti`` any more."""
         self._revoked.add(token_id, expires_at=expires_at + LEEWAY_S, now=self._clock())
+
+    def end_sign_in(self, sign_in_id: str, *, longest_s: float) -> None:
+        """Accept no token of that sign-in any more; each lasts ``longest_s`` at most.
+
+        Ids of sign-ins and of tokens are random, so that one table holds both.
+        """
+        now = self._clock()
+        self._revoked.add(sign_in_id, expires_at=now + longest_s + LEEWAY_S, now=now)
 
 
 class Assertions:

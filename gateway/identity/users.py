@@ -26,6 +26,7 @@ class User:
         crm_username: the CRM's sign-in name, "" if none.
         email: invites go out in this address's name, "" if none.
         invite_id: the invite that a guest came by, "" for reps.
+        is_by_phone: known by their phone account alone, while they are signed in.
         password_hash: ``scrypt`` hash for sign-in without CRM, "" if not allowed.
     """
 
@@ -38,6 +39,7 @@ class User:
     crm_username: str = ""
     email: str = ""
     invite_id: str = ""
+    is_by_phone: bool = False
     password_hash: str = field(default="", repr=False)
 
     @property

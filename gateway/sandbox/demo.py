@@ -33,6 +33,7 @@ from gateway.sandbox.salesforce import (
     SalesforceSimulator,
     SimulatorConfig,
 )
+from gateway.sessions.oauth import CALLBACK
 from sip.clock import LoopClock
 
 HOST = "127.0.0.1"
@@ -143,7 +144,15 @@ class Demo:
             SimulatorConfig(
                 adapter_url=f"{self.widget_url}/widget/salesforce",
                 gateway_url=self.widget_url,
-                apps=(ConnectedApp(CONSUMER_KEY, _public_pem(app_key)),),
+                apps=(
+                    ConnectedApp(
+                        CONSUMER_KEY,
+                        _public_pem(app_key),
+                        redirect_uris=(f"{self.widget_url}{CALLBACK}",),
+                        pkce_required=True,
+                        secret_required=False,
+                    ),
+                ),
                 index_lag_s=2.0,
             ),
             rng=self._rng,
@@ -232,7 +241,9 @@ class Demo:
                             "private_key": private_pem,
                             "identity_issuer": simulator.organization_id,
                             "identity_key": simulator.identity_public_key_pem,
+                            "sign_in": {"organizations": [simulator.organization_id]},
                         },
+                        "phone_sign_in": True,
                         "invites": {
                             "mail": {
                                 "host": mail[0],
@@ -284,6 +295,7 @@ Ringbridge's sandbox is up: everything runs on this machine, nothing leaves it.
   The rep's Salesforce   {salesforce}
   The other telephones   {console}
   The customers' mailbox {mailbox}
+  The phone by itself    {widget}
 
 1. Open them in Chrome, Edge or Firefox, side by side, with a headset. Robin is signed
    in; "Phone" at the bottom of the Salesforce page is the widget. Allow microphone
@@ -300,6 +312,7 @@ Ringbridge's sandbox is up: everything runs on this machine, nothing leaves it.
 7. Click "Video" in the widget: the call has a window of its own. "Leave" on Ana's page
    ends it; meeting and call are in the activity history. With another guest in the
    invite, the second link in the mailbox brings a third into the same call.
+8. The phone by itself asks who you are: "Sign in with Salesforce", as Robin.
 
 Ctrl-C ends everything.
 """
@@ -319,6 +332,7 @@ async def run_demo(
                 salesforce=demo.salesforce_url,
                 console=demo.console_url,
                 mailbox=demo.mailbox_url,
+                widget=f"{demo.widget_url}/widget/",
             )
             print(text, flush=True)
             await until(asyncio.Event())

@@ -263,10 +263,11 @@ class SessionDirectory:
         if session.is_live:
             self.counters.sessions_signed_out += 1
             self._tickets.revoke(session.user.key)
+            # Closing from here on: whoever hears of a revoked grant ends it not again.
+            _ = self._begin_closing(session, signed_out=True, done=done)
             if self._revoke is not None:
                 for grant in session.grants:
                     self._revoke(grant)
-            _ = self._begin_closing(session, signed_out=True, done=done)
 
     def expel(self, user: UserKey) -> None:
         """End the user's session, if any, whether somebody is attached or not."""
@@ -275,6 +276,32 @@ class SessionDirectory:
             return
         session.disconnect(CLOSE_NO_HELLO, "the session has ended")
         self.sign_out(session, lambda: None)
+
+    def lapse(
+        self, user: UserKey, is_good: Callable[[AccessGrant], bool], waits: bool
+    ) -> bool:
+        """End the user's session unless one of its grants is good.
+
+        Returns:
+            False when it has to be tried again: the session is just opening, or a
+            call goes on and ``waits`` says that it may.
+        """
+        self._tickets.revoke(user)
+        session = self._sessions.get(user)
+        if session is None or session.state is SessionState.CLOSING:
+            return True
+        if not session.is_live or not session.grants:
+            return False
+        good = [grant for grant in session.grants if is_good(grant)]
+        if good:
+            # What was bad once is never asked about again.
+            session.grants.clear()
+            session.grants.extend(good)
+            return True
+        if waits and self._snapshot(session).calls:
+            return False
+        self.expel(user)
+        return True
 
     async def sweep(self) -> None:
         """End the sessions whose window has passed, and wait for that."""

@@ -10,10 +10,15 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from gateway.identity.directory import UserDirectory
+from gateway.identity.phone_users import PhoneUsers
+from gateway.identity.refresh_tokens import RefreshKeys
+from gateway.identity.salesforce import SalesforceSignIn
+from gateway.identity.sign_in_memory import InMemorySignIns
+from gateway.identity.sign_ins import Lifetimes, SignIns, SignInStore
 from gateway.identity.tickets import Tickets
-from gateway.identity.tokens import AccessTokens, Assertions, SigningKey
+from gateway.identity.tokens import AccessGrant, AccessTokens, Assertions, SigningKey
 from gateway.identity.turn import TurnConfig, TurnServer
-from gateway.sessions import http, jwks, websocket
+from gateway.sessions import http, jwks, oauth, websocket
 from gateway.sessions.backend import Backend
 from gateway.sessions.directory import SessionDirectory, SessionLimits
 from gateway.sessions.origins import AllowedOrigins
@@ -32,6 +37,8 @@ class Door:
         signing_keys: of access tokens; the first whose time has come signs.
         max_without_hello: sockets that may wait for their greeting at once.
         ping_interval_s: between WebSocket pings; under any proxy's idle limit.
+        sign_ins: where they are kept, and how long each of a tenant's lasts.
+        phones, salesforce: ways to sign in, where there are any.
         client_address: of a request; behind a trusted proxy not ``request.remote``.
     """
 
@@ -46,6 +53,10 @@ class Door:
     clock: Callable[[], float] = time.monotonic
     wall_clock: Callable[[], float] = time.time
     random_bytes: Callable[[int], bytes] = secrets.token_bytes
+    sign_ins: SignInStore = field(default_factory=InMemorySignIns)
+    lifetimes: Callable[[str], Lifetimes] = lambda _: Lifetimes()
+    phones: PhoneUsers | None = None
+    salesforce: SalesforceSignIn | None = None
 
 
 def new_events(door: Door) -> SessionEvents:
@@ -55,15 +66,31 @@ def new_events(door: Door) -> SessionEvents:
 
 def new_http_services(door: Door) -> http.HttpServices:
     """What the HTTP endpoints share, for one who adds endpoints of their own."""
+
+    def random_id() -> str:
+        return door.random_bytes(16).hex()
+
+    access_tokens = AccessTokens(
+        door.signing_keys,
+        public_url=door.public_url,
+        clock=door.wall_clock,
+        random_id=random_id,
+    )
     return http.HttpServices(
         users=door.users,
         origins=AllowedOrigins(door.users, public_url=door.public_url),
-        access_tokens=AccessTokens(
-            door.signing_keys,
-            public_url=door.public_url,
+        access_tokens=access_tokens,
+        sign_ins=SignIns(
+            door.sign_ins,
+            users=door.users,
+            tokens=access_tokens,
+            keys=RefreshKeys.of([key.secret for key in door.signing_keys]),
+            lifetimes=door.lifetimes,
             clock=door.wall_clock,
-            random_id=lambda: door.random_bytes(16).hex(),
+            random_id=random_id,
         ),
+        phones=door.phones,
+        salesforce=door.salesforce,
         assertions=Assertions(
             door.users, public_url=door.public_url, clock=door.wall_clock
         ),
@@ -90,7 +117,12 @@ def add_routes(
     where others use them too.
     """
     services = services or new_http_services(door)
-    access_tokens = services.access_tokens
+    access_tokens, sign_ins = services.access_tokens, services.sign_ins
+
+    def revoke(grant: AccessGrant) -> None:
+        access_tokens.revoke(grant.token_id, expires_at=grant.expires_at)
+        sign_ins.end(grant.user, grant.sign_in_id)
+
     directory = SessionDirectory(
         backend,
         users=door.users,
@@ -100,12 +132,19 @@ def add_routes(
         wall_clock=door.wall_clock,
         random_bytes=door.random_bytes,
         limits=door.limits,
-        revoke=lambda grant: access_tokens.revoke(
-            grant.token_id, expires_at=grant.expires_at
-        ),
+        revoke=revoke,
     )
+    sign_ins.use_sessions(directory.lapse)
     http.add_routes(app, services)
     jwks.add_routes(app, access_tokens)
+    if services.salesforce is not None:
+        oauth.add_routes(
+            app,
+            services.salesforce,
+            public_url=door.public_url,
+            client_address=door.client_address,
+            clock=door.clock,
+        )
     websocket.add_routes(
         app,
         directory,

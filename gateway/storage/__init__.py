@@ -16,6 +16,7 @@ from gateway.storage.outbox_rows import (
     put_activity,
     put_meeting,
 )
+from gateway.storage.sign_ins import SignInTable
 from gateway.storage.spool import Spool
 from gateway.storage.users import StoredUsers
 
@@ -28,6 +29,7 @@ __all__ = [
     "OutboxEntry",
     "OutboxKind",
     "OutboxState",
+    "SignInTable",
     "Spool",
     "StorageError",
     "StoredUsers",

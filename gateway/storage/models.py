@@ -272,3 +272,30 @@ class FavouriteRow(Base):
     # As the browser protocol writes it.
     entry: Mapped[dict[str, Any]] = mapped_column(JSON)
     created_at: Mapped[float] = mapped_column(Double)
+
+
+class SignInRow(Base):
+    """One sign-in of one user, from the proof of who they are to its end.
+
+    No token is in it: a refresh token is made from id and generation with a key that
+    the database does not have.
+    """
+
+    __tablename__ = "sign_ins"
+
+    tenant: Mapped[str] = mapped_column(String(64), primary_key=True)
+    sign_in_id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    user_id: Mapped[str] = mapped_column(String(64))
+    method: Mapped[str] = mapped_column(String(16))
+    # Counts uses of its refresh tokens.
+    generation: Mapped[int] = mapped_column(Integer)
+    created_at: Mapped[float] = mapped_column(Double)
+    used_at: Mapped[float] = mapped_column(Double)
+    ended_at: Mapped[float | None] = mapped_column(Double)
+    ending: Mapped[str] = mapped_column(String(16))
+
+    __table_args__ = (
+        # Whoever comes with a refresh token has not said of which tenant it is.
+        Index("ix_sign_ins_id", "sign_in_id", unique=True),
+        Index("ix_sign_ins_ended", "ended_at"),
+    )

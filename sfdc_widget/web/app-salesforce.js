@@ -25,6 +25,7 @@ softphone.client = windowed(
   }),
 );
 softphone.tenant = config.tenant ?? '';
+if (config.sign_in?.length) softphone.ways = config.sign_in;
 softphone.signInNote = words.signInByHost;
 document.body.append(softphone);
 await softphone.client.start();

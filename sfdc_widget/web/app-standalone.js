@@ -12,6 +12,7 @@ softphone.client = windowed(
   new RingbridgeClient({ name: 'ringbridge-standalone', keepsVideo: false, yields: true }),
 );
 softphone.tenant = config.tenant ?? '';
+if (config.sign_in?.length) softphone.ways = config.sign_in;
 document.body.append(softphone);
 
 let wanted = wantedInvite(location.hash);

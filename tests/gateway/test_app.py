@@ -6,8 +6,10 @@ Ports are ephemeral, the application server is one that nobody runs.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
+import sqlite3
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -257,3 +259,48 @@ async def test_a_user_is_disabled_beside_the_service(tmp_path: Path) -> None:
         with pytest.raises(HttpFailure, match="no such user"):
             await other.ticket()
         await client.close()
+
+
+async def test_a_sign_in_lasts_over_a_restart_and_ends_with_the_user(
+    tmp_path: Path,
+) -> None:
+    body = {"tenant": "acme", "username": "robin", "password": PASSWORD}
+
+    async def post(
+        gateway: Gateway, path: str, body: dict[str, str]
+    ) -> tuple[int, dict[str, str]]:
+        async with (
+            aiohttp.ClientSession() as http,
+            http.post(gateway.url + path, json=body) as response,
+        ):
+            return response.status, await response.json()
+
+    async with Gateway(config(tmp_path)) as gateway:
+        _, first = await post(gateway, "/v1/sign-in", body)
+        _, other = await post(gateway, "/v1/sign-in", body)
+        await post(gateway, "/v1/sign-out", {"refresh_token": other["refresh_token"]})
+        # What is over is written by a task.
+        database = gateway._config.storage.url.partition("///")[2]
+        async with asyncio.timeout(10):
+            while not _ended(database):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+    async with Gateway(config(tmp_path)) as gateway:
+        refresh = {"refresh_token": first["refresh_token"]}
+        status, second = await post(gateway, "/v1/sign-in/refresh", refresh)
+        assert status == 200
+        refresh = {"refresh_token": other["refresh_token"]}
+        assert (await post(gateway, "/v1/sign-in/refresh", refresh))[0] == 401
+    assert PASSWORD not in Path(database).read_bytes().decode("latin-1")
+    assert second["refresh_token"] not in Path(database).read_bytes().decode("latin-1")
+    changed = config(tmp_path).model_dump()
+    changed["tenants"][0]["users"][0]["id"] = "somebody-else"
+    async with Gateway(Config.model_validate(changed)) as gateway:
+        refresh = {"refresh_token": second["refresh_token"]}
+        assert (await post(gateway, "/v1/sign-in/refresh", refresh))[0] == 401
+
+
+def _ended(database: str) -> int:
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        query = "SELECT count(*) FROM sign_ins WHERE ended_at IS NOT NULL"
+        count: int = connection.execute(query).fetchone()[0]
+    return count

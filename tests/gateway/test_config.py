@@ -527,3 +527,58 @@ def test_the_samples_keys_and_rules_are_good_too(tmp_path: Path) -> None:
     assert section is not None
     assert [rule.by for rule in section.rules] == ["table", "email", "field"]
     assert section.sip_password is not None
+
+
+SIGN_IN = GOOD.replace(
+    "    users:",
+    """\
+    phone_sign_in: on
+    sign_in: {access_s: 600, idle_s: 1200, absolute_s: 3600}
+    salesforce:
+      my_domain: https://acme.my.salesforce.com
+      lightning: https://acme.lightning.force.com
+      consumer_key: key
+      private_key: pem
+      sign_in:
+        organizations: [00D000000000001EAA]
+        client_secret: geheimnis
+        fields: [Extension]
+    users:""",
+)
+
+
+def test_ways_to_sign_in() -> None:
+    config = parse((HTTPS + SIGN_IN).encode(), environment=ENVIRONMENT)
+    [tenant] = config.tenants
+    assert tenant.phone_sign_in is True
+    assert tenant.sign_in is not None
+    assert tenant.sign_in.idle_s == 1200
+    assert config.sign_in.absolute_s == 12 * 3600
+    assert tenant.salesforce_sign_in is not None
+    assert tenant.salesforce_sign_in.fields == ("Extension",)
+    assert "geheimnis" not in repr(config)
+    [plain] = parse(GOOD.encode(), environment=ENVIRONMENT).tenants
+    assert plain.phone_sign_in is False
+    assert plain.salesforce_sign_in is None
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (("access_s: 600", "access_s: 1201"), "must not get shorter"),
+        (("absolute_s: 3600", "absolute_s: 900"), "must not get shorter"),
+        (("[00D000000000001EAA]", "[]"), "at least 1"),
+        (("[00D000000000001EAA]", "[acme]"), "organizations[0]"),
+        (("[00D000000000001EAA]", "['00D*']"), "organizations[0]"),
+        (("[Extension]", '["Id,Name FROM User--"]'), "fields[0]"),
+        (("phone_sign_in: on", "phone_sign_in: maybe"), "phone_sign_in"),
+        ((HTTPS, "http: {public_url: http://calls.acme.example}\n"), "must be https"),
+    ],
+    ids=str,
+)
+def test_what_is_wrong_with_ways_to_sign_in_is_said(
+    change: tuple[str, str], expected: str
+) -> None:
+    text = HTTPS + SIGN_IN
+    assert change[0] in text
+    assert expected in "\n".join(problems(text.replace(*change)))

@@ -84,7 +84,47 @@ async def test_the_widget_is_told_only_its_own_organisation(
         ) as response:
             answer = await response.json()
         assert answer["tenant"] == "acme"
+        assert answer["version"]
         assert answer.get("salesforce_origins") == expected
+
+
+async def test_the_organisations_own_page_may_read_what_the_widget_is_told(
+    browser: Browser,
+) -> None:
+    for origin, allowed in (
+        (LIGHTNING, LIGHTNING),
+        ("https://evil.lightning.force.com", None),
+        ("null", None),
+    ):
+        async with browser.get(
+            "/widget/config.json",
+            params={"origin": LIGHTNING},
+            headers={"Origin": origin},
+        ) as response:
+            assert response.headers.get("Access-Control-Allow-Origin") == allowed
+            assert response.headers["Vary"] == "Origin"
+            assert "Access-Control-Allow-Credentials" not in response.headers
+
+
+async def test_a_page_is_told_the_ways_to_sign_in_of_its_tenant() -> None:
+    app = web.Application()
+    ways = {"acme": ("password", "salesforce"), "other": ("phone",)}
+    pages.add_routes(app, {LIGHTNING: HostOrigin("acme", "66.0")}, ways)
+    async with (
+        TestClient(TestServer(app)) as client,
+        client.get("/widget/config.json", params={"origin": LIGHTNING}) as response,
+    ):
+        assert (await response.json())["sign_in"] == ["salesforce", "password"]
+    app = web.Application()
+    pages.add_routes(app, {}, ways)
+    # Until the user has said which company: those of any.
+    async with (
+        TestClient(TestServer(app)) as client,
+        client.get("/widget/config.json") as response,
+    ):
+        answer = await response.json()
+        assert answer["tenant"] == ""
+        assert answer["sign_in"] == ["salesforce", "phone", "password"]
 
 
 @pytest.mark.parametrize(

@@ -237,7 +237,7 @@ def test_the_sign_in_app_may_do_one_thing_for_approved_people() -> None:
     scopes = {
         each.strip() for each in text(oauth, "commaSeparatedOauthScopes").split(",")
     }
-    assert scopes == {"Api", "RefreshToken"}
+    assert scopes == {"Api", "OpenID", "RefreshToken"}
     policy = read(
         SOURCE
         / "extlClntAppOauthPolicies"

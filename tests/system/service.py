@@ -65,6 +65,7 @@ class Service:
         salesforce: the tenant's ``salesforce`` section, None for no CRM.
         invites: the tenant's ``invites`` section, None for no video invites.
         caller_key: where INVITEs say what a caller typed, None for nowhere.
+        members: further ones of the tenant.
         origins: pages that may hold the widget.
         sections: further sections of the file; they replace ours member by member.
         environment: for the process, beside our own.
@@ -89,6 +90,7 @@ class Service:
         http_port: int | None = None,
         invites: Mapping[str, Any] | None = None,
         caller_key: Mapping[str, Any] | None = None,
+        members: Mapping[str, Any] | None = None,
         expires_s: int = 120,
         is_verbose: bool = True,
         follows_desk_phones: bool = False,
@@ -105,6 +107,7 @@ class Service:
         self._sections = dict(sections or {})
         self._invites = invites
         self._caller_key = caller_key
+        self._members = dict(members or {})
         self._expires_s = expires_s
         self._follows_desk_phones = follows_desk_phones
         self._rtp_port = free_ports(RTP_PORTS)
@@ -236,7 +239,7 @@ class Service:
             tenant["salesforce"] = dict(self._salesforce)
         if self._invites is not None:
             tenant["invites"] = dict(self._invites)
-        return tenant
+        return {**tenant, **self._members}
 
     # From outside -------------------------------------------------------------------
 

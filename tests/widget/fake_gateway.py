@@ -163,6 +163,13 @@ class FakeGateway:
         self.requests: list[Request] = []
         self.sign_ins: list[dict[str, Any]] = []
         self.accepts_token = True
+        # Bodies of what prolongs a sign-in, and of what ends one.
+        self.refreshes: list[dict[str, Any]] = []
+        self.sign_outs: list[dict[str, Any]] = []
+        self.refresh_gate = asyncio.Event()
+        self.refresh_gate.set()
+        self.refresh_status = 200
+        self.token_lasts_s = 3600
         self.overrides: dict[str, Override] = {}
         self.sessions: dict[str, Session] = {}
         # The far end takes part in video.
@@ -189,6 +196,8 @@ class FakeGateway:
     async def start(self) -> None:
         app = web.Application()
         app.router.add_post("/v1/sign-in", self._sign_in)
+        app.router.add_post("/v1/sign-in/refresh", self._refresh)
+        app.router.add_post("/v1/sign-out", self._sign_out)
         app.router.add_post("/v1/sessions", self._create_ticket)
         app.router.add_post("/v1/turn", self._turn)
         app.router.add_get("/v1/ws", self._socket)
@@ -256,14 +265,38 @@ class FakeGateway:
         self.sign_ins.append(body)
         await self._notify()
         if body.get("password") == "secret" or body.get("assertion") == "good":
-            return web.json_response(
-                wire.SignInResult(
-                    access_token=TOKEN, expires_in=3600, user=self.user
-                ).model_dump(mode="json")
-            )
+            return self._tokens()
+        if body.get("sip_password") == "secret" or body.get("code") == "good":
+            return self._tokens()
         return web.json_response(
             {"error": {"kind": "auth.denied", "message": "No."}}, status=401
         )
+
+    def _tokens(self) -> web.Response:
+        result = wire.SignInResult(
+            access_token=TOKEN,
+            expires_in=self.token_lasts_s,
+            refresh_token=f"family.{len(self.refreshes)}.mac",
+            user=self.user,
+        )
+        return web.json_response(result.model_dump(mode="json"))
+
+    async def _refresh(self, request: web.Request) -> web.Response:
+        self.refreshes.append(await request.json())
+        await self._notify()
+        await self.refresh_gate.wait()
+        if self.refresh_status != 200:
+            return web.json_response(
+                {"error": {"kind": "auth.expired", "message": "Over."}},
+                status=self.refresh_status,
+            )
+        self.accepts_token = True
+        return self._tokens()
+
+    async def _sign_out(self, request: web.Request) -> web.Response:
+        self.sign_outs.append(await request.json())
+        await self._notify()
+        return web.json_response({})
 
     async def _create_ticket(self, request: web.Request) -> web.Response:
         if request.headers.get("Authorization") != f"Bearer {TOKEN}" or not (

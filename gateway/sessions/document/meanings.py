@@ -121,7 +121,10 @@ EVENTS: dict[str, str] = {
 }
 
 HTTP: dict[str, str] = {
-    "/v1/sign-in": "Proves who the user is: CRM assertion, or name and password.",
+    "/v1/sign-in": "Proves who the user is: CRM assertion, the sign-in window's code, "
+    "phone account, or name and password.",
+    "/v1/sign-in/refresh": "New tokens for the newest refresh token.",
+    "/v1/sign-out": "Ends a sign-in: its tokens, its session, its calls.",
     "/v1/sessions": "A ticket for one `session.hello`. Needs the access token.",
     "/v1/turn": "STUN and TURN servers with credentials. Needs the access token.",
     "/v1/join": "What an invite's link leads to, and whether one may come in.",

@@ -90,8 +90,12 @@ from gateway.sessions.wire.http import (
     JoinCalendar,
     JoinSession,
     SignInByAssertion,
+    SignInByCode,
     SignInByPassword,
+    SignInByPhone,
+    SignInRefresh,
     SignInResult,
+    SignOut,
     TicketResult,
     TurnResult,
 )
@@ -254,7 +258,12 @@ METHODS: dict[str, tuple[type[Wire], type[Wire]]] = {
 
 # (HTTP method, path) -> (bodies, result)
 HTTP_ENDPOINTS: dict[tuple[str, str], tuple[tuple[type[Wire], ...], type[Wire]]] = {
-    ("POST", "/v1/sign-in"): ((SignInByAssertion, SignInByPassword), SignInResult),
+    ("POST", "/v1/sign-in"): (
+        (SignInByAssertion, SignInByCode, SignInByPhone, SignInByPassword),
+        SignInResult,
+    ),
+    ("POST", "/v1/sign-in/refresh"): ((SignInRefresh,), SignInResult),
+    ("POST", "/v1/sign-out"): ((SignOut,), Empty),
     ("POST", "/v1/sessions"): ((), TicketResult),
     ("POST", "/v1/turn"): ((), TurnResult),
     ("POST", "/v1/join"): ((JoinByLink,), JoinView),
@@ -414,8 +423,12 @@ __all__ = [
     "SessionSupersededEvent",
     "ShortText",
     "SignInByAssertion",
+    "SignInByCode",
     "SignInByPassword",
+    "SignInByPhone",
+    "SignInRefresh",
     "SignInResult",
+    "SignOut",
     "Snapshot",
     "TicketResult",
     "TransferState",

@@ -24,11 +24,43 @@ class SignInByPassword(Wire):
     password: Annotated[str, Field(min_length=1, max_length=1024, repr=False)]
 
 
+class SignInByPhone(Wire):
+    """Sign-in with the phone account, where the tenant has it switched on."""
+
+    tenant: Id
+    sip_username: Annotated[str, Field(pattern=r"^[A-Za-z0-9._+~-]{1,64}$")]
+    sip_password: Annotated[str, Field(min_length=1, max_length=256, repr=False)]
+
+
+class SignInByCode(Wire):
+    """What the sign-in window has given this page, and the secret whose SHA-256 the
+    window was opened with; see PROTOCOL.md."""
+
+    code: SecretId
+    secret: SecretId
+
+
+class SignInRefresh(Wire):
+    """The newest ``refresh_token``; each is good once."""
+
+    refresh_token: Secret
+
+
+class SignOut(Wire):
+    """Ends the sign-in of this ``refresh_token``, with its session and calls."""
+
+    refresh_token: Secret
+
+
 class SignInResult(Wire):
-    """``access_token`` goes into ``Authorization: Bearer``; lasts ``expires_in`` s."""
+    """``access_token`` goes into ``Authorization: Bearer``; lasts ``expires_in`` s.
+
+    ``refresh_token`` prolongs the sign-in by ``POST /v1/sign-in/refresh``; guests of
+    invites have none."""
 
     access_token: Secret
     expires_in: int
+    refresh_token: Annotated[str | None, Field(max_length=128, repr=False)] = None
     user: UserView
 
 

@@ -39,7 +39,15 @@ export class ConnectionError extends Error {
 /**
  * Sign-in failed, or is needed (again).
  *
- * @typedef {'denied'|'expired'|'rate_limited'|'unreachable'|'failed'} SignInFailure
+ * - `phone_unreachable`: the phone system cannot say whether a password is right
+ * - `popup_blocked`, `popup_closed`: the window of "Sign in with Salesforce"
+ * - `declined` there by the user, `not_approved` by the administrator, `wrong_org`,
+ *   `unknown_user`: nobody here, `window_expired`: it took too long, `off`: not for
+ *   this company, `crm_unreachable`
+ *
+ * @typedef {'denied'|'expired'|'rate_limited'|'unreachable'|'failed'|
+ *   'phone_unreachable'|'popup_blocked'|'popup_closed'|'declined'|'not_approved'|
+ *   'wrong_org'|'unknown_user'|'window_expired'|'off'|'crm_unreachable'} SignInFailure
  */
 export class SignInError extends Error {
   /** @param {SignInFailure} kind @param {string} [message] */

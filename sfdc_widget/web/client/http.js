@@ -1,11 +1,17 @@
 import { SignInError } from './errors.js';
 
 /**
- * @typedef {{assertion: string} |
+ * @typedef {{assertion: string} | {code: string, secret: string} |
+ *   {tenant: string, sip_username: string, sip_password: string} |
  *   {tenant: string, username: string, password: string}} Credentials
+ *
+ * @typedef {object} Tokens
+ * @property {string} accessToken
+ * @property {string|null} refreshToken null: this sign-in cannot be prolonged
+ * @property {number} expiresIn seconds, of the access token
  */
 
-/** The three HTTP calls beside the WebSocket. Never sends cookies. */
+/** The HTTP calls beside the WebSocket. Never sends cookies. */
 export class GatewayHttp {
   #base;
   #fetch;
@@ -19,10 +25,25 @@ export class GatewayHttp {
     this.#fetch = fetcher;
   }
 
-  /** @param {Credentials} credentials @returns {Promise<string>} an access token */
+  /** @param {Credentials} credentials @returns {Promise<Tokens>} */
   async signIn(credentials) {
-    const body = await this.#post('v1/sign-in', null, credentials);
-    return String(body.access_token);
+    return tokensOf(await this.#post('v1/sign-in', null, credentials));
+  }
+
+  /** @param {string} refreshToken good once @returns {Promise<Tokens>} */
+  async refresh(refreshToken) {
+    try {
+      return tokensOf(await this.#post('v1/sign-in/refresh', null, { refresh_token: refreshToken }));
+    } catch (error) {
+      // There is nothing to be denied but what was good before.
+      if (error instanceof SignInError && error.kind === 'denied') throw new SignInError('expired');
+      throw error;
+    }
+  }
+
+  /** @param {string} refreshToken of the sign-in that is to end */
+  async signOut(refreshToken) {
+    await this.#post('v1/sign-out', null, { refresh_token: refreshToken });
   }
 
   /** @param {string} token @returns {Promise<string>} a one-use ticket for the socket */
@@ -79,7 +100,28 @@ export class GatewayHttp {
     if (response.status === 429) throw new SignInError('rate_limited');
     if (response.status === 401) throw new SignInError(token === null ? 'denied' : 'expired');
     if (response.status === 403) throw new SignInError('denied');
+    if (response.status === 503 && (await kindOf(response)) === 'registrar.down') {
+      throw new SignInError('phone_unreachable');
+    }
     if (response.status >= 500) throw new SignInError('unreachable', `HTTP ${response.status}`);
     throw new SignInError('failed', `HTTP ${response.status}`);
+  }
+}
+
+/** @param {Record<string, unknown>} body @returns {Tokens} */
+function tokensOf({ access_token, refresh_token, expires_in }) {
+  return {
+    accessToken: String(access_token),
+    refreshToken: typeof refresh_token === 'string' ? refresh_token : null,
+    expiresIn: Number(expires_in) || 0,
+  };
+}
+
+/** @param {Response} response @returns {Promise<string>} the stable name of its error */
+async function kindOf(response) {
+  try {
+    return String((await response.json()).error.kind);
+  } catch {
+    return '';
   }
 }

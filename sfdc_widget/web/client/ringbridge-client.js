@@ -212,11 +212,18 @@ export class RingbridgeClient extends EventTarget {
   }
 
   /**
-   * @param {Credentials} credentials
+   * With Salesforce: of `SignInWindow` (sign-in-window.js).
+   *
+   * @param {Credentials|Promise<Credentials>} credentials
    * @throws {SignInError}
    */
   async signIn(credentials) {
     await this.#session.signIn(credentials);
+  }
+
+  /** Gives up the sign-in under way. */
+  cancelSignIn() {
+    this.#session.cancelSignIn();
   }
 
   /** Ends calls, unregisters the phone, forgets the tokens. */

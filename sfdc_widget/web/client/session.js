@@ -37,6 +37,8 @@ export class PhoneSession {
   /** @type {SessionConnection|null} */
   #connection = null;
   #isLoaded = false;
+  /** The newest sign-in; an older one that ends late changes nothing. */
+  #attempt = Symbol();
   /** @type {ReturnType<typeof setTimeout>|undefined} */
   #yieldTimer;
 
@@ -79,15 +81,12 @@ export class PhoneSession {
   async #signInByAssertion() {
     this.#update({ status: 'signing_in', signInProblem: null });
     try {
-      const token = await this.#access.fresh();
-      if (token === null) {
-        this.#update({ status: 'signed_out' });
-        return;
-      }
-      this.#access.token = token;
-      this.#open();
+      if (await this.#access.fresh()) this.#open();
+      else this.#update({ status: 'signed_out' });
     } catch (error) {
-      this.#update({ status: 'signed_out', signInProblem: signInProblem(error) });
+      const problem = signInProblem(error);
+      // Nobody has typed a password that could be wrong.
+      this.#update({ status: 'signed_out', signInProblem: problem === 'denied' ? null : problem });
     }
   }
 
@@ -99,31 +98,44 @@ export class PhoneSession {
   }
 
   /**
-   * @param {Credentials} credentials
+   * @param {Credentials|Promise<Credentials>} credentials
    * @throws {SignInError}
    */
   async signIn(credentials) {
+    const attempt = (this.#attempt = Symbol());
     this.#update({ status: 'signing_in', signInProblem: null });
     try {
-      await this.#access.signIn(credentials);
+      const given = await credentials;
+      if (attempt === this.#attempt) await this.#access.signIn(given);
     } catch (error) {
-      this.#update({ status: 'signed_out', signInProblem: signInProblem(error) });
+      if (attempt === this.#attempt) {
+        this.#update({ status: 'signed_out', signInProblem: signInProblem(error) });
+      }
       throw error;
     }
-    this.#open();
+    if (attempt === this.#attempt) this.#open();
   }
 
-  /** Ends calls, unregisters the phone, forgets the tokens. */
+  /** The user wants another way than the one under way. */
+  cancelSignIn() {
+    if (this.#options.state().status !== 'signing_in') return;
+    this.#attempt = Symbol();
+    this.#update({ status: 'signed_out', signInProblem: null });
+  }
+
+  /** Ends calls, unregisters the phone, ends the sign-in. */
   async signOut() {
     const connection = this.#connection;
     clearTimeout(this.#yieldTimer);
-    this.#access.token = null;
+    this.#attempt = Symbol();
+    const tellGateway = this.#access.forget();
     try {
       await connection?.request('session.close', { op_id: uuid7() }, { timeoutMs: 3_000 });
     } catch {
-      // The gateway closes a session that nobody comes back to.
+      // With the sign-in the gateway ends the session, too.
     }
     connection?.stop('closed');
+    await tellGateway();
     this.#update({ status: 'signed_out', signInProblem: null, user: null, recent: null });
   }
 

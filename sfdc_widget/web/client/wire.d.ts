@@ -582,6 +582,15 @@ export interface SignInByAssertion {
   assertion: string;
 }
 
+/**
+ * What the sign-in window has given this page, and the secret whose SHA-256 the
+ * window was opened with; see PROTOCOL.md.
+ */
+export interface SignInByCode {
+  code: string;
+  secret: string;
+}
+
 /** Sign-in without a CRM. */
 export interface SignInByPassword {
   tenant: string;
@@ -589,11 +598,34 @@ export interface SignInByPassword {
   password: string;
 }
 
-/** `access_token` goes into `Authorization: Bearer`; lasts `expires_in` s. */
+/** Sign-in with the phone account, where the tenant has it switched on. */
+export interface SignInByPhone {
+  tenant: string;
+  sip_username: string;
+  sip_password: string;
+}
+
+/** The newest `refresh_token`; each is good once. */
+export interface SignInRefresh {
+  refresh_token: string;
+}
+
+/**
+ * `access_token` goes into `Authorization: Bearer`; lasts `expires_in` s.
+ *
+ * `refresh_token` prolongs the sign-in by `POST /v1/sign-in/refresh`; guests of
+ * invites have none.
+ */
 export interface SignInResult {
   access_token: string;
   expires_in: number;
+  refresh_token?: string;
   user: UserView;
+}
+
+/** Ends the sign-in of this `refresh_token`, with its session and calls. */
+export interface SignOut {
+  refresh_token: string;
 }
 
 /** `ticket` opens one session, once, within `expires_in` seconds. */

@@ -59,6 +59,8 @@
 /**
  * @typedef {object} WidgetConfig Answer of `GET config.json?host=salesforce|standalone`.
  * @property {string} [tenant] whom this address serves, '' when the user must say
+ * @property {string} [version] of the gateway
+ * @property {('salesforce'|'phone'|'password')[]} [sign_in] ways that may be offered
  * @property {string[]} [salesforce_origins] pages that may frame the widget and
  *   whose Open CTI script it may load
  * @property {string} [opencti_version]

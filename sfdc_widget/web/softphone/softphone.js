@@ -8,7 +8,6 @@ import { duration, elapsed, soonOver, who } from './format.js';
 import { icon } from './icons.js';
 import { IdleScreen } from './idle-view.js';
 import { Menu } from './menu.js';
-import { SignInScreen } from './sign-in-view.js';
 import { Sounds } from './sounds.js';
 import { words } from './strings.js';
 
@@ -19,6 +18,7 @@ import { words } from './strings.js';
 /** @import {InvitesPanel} from '../invites/invites-panel.js' */
 /** @import {HostAdapter, PhoneMood} from '../hosts/adapter.js' */
 /** @import {Problem} from './problem-card.js' */
+/** @import {SignInScreen, SignInWay} from './sign-in-view.js' */
 
 /** How long an ended call stays on show. */
 const DONE_AFTER_MS = 6_000;
@@ -26,6 +26,7 @@ const READ_AFTER_MS = 15_000;
 /** … and while in use. */
 const BUSY_MS = 4_000;
 const PLAIN_ENDS = new Set(['hung_up_here', 'hung_up_there', 'cancelled_here', 'declined_here', 'declined_elsewhere']);
+const LOAD_AGAIN_MS = 3_000;
 /** Reconnecting for less than this is not worth a word. */
 const BANNER_AFTER_MS = 700;
 
@@ -38,6 +39,8 @@ export class Softphone extends HTMLElement {
   host = /** @type {any} */ (null);
   /** Whom this address serves, '' when the user must say. */
   tenant = '';
+  /** To sign in here. @type {readonly SignInWay[]} */
+  ways = ['password'];
   sounds = new Sounds();
 
   #signInNote = '';
@@ -73,7 +76,11 @@ export class Softphone extends HTMLElement {
   );
   #call = new CallScreen();
   #idle = new IdleScreen();
-  #signIn = new SignInScreen();
+  /** Most reps never see it: it is loaded with its first use. */
+  #signIn = /** @type {SignInScreen} */ (document.createElement('ringbridge-sign-in'));
+  #hasSignIn = false;
+  /** @type {Promise<unknown>|null} */
+  #signInLoading = null;
   #connecting = h(
     'div',
     { class: 'rb-view rb-connecting', 'aria-busy': 'true' },
@@ -143,7 +150,6 @@ export class Softphone extends HTMLElement {
     this.#menu.client = this.client;
     this.#call.match.client = this.client;
     this.#call.match.host = this.host;
-    this.#signIn.tenant = this.tenant;
     this.append(
       h(
         'div',
@@ -237,6 +243,7 @@ export class Softphone extends HTMLElement {
     this.#signIn.addEventListener('sign-in', (event) => {
       client.signIn(/** @type {CustomEvent} */ (event).detail).catch(() => undefined);
     });
+    this.#signIn.addEventListener('cancel', () => client.cancelSignIn());
     this.#menu.addEventListener('setting', (event) => {
       const { name, value } = /** @type {CustomEvent<{name: string, value: boolean}>} */ (event).detail;
       if (name === 'close') this.#toggleMenu(false);
@@ -321,7 +328,7 @@ export class Softphone extends HTMLElement {
     /** @type {ViewName} */
     let view = 'idle';
     if (state.status === 'superseded') view = 'superseded';
-    else if (state.status === 'signed_out' || (state.status === 'signing_in' && !this.#isByHost)) view = 'signed-out';
+    else if (state.status === 'signed_out' || (state.status === 'signing_in' && !this.#isByHost)) view = this.#signInView();
     else if (!state.user) view = 'connecting';
     else if (shown) view = 'call';
 
@@ -359,9 +366,27 @@ export class Softphone extends HTMLElement {
         isBusy: state.status === 'signing_in',
         problem: state.signInProblem,
         note: this.#signInNote,
+        tenant: this.tenant,
+        ways: this.ways,
       });
     }
     this.#showView(view, shown);
+  }
+
+  /** @returns {ViewName} */
+  #signInView() {
+    if (this.#hasSignIn) return 'signed-out';
+    this.#signInLoading ??= import('./sign-in-view.js').then(
+      () => {
+        this.#hasSignIn = true;
+        this.update();
+      },
+      () => setTimeout(() => {
+        this.#signInLoading = null;
+        this.update();
+      }, LOAD_AGAIN_MS),
+    );
+    return 'connecting';
   }
 
   get #isByHost() {

@@ -78,7 +78,7 @@ async def test_sign_in_by_assertion(
     result = await client.sign_in_by_assertion(text)
     assert result.user.id == "ana"
     assert result.user.company == "Acme Corp"
-    assert result.expires_in == 8 * 3600
+    assert result.expires_in == 3600
     await client.hello()
     refused = await failure(service, "/v1/sign-in", {"assertion": text})
     assert (refused.status, refused.kind) == (401, ErrorKind.AUTH_DENIED)
