@@ -57,6 +57,7 @@ from gateway.sessions.wire import (
     CallIncomingEvent,
     CallRingingEvent,
     CallState,
+    CallType,
     CallUpdatedEvent,
     CallView,
     EndReason,
@@ -108,6 +109,7 @@ class Call:
         *,
         services: Services,
         sheet: Worksheet,
+        type: CallType = CallType.EXTERNAL,
         record: Record | None = None,
         match: Match | None = None,
         invite: CallInvite | None = None,
@@ -117,6 +119,7 @@ class Call:
         self.user = user
         self.peer = peer
         self.sheet = sheet
+        self.type = type
         self._services = services
         self._machine = CallMachine(direction, now=services.now())
         self._membership = membership
@@ -190,6 +193,7 @@ class Call:
             else self.invite.ref(is_over=machine.is_over),
             video=VideoView() if machine.is_over else self._media.video.view,
             participants=() if machine.is_over else self._participants,
+            type=self.type,
             caller_key=self.caller_key,
             # A guest is not to see it.
             work=WorkView()
@@ -213,6 +217,7 @@ class Call:
             ended_at=machine.ended_at,
             reason=machine.end_reason,
             sip_code=machine.sip_code,
+            type=self.type,
             work=self.sheet.work,
         )
         return own if self.invite is None else self.invite.kept(own)

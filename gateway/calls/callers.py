@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from gateway.calls import people
 from gateway.calls.guest_calls import CallInvite, legible
 from gateway.crm.numbers import Number, NumberError, normalise
-from gateway.sessions.wire import Match, MatchState, Peer
-from sip import NameAddr
+from gateway.identity.users import UserKey
+from gateway.sessions.wire import CallType, Match, MatchState, Peer
+from sip import Account, NameAddr
 
 
 def peer_of(number: Number, display_name: str = "") -> Peer:
@@ -37,3 +40,12 @@ def match_of(invite: CallInvite | None) -> Match | None:
     if contact is None:
         return None
     return Match(state=MatchState.FOUND, records=(people.wire_record(contact),))
+
+
+def type_of(user: UserKey, peer: Peer, accounts: Mapping[UserKey, Account]) -> CallType:
+    """Internal if the other party has an account of the user's own tenant."""
+    is_internal = bool(peer.number) and any(
+        key.tenant == user.tenant and account.aor.user == peer.number
+        for key, account in accounts.items()
+    )
+    return CallType.INTERNAL if is_internal else CallType.EXTERNAL

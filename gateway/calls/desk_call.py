@@ -21,6 +21,7 @@ from gateway.sessions.wire import (
     CallIncomingEvent,
     CallRingingEvent,
     CallState,
+    CallType,
     CallUpdatedEvent,
     CallView,
     EndReason,
@@ -62,6 +63,7 @@ class DeskCall:
         services: Services,
         subject: Subject,
         started_at: float,
+        type: CallType,
         sheet: Worksheet,
         invite: CallInvite | None = None,
         on_end: Callable[[DeskCall], None],
@@ -72,6 +74,7 @@ class DeskCall:
         self.subject = subject
         self.invite = invite
         self.sheet = sheet
+        self.type = type
         self._on_end = on_end
         self._services = services
         self._machine = CallMachine(direction, now=started_at)
@@ -103,6 +106,7 @@ class DeskCall:
             activity=self._activity,
             # The gateway ends it with its time nowhere but in browsers.
             invite=None if invite is None else invite.ref(is_over=True),
+            type=self.type,
             device=CallDevice.DESK_PHONE,
             work=self.sheet.view(self.record(), self._activity),
         )
@@ -136,6 +140,7 @@ class DeskCall:
             ended_at=machine.ended_at,
             reason=machine.end_reason,
             sip_code=machine.sip_code,
+            type=self.type,
             device=CallDevice.DESK_PHONE,
             work=self.sheet.work,
         )

@@ -37,6 +37,7 @@ from gateway.sessions.backend import RequestError
 from gateway.sessions.wire import (
     CallDirection,
     CallState,
+    CallType,
     CallView,
     EndReason,
     MatchState,
@@ -103,6 +104,9 @@ class House(Protocol):
 
     def sheet(self, user: User, work: Work = NO_WORK) -> Worksheet:
         """For what the user writes down about a call."""
+
+    def type_of(self, user: User, peer: Peer) -> CallType:
+        """Whether it is with a colleague."""
 
     def ended(self, call: DeskCall) -> None:
         """It is over, and kept with what was written about it."""
@@ -347,6 +351,7 @@ class DeskLine:
             services=self._services,
             subject=call.subject,
             started_at=call.record().started_at,
+            type=self._house.type_of(self.user, call.peer),
             sheet=call.sheet,
             invite=call.invite,
             on_end=self._house.ended,
@@ -387,19 +392,22 @@ class DeskLine:
             services=self._services,
             subject=Subject(record, None),
             started_at=view.started_at / 1000,
+            type=view.type,
             sheet=self._house.sheet(self.user, work),
             on_end=self._house.ended,
         )
 
     def _new_call(self, news: Began, started_at: float) -> DeskCall:
+        peer = self._peer(news)
         return DeskCall(
             self._house.new_id(),
             self.user,
             news.direction,
-            self._peer(news),
+            peer,
             services=self._services,
             subject=Subject(None, None),
             started_at=started_at,
+            type=self._house.type_of(self.user, peer),
             sheet=self._house.sheet(self.user),
             on_end=self._house.ended,
         )

@@ -21,7 +21,7 @@ from typing import Any, Protocol
 import sip
 from gateway.activities.work import NO_WORK, Work
 from gateway.calls import people
-from gateway.calls.callers import peer_of
+from gateway.calls.callers import peer_of, type_of
 from gateway.calls.desk_call import DeskCall
 from gateway.calls.desk_dial import DeskDial, silent_offer
 from gateway.calls.desk_line import DeskLine, OwnCalls, is_kept
@@ -204,6 +204,10 @@ class DeskPhones:
         """Part of ``House``."""
         return self._calls.work.sheet(user.key.tenant, work)
 
+    def type_of(self, user: User, peer: wire.Peer) -> wire.CallType:
+        """Part of ``House``."""
+        return type_of(user.key, peer, self._accounts)
+
     def ended(self, call: DeskCall) -> None:
         """Part of ``House``."""
         self._calls.work.ended(call.user, call)
@@ -347,12 +351,8 @@ class DeskPhones:
         line = self._lines.get(user.key)
         if line is None:
             return None
-        ids = [
-            getattr(params, name, None)
-            for name in ("call_id", "to_call", "consults_for")
-        ]
-        ids += getattr(params, "call_ids", ())
-        return next((c for each in ids if each and (c := line.find(each))), None)
+        call_id = getattr(params, "call_id", None)
+        return None if call_id is None else line.find(call_id)
 
     async def _create_contact(
         self, user: User, method: str, params: wire.ContactCreate
@@ -397,6 +397,7 @@ class DeskPhones:
             services=self.services,
             subject=Subject(params.record, None),
             started_at=self.services.now(),
+            type=self.type_of(user, peer_of(number)),
             sheet=self.sheet(user),
             on_end=self.ended,
         )

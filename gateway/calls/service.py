@@ -22,7 +22,7 @@ from gateway.activities.work_view import refused_next_step, written_next_step
 from gateway.calls import people, policy
 from gateway.calls.call import Call
 from gateway.calls.caller_key import NO_KEY, CallerKeyRule, caller_key
-from gateway.calls.callers import caller, match_of, peer_of
+from gateway.calls.callers import caller, match_of, peer_of, type_of
 from gateway.calls.desks import Desk, registration_view, unknown_call
 from gateway.calls.guest_calls import (
     CallInvite,
@@ -621,6 +621,7 @@ class CallService:
             peer,
             services=self._services,
             sheet=sheet or self.work.sheet(desk.user.key.tenant),
+            type=type_of(desk.user.key, peer, self._accounts),
             record=record,
             match=match,
             invite=invite,

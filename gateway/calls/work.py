@@ -230,7 +230,8 @@ class WorkDesk:
         old = self._old.get(desk.user.key, OrderedDict())
         others = (call for call in self.others(desk.user.key) if call.is_over)
         calls: list[Worked] = [*old.values(), *desk.ended.values(), *others]
-        for call in calls:
+        # What rang here and went on elsewhere is one call: the latter.
+        for call in {call.call_id: call for call in calls}.values():
             view = call.view()
             if view.work.state is wire.WorkState.WRAP_UP:
                 yield view

@@ -66,20 +66,8 @@ from gateway.sessions.wire.calls import (
     Peer,
     RecordSearch,
     RecordSearchResult,
-    TransferState,
-    TransferView,
     VideoState,
     VideoView,
-)
-from gateway.sessions.wire.control import (
-    CallHold,
-    CallMerge,
-    CallRetrieve,
-    CallSplit,
-    CallTransfer,
-    PresenceChangedEvent,
-    PresenceSet,
-    PresenceState,
 )
 from gateway.sessions.wire.http import (
     HttpError,
@@ -207,7 +195,6 @@ AnyEvent = Annotated[
     | CallDtmfEvent
     | CallUpdatedEvent
     | CallEndedEvent
-    | PresenceChangedEvent
     | InviteUpdatedEvent
     | InviteEndingEvent
     | SessionSupersededEvent
@@ -232,12 +219,6 @@ METHODS: dict[str, tuple[type[Wire], type[Wire]]] = {
     "call.media": (CallMedia, CallMediaResult),
     "call.trickle": (CallTrickle, Empty),
     "call.choose_record": (CallChooseRecord, CallResult),
-    "call.hold": (CallHold, CallResult),
-    "call.retrieve": (CallRetrieve, CallResult),
-    "call.transfer": (CallTransfer, CallResult),
-    "call.merge": (CallMerge, CallResult),
-    "call.split": (CallSplit, CallResult),
-    "presence.set": (PresenceSet, Empty),
     "work.change": (WorkChange, CallResult),
     "work.save": (WorkSave, CallResult),
     "work.visit": (WorkVisit, Empty),
@@ -319,20 +300,15 @@ __all__ = [
     "CallEarlyMediaEvent",
     "CallEndedEvent",
     "CallHangup",
-    "CallHold",
     "CallIncomingEvent",
     "CallJoin",
     "CallMedia",
     "CallMediaEvent",
     "CallMediaResult",
-    "CallMerge",
     "CallReject",
     "CallResult",
-    "CallRetrieve",
     "CallRingingEvent",
-    "CallSplit",
     "CallState",
-    "CallTransfer",
     "CallTrickle",
     "CallType",
     "CallUpdatedEvent",
@@ -399,9 +375,6 @@ __all__ = [
     "PopRules",
     "PopWhen",
     "PopsByCallType",
-    "PresenceChangedEvent",
-    "PresenceSet",
-    "PresenceState",
     "Record",
     "RecordSearch",
     "RecordSearchResult",
@@ -431,8 +404,6 @@ __all__ = [
     "SignOut",
     "Snapshot",
     "TicketResult",
-    "TransferState",
-    "TransferView",
     "TurnResult",
     "UserRole",
     "UserView",

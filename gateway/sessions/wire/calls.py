@@ -175,35 +175,12 @@ class CallDevice(enum.StrEnum):
     DESK_PHONE = "desk_phone"
 
 
-class TransferState(enum.StrEnum):
-    """Of a transfer that the rep asked for. ``asked``: the far end was asked;
-    ``trying``, ``ringing``: what it, or the gateway in its stead, reports of the new
-    call; ``failed``: the rep still has the call. When it is done, the call ends as
-    ``transferred``."""
-
-    ASKED = "asked"
-    TRYING = "trying"
-    RINGING = "ringing"
-    FAILED = "failed"
-
-
-class TransferView(Wire):
-    """``to``: whom the call is to go to. ``sip_code``: why it failed, if SIP said."""
-
-    state: TransferState
-    to: Peer
-    sip_code: int | None = None
-
-
 class CallView(Wire):
     """All that a client needs to draw a call. Times are Unix milliseconds.
 
     ``participants``: everybody else in a meeting; empty in a call of two, where
-    ``peer`` is the other one. ``held_here``, ``held_there``: who has put it on hold.
-    ``conference``: shared by the calls that are mixed into one; "" for none.
-    ``consults_for``: the call that this one is about. ``transferred_by``: who
-    transferred the other party to us. ``caller_key``: what the caller typed into an
-    IVR, or the server says instead of a number."""
+    ``peer`` is the other one. ``caller_key``: what the caller typed into an IVR, or
+    the server says instead of a number."""
 
     call_id: Id
     direction: CallDirection
@@ -222,12 +199,6 @@ class CallView(Wire):
     participants: tuple[Participant, ...] = ()
     type: CallType = CallType.EXTERNAL
     device: CallDevice = CallDevice.HERE
-    held_here: bool = False
-    held_there: bool = False
-    conference: ShortText = ""
-    consults_for: Id | None = None
-    transfer: TransferView | None = None
-    transferred_by: Peer | None = None
     caller_key: ShortText = ""
     work: WorkView = WorkView()
 
@@ -235,9 +206,8 @@ class CallView(Wire):
 class CallCreate(Wire):
     """Dial ``to`` (digits, E.164, ``tel:`` or ``sip:``). ``call_id`` is client-made.
 
-    Calls that are active are put on hold. ``device`` ``desk_phone``: the desk phone
-    rings, and calls when it is answered; ``offer`` is absent then, and needed
-    otherwise. ``consults_for``: a call on hold that this one is about."""
+    ``device`` ``desk_phone``: the desk phone rings, and calls when it is answered;
+    ``offer`` is absent then, and needed otherwise."""
 
     op_id: Id
     call_id: Id
@@ -245,7 +215,6 @@ class CallCreate(Wire):
     offer: Sdp | None = None
     record: Record | None = None
     device: CallDevice = CallDevice.HERE
-    consults_for: Id | None = None
 
 
 class CallJoin(Wire):
@@ -269,8 +238,7 @@ class CallAnswerResult(Wire):
 
 
 class CallAnswer(Wire):
-    """Answer an incoming call; ``offer`` unless one was sent by ``call.media``. Calls
-    that are active are put on hold."""
+    """Answer an incoming call; ``offer`` unless one was sent by ``call.media``."""
 
     op_id: Id
     call_id: Id

@@ -75,10 +75,7 @@ export interface ActivityView {
   problem: string;
 }
 
-/**
- * Answer an incoming call; `offer` unless one was sent by `call.media`. Calls
- * that are active are put on hold.
- */
+/** Answer an incoming call; `offer` unless one was sent by `call.media`. */
 export interface CallAnswer {
   op_id: string;
   call_id: string;
@@ -109,9 +106,8 @@ export interface CallChooseRecord {
 /**
  * Dial `to` (digits, E.164, `tel:` or `sip:`). `call_id` is client-made.
  *
- * Calls that are active are put on hold. `device` `desk_phone`: the desk phone
- * rings, and calls when it is answered; `offer` is absent then, and needed
- * otherwise. `consults_for`: a call on hold that this one is about.
+ * `device` `desk_phone`: the desk phone rings, and calls when it is answered;
+ * `offer` is absent then, and needed otherwise.
  */
 export interface CallCreate {
   op_id: string;
@@ -120,7 +116,6 @@ export interface CallCreate {
   offer?: string;
   record?: Record;
   device?: CallDevice;
-  consults_for?: string;
 }
 
 /**
@@ -271,11 +266,8 @@ export interface CallUpdatedEvent {
  * All that a client needs to draw a call. Times are Unix milliseconds.
  *
  * `participants`: everybody else in a meeting; empty in a call of two, where
- * `peer` is the other one. `held_here`, `held_there`: who has put it on hold.
- * `conference`: shared by the calls that are mixed into one; "" for none.
- * `consults_for`: the call that this one is about. `transferred_by`: who
- * transferred the other party to us. `caller_key`: what the caller typed into an
- * IVR, or the server says instead of a number.
+ * `peer` is the other one. `caller_key`: what the caller typed into an IVR, or
+ * the server says instead of a number.
  */
 export interface CallView {
   call_id: string;
@@ -295,12 +287,6 @@ export interface CallView {
   participants: readonly Participant[];
   type: CallType;
   device: CallDevice;
-  held_here: boolean;
-  held_there: boolean;
-  conference: string;
-  consults_for?: string;
-  transfer?: TransferView;
-  transferred_by?: Peer;
   caller_key: string;
   work: WorkView;
 }
@@ -438,25 +424,6 @@ export interface RecordSearchResult {
 }
 
 /**
- * Of a transfer that the rep asked for. `asked`: the far end was asked;
- * `trying`, `ringing`: what it, or the gateway in its stead, reports of the new
- * call; `failed`: the rep still has the call. When it is done, the call ends as
- * `transferred`.
- */
-export type TransferState =
-  | "asked"
-  | "trying"
-  | "ringing"
-  | "failed";
-
-/** `to`: whom the call is to go to. `sip_code`: why it failed, if SIP said. */
-export interface TransferView {
-  state: TransferState;
-  to: Peer;
-  sip_code?: number;
-}
-
-/**
  * Of a call's video. `offered`: the other party offers it or has asked for it,
  * and this side has none yet; it is taken by an offer with video.
  */
@@ -476,62 +443,6 @@ export interface VideoView {
   sends: boolean;
   receives: boolean;
 }
-
-/** Put a call on hold; in a conference, the rep alone is out of it. */
-export interface CallHold {
-  op_id: string;
-  call_id: string;
-}
-
-/** Make one conference of these calls, or bring them into the one that one is in. */
-export interface CallMerge {
-  op_id: string;
-  call_ids: readonly string[];
-}
-
-/** Take it back; other calls that are active are put on hold (a swap). */
-export interface CallRetrieve {
-  op_id: string;
-  call_id: string;
-}
-
-/**
- * Take the call out of its conference, on hold. With two left, the conference goes
- * on; with one, that is an ordinary call again.
- */
-export interface CallSplit {
-  op_id: string;
-  call_id: string;
-}
-
-/**
- * Hand the other party over: to `to` (blind), or to the other party of
- * `to_call` (attended). The call shows how it goes; it ends as `transferred`, and
- * `to_call` with it, or stays when it failed.
- */
-export interface CallTransfer {
-  op_id: string;
-  call_id: string;
-  to?: string;
-  to_call?: string;
-}
-
-export interface PresenceChangedEvent {
-  seq: number;
-  at: number;
-  type: "presence.changed";
-  state: PresenceState;
-}
-
-export interface PresenceSet {
-  op_id: string;
-  state: PresenceState;
-}
-
-/** `do_not_disturb`: calls do not ring here; other devices may. */
-export type PresenceState =
-  | "available"
-  | "do_not_disturb";
 
 /** The body of every HTTP answer that is an error. */
 export interface HttpError {
@@ -1047,7 +958,6 @@ export interface Snapshot {
   crm: string;
   country: string;
   join?: JoinView;
-  presence: PresenceState;
   rules: WidgetRules;
   server_time: number;
 }
@@ -1151,12 +1061,6 @@ export interface Methods {
   "call.media": { params: CallMedia; result: CallMediaResult };
   "call.trickle": { params: CallTrickle; result: Empty };
   "call.choose_record": { params: CallChooseRecord; result: CallResult };
-  "call.hold": { params: CallHold; result: CallResult };
-  "call.retrieve": { params: CallRetrieve; result: CallResult };
-  "call.transfer": { params: CallTransfer; result: CallResult };
-  "call.merge": { params: CallMerge; result: CallResult };
-  "call.split": { params: CallSplit; result: CallResult };
-  "presence.set": { params: PresenceSet; result: Empty };
   "work.change": { params: WorkChange; result: CallResult };
   "work.save": { params: WorkSave; result: CallResult };
   "work.visit": { params: WorkVisit; result: Empty };
@@ -1188,7 +1092,6 @@ export type AnyEvent =
   | CallDtmfEvent
   | CallUpdatedEvent
   | CallEndedEvent
-  | PresenceChangedEvent
   | InviteUpdatedEvent
   | InviteEndingEvent
   | SessionSupersededEvent

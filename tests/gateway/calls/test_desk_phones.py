@@ -11,6 +11,7 @@ import pytest
 import sip
 from gateway.calls.desk_phone import LOST_S, SETTLE_S
 from gateway.calls.desk_phones import DeskPhones, DeskTenant, MadeLegs
+from gateway.calls.work import WorkRules
 from gateway.crm.connector import CrmRecord
 from gateway.sessions import wire
 from gateway.sessions.backend import RequestError
@@ -254,10 +255,8 @@ async def test_dialled_at_the_desk(office: Office) -> None:
     ("method", "params"),
     [
         ("call.hangup", wire.CallHangup),
-        ("call.hold", wire.CallHold),
         ("call.answer", wire.CallAnswer),
         ("call.reject", wire.CallReject),
-        ("call.split", wire.CallSplit),
     ],
 )
 async def test_it_is_only_followed(
@@ -269,14 +268,43 @@ async def test_it_is_only_followed(
     assert refused.value.kind is ErrorKind.CALL_WRONG_STATE
 
 
-async def test_nor_is_it_part_of_anything(office: Office) -> None:
+async def test_what_the_rep_writes_is_in_its_activity(office: Office) -> None:
+    office.work = WorkRules(is_logged=True, wrap_up_s=60, dispositions=("Sold",))
     call = await at_the_desk(office)
-    merge = wire.CallMerge(op_id="1", call_ids=("other", call.call_id))
-    transfer = wire.CallTransfer(op_id="2", call_id="other", to_call=call.call_id)
-    for method, params in (("call.merge", merge), ("call.transfer", transfer)):
-        with pytest.raises(RequestError) as refused:
-            await office.ask(method, params)
-        assert refused.value.kind is ErrorKind.CALL_WRONG_STATE
+    assert call.work.state is wire.WorkState.OPEN
+    await office.ask(
+        "work.change",
+        wire.WorkChange(op_id="1", call_id=call.call_id, notes="wants two"),
+    )
+    visited = wire.Record(id="500A", kind="Case", name="Broken", url="https://x/")
+    await office.ask("work.visit", wire.WorkVisit(op_id="2", record=visited))
+    assert office.one().work.notes == "wants two"
+    await office.tell()
+    *_, over = office.journal.over
+    assert (over.work.notes, over.device) == ("wants two", wire.CallDevice.DESK_PHONE)
+    assert [record.id for record in over.work.visited] == ["500A"]
+    waiting = office.one()
+    assert waiting.work.state is wire.WorkState.WRAP_UP
+    result = await office.ask(
+        "work.change",
+        wire.WorkChange(op_id="3", call_id=call.call_id, disposition="Sold"),
+    )
+    assert isinstance(result, wire.CallResult)
+    result = await office.ask(
+        "work.save", wire.WorkSave(op_id="4", call_id=call.call_id)
+    )
+    assert isinstance(result, wire.CallResult)
+    assert result.call.work.state is wire.WorkState.SAVED
+    assert office.journal.worked_on[-1].work.disposition == "Sold"
+
+
+async def test_wrap_up_of_what_rang_here_first_is_for_the_real_end(
+    office: Office,
+) -> None:
+    office.work = WorkRules(is_logged=True, wrap_up_s=60)
+    call = await at_the_desk(office)
+    assert call.work.state is wire.WorkState.OPEN
+    assert call.work.saves_at is None
 
 
 async def test_the_rep_says_whom_it_is_with(office: Office) -> None:

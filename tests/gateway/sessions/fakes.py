@@ -169,6 +169,8 @@ class FakeBackend:
             case wire.HistoryList():
                 calls = tuple(self.calls.get(user.key, {}).values())
                 return wire.HistoryListResult(calls=calls)
+            case wire.DirectorySearch():
+                return wire.DirectorySearchResult()
             case wire.InviteList():
                 return wire.InviteListResult(invites=())
             case _ if method.startswith("invite."):
