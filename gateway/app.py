@@ -563,7 +563,9 @@ def _guest_account(tenant: TenantSection) -> sip.Account | None:
 
 def _caller_key(tenant: TenantSection) -> CallerKeyRule:
     section = tenant.application_server.caller_key
-    return NO_KEY if section is None else section.rule()
+    if section is None:
+        return NO_KEY
+    return CallerKeyRule(section.header, section.encoding, dict(section.fields))
 
 
 def _salesforce_config(tenant: TenantSection) -> SalesforceConfig:

@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from gateway.calls.caller_key import USER_TO_USER, CallerKeyRule
 from gateway.config_base import Section
 from gateway.sessions.wire import PopAction, PopsByCallType, PopWhen
 
@@ -21,9 +20,7 @@ _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _URL_CHARACTERS = re.compile(r"[!-~]+")
 
 ApiName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,79}$")]
-HeaderName = Annotated[
-    str, Field(pattern=rf"(?i)^({USER_TO_USER}|X-[A-Za-z0-9-]{{1,60}})$")
-]
+HeaderName = Annotated[str, Field(pattern=r"(?i)^(User-to-User|X-[A-Za-z0-9-]{1,60})$")]
 
 
 class CallerKeySection(Section):
@@ -39,9 +36,6 @@ class CallerKeySection(Section):
     fields: Annotated[
         dict[ApiName, ApiName], Field(min_length=1, max_length=MAX_KEY_FIELDS)
     ]
-
-    def rule(self) -> CallerKeyRule:
-        return CallerKeyRule(self.header, self.encoding, dict(self.fields))
 
 
 def _action(value: object) -> object:

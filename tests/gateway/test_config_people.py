@@ -57,7 +57,7 @@ def test_rules_in_the_file() -> None:
     assert rules.consult.single.target.endswith("{number}")
     section = tenant.application_server.caller_key
     assert section is not None
-    assert list(section.rule().fields.items()) == [
+    assert list(section.fields.items()) == [
         ("Case", "CaseNumber"),
         ("Account", "AccountNumber"),
     ]
