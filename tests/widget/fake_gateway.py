@@ -159,6 +159,7 @@ class FakeGateway:
         self.people: list[wire.Record] = [record(email="ana@example.com")]
         self.invites: dict[str, wire.InviteView] = {}
         self.join: wire.JoinView | None = None
+        self.rules = wire.WidgetRules()
         self.config: dict[str, Any] = {}
         self.requests: list[Request] = []
         self.sign_ins: list[dict[str, Any]] = []
@@ -465,6 +466,7 @@ class FakeGateway:
             crm=self.crm,
             country="US",
             join=self.join,
+            rules=self.rules,
             server_time=now_ms(),
         )
 
@@ -520,6 +522,11 @@ class FakeGateway:
                 )
                 self.calls[call.call_id] = call
                 await self._notify()
+                if params.offer is None:
+                    call = await self.update(
+                        call.call_id, device=wire.CallDevice.DESK_PHONE
+                    )
+                    return wire.CallAnswerResult(call=call)
                 sdp = await self.answer_media(params.call_id, params.offer, 1)
                 return wire.CallAnswerResult(call=call, answer=sdp)
             case wire.CallReject():
@@ -544,6 +551,29 @@ class FakeGateway:
                     match=wire.Match(state=wire.MatchState.FOUND, records=(chosen,)),
                 )
                 return wire.CallResult(call=call)
+            case wire.WorkChange():
+                changed = params.model_dump(exclude_none=True)
+                for name in ("op_id", "call_id", "clear", "keep_open"):
+                    changed.pop(name, None)
+                changed |= {
+                    name: wire.WorkView.model_fields[name].default
+                    for name in params.clear
+                }
+                if params.keep_open:
+                    changed["saves_at"] = None
+                return await self._worked(params.call_id, changed)
+            case wire.WorkSave():
+                return await self._worked(
+                    params.call_id, {"state": wire.WorkState.SAVED, "saves_at": None}
+                )
+            case wire.ActivityRetry():
+                waiting = wire.ActivityView(state=wire.ActivityState.WAITING)
+                return await self._worked(params.call_id, {}, activity=waiting)
+            case wire.WorkVisit():
+                for call_id, call in tuple(self.calls.items()):
+                    visited = [*call.work.visited, params.record]
+                    await self._worked(call_id, {"visited": visited})
+                return wire.Empty()
             case wire.ContactCreate():
                 made = record(
                     f"{params.first_name} {params.last_name}".strip(),
@@ -586,6 +616,26 @@ class FakeGateway:
                 return wire.Empty()
             case _:
                 raise AssertionError(f"not expected: {params!r}")
+
+    async def _worked(
+        self, call_id: str, work: dict[str, Any], **changes: Any
+    ) -> wire.CallResult:
+        """Of a call that goes on, or of the history."""
+        old = next(
+            call
+            for call in (*self.calls.values(), *self.history)
+            if call.call_id == call_id
+        )
+        values = old.work.model_dump() | work
+        new = old.model_copy(
+            update={"work": wire.WorkView.model_validate(values), **changes}
+        )
+        if call_id in self.calls:
+            self.calls[call_id] = new
+        else:
+            self.history[self.history.index(old)] = new
+        await self.publish(wire.CallUpdatedEvent, call=new)
+        return wire.CallResult(call=new)
 
     async def _extend(self, params: wire.InviteExtend) -> wire.InviteView:
         known = self.invites.setdefault(params.invite_id, invite(params.invite_id))

@@ -216,6 +216,54 @@ async def on_call(widget: Widget) -> None:
     await widget.past_guard()
 
 
+CASE = record("Broken pump in Oslo", id="500A", kind="Case", company="")
+
+
+async def notes(widget: Widget) -> None:
+    """What a rep writes, on a call."""
+    await on_call(widget)
+    [call_id] = widget.gateway.calls
+    work = wire.WorkView(
+        state=wire.WorkState.OPEN,
+        notes="Wants two pumps by Friday. Send the offer to her new address.",
+        visited=(CASE,),
+    )
+    await widget.gateway.update(call_id, work=work)
+    await widget.page.get_by_label("Notes").scroll_into_view_if_needed()
+
+
+async def wrap_up(widget: Widget) -> None:
+    widget.gateway.rules = wire.WidgetRules(dispositions=("Sold", "No interest"))
+    await widget.page.reload()
+    await widget.shows("idle")
+    await notes(widget)
+    [(call_id, call)] = widget.gateway.calls.items()
+    work = call.work.model_copy(
+        update={
+            "state": wire.WorkState.WRAP_UP,
+            "saves_at": now_ms() + 24_000,
+            "disposition": "Sold",
+            "next_step": wire.NextStep(subject="Send the offer", on="2026-12-01"),
+        }
+    )
+    await widget.gateway.update(call_id, work=work)
+    await widget.gateway.end(call_id, EndReason.HUNG_UP_THERE)
+    await widget.shows("call", "ended")
+    await widget.past_guard()
+
+
+async def not_saved(widget: Widget) -> None:
+    await notes(widget)
+    [call_id] = widget.gateway.calls
+    ended = await widget.gateway.end(call_id, EndReason.HUNG_UP_THERE)
+    problem = "FIELD_CUSTOM_VALIDATION_EXCEPTION: Amount is required."
+    activity = wire.ActivityView(state=wire.ActivityState.FAILED, problem=problem)
+    work = ended.work.model_copy(update={"state": wire.WorkState.SAVED})
+    failed = ended.model_copy(update={"activity": activity, "work": work})
+    await widget.gateway.publish(wire.CallUpdatedEvent, call=failed)
+    await widget.button("Try again").wait_for()
+
+
 async def muted(widget: Widget) -> None:
     await on_call(widget)
     await widget.page.locator(".rb-tool").first.click()
@@ -481,6 +529,9 @@ STATES = [
     Shot("arabic", arabic),
     Shot("withheld", withheld),
     Shot("on-call", on_call),
+    Shot("notes", notes),
+    Shot("wrap-up", wrap_up),
+    Shot("not-saved", not_saved),
     Shot("muted", muted),
     Shot("call-keypad", in_call_keypad),
     Shot("reconnecting", reconnecting),
@@ -520,7 +571,7 @@ def shots() -> list[Shot]:
             for scheme in ("light", "dark"):
                 made.append(vary(state, f"{width}-{scheme}", width, height, scheme))
     by_name = {state.name: state for state in STATES}
-    varied = ("idle", "ringing", "on-call", "ended", "wrong-password")
+    varied = ("idle", "ringing", "on-call", "wrap-up", "ended", "wrong-password")
     for name in (*varied, "incoming-video", "invites", "invite-errors"):
         state = by_name[name]
         made.append(vary(state, "forced", 340, 480, "dark", forced_colors="active"))

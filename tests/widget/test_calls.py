@@ -413,3 +413,45 @@ async def test_who_comes_by_an_invite_withholds_no_number(
     await expect(everybody).to_be_visible()
     await gateway.update(call_id, participants=tuple(people[:1]))
     await expect(widget.page.get_by_role("heading", name="Ben")).to_be_visible()
+
+
+@pytest.mark.parametrize("field", ["allow_duplicate", ""])
+async def test_somebody_else_can_be_added_where_the_crm_only_warns(
+    widget: Widget, gateway: FakeGateway, field: str
+) -> None:
+    async def refuse(params: wire.ContactCreate) -> wire.Wire:
+        if params.allow_duplicate:
+            return wire.ContactCreateResult(record=record("Jo March", id="003J"))
+        raise Refused(
+            wire.ErrorKind.CRM_DUPLICATE, records=(record("Jo Marsh"),), field=field
+        )
+
+    gateway.overrides["contact.create"] = refuse
+    await gateway.ring(match=NOBODY)
+    await answer(widget)
+    await widget.button("Add contact").click()
+    await widget.page.get_by_label("First name").fill("Jo")
+    await widget.page.get_by_label("Last name").fill("March")
+    await widget.page.get_by_role("textbox", name="Company").fill("Little Ltd")
+    await widget.page.get_by_role("textbox", name="Company").press("Enter")
+    await expect(widget.text("Jo Marsh")).to_be_visible()
+    anyway = widget.button("It is somebody else: add anyway")
+    if not field:
+        await expect(anyway).to_be_hidden()
+        return
+    await anyway.click()
+    await gateway.until(lambda: len(gateway.sent("contact.create")) == 2)
+    first, second = gateway.sent("contact.create")
+    assert second.allow_duplicate
+    assert not first.allow_duplicate
+    for each in (first, second):
+        assert (each.first_name, each.last_name) == ("Jo", "March")
+        assert each.company == "Little Ltd"
+
+
+async def test_what_the_caller_typed_is_shown(
+    widget: Widget, gateway: FakeGateway
+) -> None:
+    await gateway.ring(caller_key="4711")
+    await widget.shows("call", "ringing")
+    await expect(widget.text("Typed by the caller: 4711")).to_be_visible()

@@ -39,7 +39,8 @@ OPEN_CTI = """
     SCREENPOP_TYPE: { SOBJECT: 'sobject', NEW_RECORD_MODAL: 'newRecord' },
     ...Object.fromEntries(['enableClickToDial', 'onClickToDial', 'screenPop',
       'notifyInitializationComplete', 'setSoftphoneItemLabel', 'setSoftphoneItemIcon',
-      'setSoftphonePanelVisibility', 'refreshView', 'runApex', 'getAppViewInfo',
+      'onNavigationChange', 'setSoftphonePanelVisibility', 'refreshView', 'runApex',
+      'getAppViewInfo',
     ].map((name) => [name, method(name)])),
   } };
 })();
@@ -291,3 +292,33 @@ async def test_the_calls_window_outlives_the_page_around_the_frame(
     gateway.window_grace_s = 0
     await window.close()
     await expect(frame.locator(".rb-state")).to_have_text("On call")
+
+
+async def test_records_that_are_opened_during_a_call_belong_to_it(
+    open_page: OpenWidget, gateway: FakeGateway, org: str
+) -> None:
+    widget = await open_page(path=path_for(org), signed_in=False)
+    await widget.shows("idle")
+
+    async def navigate(**payload: str) -> None:
+        await widget.page.evaluate(
+            "(payload) => listeners.onNavigationChange(payload)", payload
+        )
+
+    case = {"recordId": "500A", "objectType": "Case", "recordName": "Broken pump"}
+    await navigate(**case)
+    await gateway.ring(work=wire.WorkView(state=wire.WorkState.OPEN))
+    await widget.shows("call", "ringing")
+    # The page has the focus again; a list; and then another record.
+    await navigate(**case)
+    await navigate(recordId="", objectType="", recordName="", url="/lightning/o/Case")
+    await navigate(
+        recordId="006A",
+        objectType="Opportunity",
+        recordName="Q4",
+        url="/lightning/r/Opportunity/006A/view",
+    )
+    visit = await gateway.until_sent("work.visit")
+    assert [each.record.id for each in gateway.sent("work.visit")] == ["006A"]
+    assert (visit.record.kind, visit.record.name) == ("Opportunity", "Q4")
+    assert visit.record.url == f"{org}/lightning/r/Opportunity/006A/view"

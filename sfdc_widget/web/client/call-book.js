@@ -62,6 +62,7 @@ export class CallBook {
       registration: snapshot.registration,
       crm: snapshot.crm ?? '',
       join: snapshot.join ?? null,
+      rules: snapshot.rules,
       calls,
       clockOffsetMs: snapshot.server_time - Date.now(),
     });
@@ -118,6 +119,12 @@ export class CallBook {
       // `session.superseded` and `server.notice`: the close code that follows says it;
       // `invite.ending`: the calls themselves say when they end.
     }
+  }
+
+  /** As a request's answer has it. @param {CallView} call */
+  changed(call) {
+    if (call.state === 'ended') this.#replaceRecent(call);
+    else if (this.find(call.call_id)) this.replace(call);
   }
 
   /** @param {CallView} call */

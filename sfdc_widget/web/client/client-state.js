@@ -2,7 +2,7 @@
 import { isWritten } from './call-facts.js';
 
 /**
- * @import {CallView, InviteView, JoinView, Registration, UserView} from './wire.d.ts'
+ * @import {CallView, InviteView, JoinView, Registration, UserView, WidgetRules} from './wire.d.ts'
  * @import {DeviceProblem, MicrophoneProblem, SignInFailure} from './errors.js'
  *
  * @typedef {'signed_out'|'signing_in'|'connecting'|'ready'|'reconnecting'|
@@ -22,6 +22,7 @@ import { isWritten } from './call-facts.js';
  * @property {readonly InviteView[]|null} invites to come, next first, and what became
  *   of them since; null: not asked for, see `invites.load`
  * @property {JoinView|null} join what a guest's link leads to; null for reps
+ * @property {WidgetRules|null} rules the tenant's, null before anybody has signed in
  * @property {MicrophoneProblem|null} microphoneProblem
  * @property {DeviceProblem|null} cameraProblem
  * @property {boolean} willAskMicrophone the browser will ask the user first
@@ -45,6 +46,7 @@ export function blankState() {
     recent: null,
     invites: null,
     join: null,
+    rules: null,
     microphoneProblem: null,
     cameraProblem: null,
     willAskMicrophone: false,

@@ -262,6 +262,17 @@ export class RingbridgeClient extends EventTarget {
   }
 
   /**
+   * Has the desk phone ring, and call the number once it is picked up.
+   *
+   * @param {string} to
+   * @param {{record?: Partial<CrmRecord>|null}} [options]
+   */
+  async dialByDeskPhone(to, { record = null } = {}) {
+    const request = { call_id: uuid7(), to, device: 'desk_phone', ...(record ? { record } : {}) };
+    this.#book.changed((await this.#ask('call.create', request)).call);
+  }
+
+  /**
    * For guests: calls the host of the invite. What is not to be had (`microphone`,
    * `camera` false) is not asked for; the call has video all the same unless `video`
    * is false.
@@ -320,7 +331,8 @@ export class RingbridgeClient extends EventTarget {
 
   /**
    * @param {{last_name: string, first_name?: string, phone?: string,
-   *   company?: string, call_id?: string}} contact
+   *   company?: string, call_id?: string, kind?: 'Contact'|'Lead',
+   *   allow_duplicate?: boolean}} contact
    * @returns {Promise<CrmRecord>}
    * @throws {RequestError} `crm.duplicate` carries the `records` that exist
    */
@@ -331,6 +343,36 @@ export class RingbridgeClient extends EventTarget {
   /** Of several matches, this one is meant. @param {string} callId @param {string} recordId */
   async chooseRecord(callId, recordId) {
     await this.#ask('call.choose_record', { call_id: callId, record_id: recordId });
+  }
+
+  /**
+   * What the rep has written down about a call, also long after it.
+   *
+   * @param {string} callId
+   * @param {Partial<Omit<import('./wire.d.ts').WorkChange, 'op_id'|'call_id'>>} change what is absent stays
+   */
+  async changeWork(callId, change) {
+    this.#book.changed((await this.#ask('work.change', { call_id: callId, ...change })).call);
+  }
+
+  /**
+   * Ends a call's wrap-up now.
+   *
+   * @param {string} callId
+   * @throws {RequestError} with a `field`: the rules ask for it first
+   */
+  async saveWork(callId) {
+    this.#book.changed((await this.#ask('work.save', { call_id: callId })).call);
+  }
+
+  /** The user has opened this record; it belongs to the calls that are up. @param {CrmRecord} record */
+  async visit(record) {
+    await this.#ask('work.visit', { record });
+  }
+
+  /** Has an activity that failed written again. @param {string} callId */
+  async retryActivity(callId) {
+    this.#book.changed((await this.#ask('activity.retry', { call_id: callId })).call);
   }
 
   /**

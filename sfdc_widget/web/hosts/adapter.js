@@ -2,7 +2,7 @@
  * What the softphone needs of the page that it lives in.
  *
  * A host is one function that waits until the page around it answers and returns these
- * nine members; it knows nothing of calls. Whatever it cannot do it leaves undone: no
+ * ten members; it knows nothing of calls. Whatever it cannot do it leaves undone: no
  * method may disturb a call, `popRecord` and `popNewContact` alone tell when they failed.
  * Matching callers and writing activities are the gateway's affair, by the CRM's API, and
  * need no host. There are two: Open CTI for Lightning, which Salesforce ends on
@@ -14,7 +14,7 @@
  * `dial(contact)` is `onClickToDial`; who calls is said by publishing CALL_STARTED with the
  * number, upon which the page pops by itself, so `popRecord` does nothing while a call is
  * new; `setLabel` becomes CALL_CONNECTED and HANGUP; acceptCall, endCall, mute, hold and
- * sendDigits need a tenth member here, a listener for what the page's buttons ask of a
+ * sendDigits need one member more here, a listener for what the page's buttons ask of a
  * call. `setPanelVisible` and `refresh` have no counterpart and none is needed.
  * `identityAssertion` needs another way than runApex: the
  * same signed note, fetched by a component beside the phone.
@@ -47,6 +47,8 @@
  * @property {(defaults: ContactDefaults) => Promise<void>} popNewContact opens the
  *   host's own form for a new contact
  * @property {(listener: (click: ClickToDial) => void) => void} onClickToDial
+ * @property {(listener: (record: CrmRecord) => void) => void} onNavigate the page
+ *   shows another record than before
  * @property {(isVisible: boolean) => void} setPanelVisible
  * @property {(label: string, mood: PhoneMood) => void} setLabel what the host shows
  *   while the panel is closed

@@ -15,6 +15,7 @@ export function standaloneHost() {
     },
     async popNewContact() {},
     onClickToDial() {},
+    onNavigate() {},
     setPanelVisible() {},
     setLabel(label) {
       document.title = label;

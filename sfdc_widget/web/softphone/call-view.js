@@ -8,10 +8,11 @@ import { company, duration, elapsed, initials, isWithheld, meeting, named, peerN
 import { icon } from './icons.js';
 import { Keypad } from './keypad.js';
 import { MatchPanel } from './match-panel.js';
+import { NotesPanel } from './notes-panel.js';
 import { ProblemCard } from './problem-card.js';
 import { words } from './strings.js';
 
-/** @import {CallView as Call} from '../client/wire.d.ts' */
+/** @import {CallView as Call, WidgetRules} from '../client/wire.d.ts' */
 /** @import {Problem} from './problem-card.js' */
 /** @import {IconName} from './icons.js' */
 
@@ -32,6 +33,8 @@ const AUDIO_NOTICE_MS = 1_200;
  * @property {boolean} isInWindow its picture is in the window of the call
  * @property {boolean} isWindowSilent
  * @property {boolean} canInvite
+ * @property {WidgetRules|null} rules
+ * @property {number} now the gateway's clock, Unix ms
  */
 
 export class CallScreen extends HTMLElement {
@@ -49,9 +52,11 @@ export class CallScreen extends HTMLElement {
     done: () => {},
     digit: (/** @type {string} */ _digit) => {},
     openActivity: () => {},
+    retryActivity: () => {},
   };
 
   match = new MatchPanel();
+  notes = new NotesPanel();
   #problem = new ProblemCard();
   #keypad = new Keypad();
   #tones = h('output', { class: 'rb-tones', dir: 'ltr', 'aria-label': words.call.tones });
@@ -74,6 +79,8 @@ export class CallScreen extends HTMLElement {
       h('button', { type: 'button', class: 'rb-link', on: { click: () => this.actions.bringBack() } }, words.video.back),
     ),
   );
+  #deskNote = h('p', { class: 'rb-video-note', hidden: true });
+  #key = h('p', { class: 'rb-peer', hidden: true });
   #audio = h('p', { class: 'rb-audio-note', hidden: true });
   #outcomeTitle = h('h2', { class: 'rb-card-title' });
   #outcomeText = h('p', { class: 'rb-card-text' });
@@ -91,6 +98,12 @@ export class CallScreen extends HTMLElement {
     },
     this.#activityIcon,
     this.#activityText,
+  );
+  #activityProblem = h('p', { class: 'rb-card-text', hidden: true });
+  #retryActivity = h(
+    'button',
+    { type: 'button', class: 'rb-link', hidden: true, on: { click: () => this.actions.retryActivity() } },
+    words.notes.tryAgain,
   );
 
   #makeText = h('span', { dir: 'auto' });
@@ -132,7 +145,7 @@ export class CallScreen extends HTMLElement {
       }
     });
     this.addEventListener('keydown', (event) => {
-      const isField = event.target instanceof HTMLInputElement;
+      const isField = event.target instanceof HTMLElement && event.target.matches('input, textarea, select');
       if (!this.#keypadPanel.hidden && !isField && !event.ctrlKey && !event.metaKey && !event.altKey && /^[0-9*#]$/.test(event.key)) {
         this.#pressed(event.key);
       }
@@ -142,19 +155,23 @@ export class CallScreen extends HTMLElement {
         'header',
         { class: 'rb-person' },
         this.#avatar,
-        h('div', { class: 'rb-person-text' }, this.#name, this.#company, this.#number, this.#invite),
+        h('div', { class: 'rb-person-text' }, this.#name, this.#company, this.#number, this.#key, this.#invite),
       ),
       h(
         'div',
         { class: 'rb-scroll' },
+        this.#deskNote,
         this.#windowNote,
         this.#offer,
         this.#audio,
         this.#outcome,
         this.#activity,
+        this.#activityProblem,
+        this.#retryActivity,
         this.#problem,
         this.#keypadPanel,
         this.match,
+        this.notes,
         this.#makeInvite,
       ),
       h(
@@ -167,7 +184,7 @@ export class CallScreen extends HTMLElement {
   }
 
   /** @param {CallModel} model */
-  update({ call, isMuted, isConnected, isRestored, crm, problem, isOnline, isInWindow, isWindowSilent, canInvite }) {
+  update({ call, isMuted, isConnected, isRestored, crm, problem, isOnline, isInWindow, isWindowSilent, canInvite, rules, now }) {
     const isNew = call.call_id !== this.#callId;
     if (isNew) {
       this.#callId = call.call_id;
@@ -179,6 +196,10 @@ export class CallScreen extends HTMLElement {
     this.match.crm = crm;
     this.match.update(call);
     show(this.match, crm !== '' && call.end_reason !== 'answered_elsewhere');
+    // Before an answer there is one thing to do, and it is not writing.
+    const takesNotes = rules !== null && crm !== '' && call.work.state !== 'none' && call.state !== 'ringing';
+    show(this.notes, takesNotes);
+    if (takesNotes) this.notes.update(call, rules, now);
     this.#drawButtons(call, isMuted, isOnline);
     this.#drawVideo(call, isInWindow, isWindowSilent);
     const isKnown = call.match.state === 'found' && call.match.records.length === 1;
@@ -224,6 +245,12 @@ export class CallScreen extends HTMLElement {
       this.#number.replaceChildren(isHidden ? line : number(line));
     }
     show(this.#number, line !== '');
+    const key = call.caller_key ?? '';
+    if (this.#key.dataset['key'] !== key) {
+      this.#key.dataset['key'] = key;
+      this.#key.replaceChildren(`${words.call.typed} `, number(key));
+    }
+    show(this.#key, key !== '');
   }
 
   /** @param {Call} call @param {boolean} isMuted @param {boolean} isOnline */
@@ -234,10 +261,14 @@ export class CallScreen extends HTMLElement {
       this.#shape = shape;
       this.#shapeSince = performance.now();
     }
-    show(this.#answer, shape === 'ringing');
-    show(this.#decline, shape === 'ringing');
-    show(this.#tools, shape === 'up');
-    show(this.#end, shape === 'up');
+    // What the desk phone has is only followed.
+    const isHere = call.device !== 'desk_phone';
+    show(this.#answer, isHere && shape === 'ringing');
+    show(this.#decline, isHere && shape === 'ringing');
+    show(this.#tools, isHere && shape === 'up');
+    show(this.#end, isHere && shape === 'up');
+    setText(this.#deskNote, shape === 'ringing' ? words.desk.answerThere : call.state === 'active' ? words.desk.useIt : words.desk.pickUp);
+    show(this.#deskNote, !isHere && shape !== 'ended');
     const canCall = shape === 'ended' && call.peer.number !== '' && call.end_reason !== 'answered_elsewhere';
     show(this.#again, canCall);
     setText(
@@ -245,6 +276,10 @@ export class CallScreen extends HTMLElement {
       call.direction === 'inbound' ? words.call.callBack : words.call.again,
     );
     show(this.#done, shape === 'ended');
+    const isWrapUp = call.work.state === 'wrap_up';
+    setText(/** @type {Element} */ (this.#done.lastElementChild), isWrapUp ? words.notes.saveNow : words.call.done);
+    this.#done.classList.toggle('rb-brand', isWrapUp);
+    this.#done.classList.toggle('rb-neutral', !isWrapUp);
     this.#answer.disabled = !isOnline;
     if (shape !== 'up' && !this.#keypadPanel.hidden) this.#toggleKeypad();
 
@@ -259,7 +294,7 @@ export class CallScreen extends HTMLElement {
   #drawVideo(call, isInWindow, isSilent) {
     const isOffered = call.video?.state === 'offered';
     const isRinging = call.state === 'ringing';
-    show(this.#withVideo, isRinging && isOffered);
+    show(this.#withVideo, isRinging && isOffered && call.device !== 'desk_phone');
     setText(/** @type {Element} */ (this.#answer.lastElementChild), isRinging && isOffered ? words.call.answerAudio : words.call.answer);
     setAttribute(this.#answer, 'aria-label', isRinging && isOffered ? words.call.answerAudioLong : null);
     this.#withVideo.disabled = this.#answer.disabled;
@@ -280,7 +315,7 @@ export class CallScreen extends HTMLElement {
 
   /** @param {Call} call @param {boolean} isConnected @param {boolean} isRestored */
   #drawAudio(call, isConnected, isRestored) {
-    const isMissing = call.state === 'active' && !isConnected;
+    const isMissing = call.state === 'active' && !isConnected && call.device !== 'desk_phone';
     if (!isMissing) {
       clearTimeout(this.#audioTimer);
       this.#audioTimer = undefined;
@@ -310,7 +345,11 @@ export class CallScreen extends HTMLElement {
       this.#outcome.classList.toggle('rb-failure', isFailure);
     }
     const state = isEnded ? call.activity?.state ?? 'none' : 'none';
-    show(this.#activity, state !== 'none' && crm !== '');
+    const isWrapUp = call.work.state === 'wrap_up';
+    show(this.#activity, state !== 'none' && crm !== '' && !isWrapUp);
+    show(this.#retryActivity, state === 'failed');
+    setText(this.#activityProblem, state === 'failed' ? call.activity.problem : '');
+    show(this.#activityProblem, state === 'failed' && call.activity.problem !== '');
     if (state === 'none') return;
     this.#activity.dataset['state'] = state;
     setText(this.#activityText, words.activity[state](crm));

@@ -26,6 +26,9 @@ export class MatchPanel extends HTMLElement {
   #shownRecords = '';
   /** @type {readonly CrmRecord[]} */
   #duplicates = [];
+  /** The CRM only warns of them. */
+  #mayAddAnyway = false;
+  #wasTyped = false;
 
   #note = h('p', { class: 'rb-match-note' });
   #list = h('ul', { class: 'rb-records' });
@@ -35,6 +38,11 @@ export class MatchPanel extends HTMLElement {
     { type: 'button', class: 'rb-button rb-neutral rb-wide rb-add', on: { click: () => void this.#addContact() } },
     icon('user-plus'),
     this.#addText,
+  );
+  #anyway = h(
+    'button',
+    { type: 'button', class: 'rb-link', hidden: true, on: { click: () => void this.#save(true) } },
+    words.match.addAnyway,
   );
   #otherName = h(
     'button',
@@ -95,6 +103,7 @@ export class MatchPanel extends HTMLElement {
     this.append(
       this.#note,
       this.#list,
+      this.#anyway,
       this.#add,
       this.#otherName,
       this.#form,
@@ -109,6 +118,7 @@ export class MatchPanel extends HTMLElement {
     if (call.call_id !== this.#callId) {
       this.#callId = call.call_id;
       this.#duplicates = [];
+      this.#mayAddAnyway = this.#wasTyped = false;
       show(this.#form, false);
       this.#showError('');
     }
@@ -134,6 +144,7 @@ export class MatchPanel extends HTMLElement {
     this.#note.classList.toggle('rb-busy', state === 'searching');
 
     this.#drawRecords(candidates);
+    show(this.#anyway, this.#mayAddAnyway && this.#duplicates.length > 0 && state !== 'found');
 
     const canAdd =
       this.crm !== '' &&
@@ -203,7 +214,7 @@ export class MatchPanel extends HTMLElement {
   }
 
   #defaults() {
-    const typed = !this.#form.hidden;
+    const typed = !this.#form.hidden || (this.#wasTyped && this.#mayAddAnyway);
     const { first_name, last_name } = typed
       ? { first_name: this.#first.value.trim(), last_name: this.#last.value.trim() }
       : splitName(this.#call ? person(this.#call) : '');
@@ -238,7 +249,8 @@ export class MatchPanel extends HTMLElement {
     if (this.#add.checkVisibility?.() ?? !this.#add.hidden) this.#add.focus();
   }
 
-  async #save() {
+  /** @param {boolean} [allowDuplicate] */
+  async #save(allowDuplicate = false) {
     const call = this.#call;
     if (!call) return;
     const { firstName, lastName, phone, company } = this.#defaults();
@@ -258,7 +270,10 @@ export class MatchPanel extends HTMLElement {
         phone,
         company,
         call_id: call.call_id,
+        ...(allowDuplicate ? { allow_duplicate: true } : {}),
       });
+      this.#duplicates = [];
+      this.#mayAddAnyway = false;
       show(this.#form, false);
       this.dispatchEvent(new CustomEvent('announce', { bubbles: true, detail: words.match.added }));
       await this.host.popRecord(record).catch(() => undefined);
@@ -272,8 +287,11 @@ export class MatchPanel extends HTMLElement {
 
   /** @param {unknown} error */
   #failed(error) {
-    const { kind, records } = /** @type {{kind?: keyof typeof words.error, records?: readonly CrmRecord[]}} */ (error);
+    const { kind, records, field } = /** @type {{kind?: keyof typeof words.error, records?: readonly CrmRecord[], field?: string}} */ (error);
+    this.#mayAddAnyway = kind === 'crm.duplicate' && field === 'allow_duplicate';
     if (kind === 'crm.duplicate' && records && records.length > 0) {
+      // What was typed is wanted once more, should it be somebody else.
+      this.#wasTyped = !this.#form.hidden;
       this.#duplicates = records;
       show(this.#form, false);
       return;

@@ -10,6 +10,7 @@ export class Menu extends HTMLElement {
   /** @type {RingbridgeClient} */
   client = /** @type {any} */ (null);
   isRingtoneOn = true;
+  isByDeskPhone = false;
 
   #name = h('p', { class: 'rb-menu-name', dir: 'auto' });
   #detail = h('p', { class: 'rb-menu-detail' });
@@ -21,6 +22,8 @@ export class Menu extends HTMLElement {
     type: 'checkbox',
     on: { change: () => this.#tell('ringtone', this.#ringtone.checked) },
   });
+  #desk = h('input', { type: 'checkbox', on: { change: () => this.#tell('desk-phone', this.#desk.checked) } });
+  #deskLabel = h('label', { class: 'rb-check' }, this.#desk, words.desk.dial);
   #notifications = h('input', { type: 'checkbox', on: { change: () => void this.#askNotifications() } });
   #notificationsLabel = h('label', { class: 'rb-check' }, this.#notifications, words.menu.notifications);
   #signOut = h(
@@ -51,6 +54,7 @@ export class Menu extends HTMLElement {
       this.#microphoneLabel,
       this.#speakerLabel,
       h('label', { class: 'rb-check' }, this.#ringtone, words.menu.ringtone),
+      this.#deskLabel,
       this.#notificationsLabel,
       this.#signOut,
     );
@@ -64,6 +68,8 @@ export class Menu extends HTMLElement {
     setText(/** @type {Element} */ (this.#signOut.lastElementChild), words.menu.signOut);
     this.#signOut.classList.remove('rb-end');
     this.#ringtone.checked = this.isRingtoneOn;
+    this.#desk.checked = this.isByDeskPhone;
+    show(this.#deskLabel, Boolean(this.client.state.rules?.desk_phone));
     const permission = 'Notification' in globalThis ? Notification.permission : 'denied';
     this.#notifications.checked = permission === 'granted';
     this.#notifications.disabled = permission !== 'default';

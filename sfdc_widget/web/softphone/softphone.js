@@ -150,6 +150,7 @@ export class Softphone extends HTMLElement {
     this.#menu.client = this.client;
     this.#call.match.client = this.client;
     this.#call.match.host = this.host;
+    this.#call.notes.client = this.client;
     this.append(
       h(
         'div',
@@ -202,6 +203,9 @@ export class Softphone extends HTMLElement {
     client.on('incoming', (call) => this.#incoming(call), { signal });
     client.on('ended', (call) => this.#callEnded(call), { signal });
     client.on('logged', () => host.refresh(), { signal });
+    host.onNavigate((record) => {
+      if (client.state.calls.length > 0) client.visit(record).catch(() => undefined);
+    });
     host.onClickToDial(({ number, record, isInvite }) => {
       host.setPanelVisible(true);
       if (isInvite) void this.invite(record);
@@ -228,9 +232,12 @@ export class Softphone extends HTMLElement {
         const call = this.#ended;
         if (call) void this.dial(call.peer.e164 || call.peer.number, recordOf(call));
       },
-      done: () => this.#dismiss(),
+      done: () => void this.#done(),
       digit: (digit) => this.#withCall((call) => client.sendDigits(call.call_id, digit)),
       openActivity: () => this.#ended && this.#openActivity(this.#ended),
+      retryActivity: () => {
+        if (this.#ended) this.client.retryActivity(this.#ended.call_id).catch((error) => this.#fail(error));
+      },
     };
     this.#idle.actions = {
       dial: (number, from, video) => void this.dial(number, from ? recordOf(from) : null, video),
@@ -251,6 +258,7 @@ export class Softphone extends HTMLElement {
         this.sounds.isRingtoneOn = this.#menu.isRingtoneOn = value;
         this.#playSounds();
       }
+      if (name === 'desk-phone') this.#menu.isByDeskPhone = value;
       if (name === 'sign-out') {
         this.#toggleMenu(false);
         void client.signOut();
@@ -267,7 +275,7 @@ export class Softphone extends HTMLElement {
     this.addEventListener('keydown', (event) => {
       this.sounds.unlock();
       this.#busyUntil = Date.now() + BUSY_MS;
-      if (event.key === 'Escape' && this.#view === 'call' && this.#ended) this.#dismiss();
+      if (event.key === 'Escape' && this.#view === 'call' && this.#ended && this.#ended.work.state !== 'wrap_up') this.#dismiss();
     });
     document.addEventListener(
       'pointerdown',
@@ -294,6 +302,8 @@ export class Softphone extends HTMLElement {
     }
     const focus = this.#focused(state);
     if (focus) this.#ended = null;
+    // After a reload too, and after a call that came in between.
+    else this.#ended ??= state.recent?.find(({ work }) => work.state === 'wrap_up') ?? null;
     if (focus && focus.call_id !== this.#panelOpenedFor) {
       // After a reload too.
       this.#panelOpenedFor = focus.call_id;
@@ -312,8 +322,11 @@ export class Softphone extends HTMLElement {
     }
   }
 
-  /** The call that the screen is about. @param {ClientState} state */
+  /** The call that the screen is about. @param {ClientState} state @returns {CallView|null} */
   #focused(state) {
+    // What the rep can act on comes before what is on the desk phone.
+    const here = state.calls.filter(isHere);
+    if (here.length > 0 && here.length < state.calls.length) return this.#focused({ ...state, calls: here });
     return (
       state.calls.find((call) => call.state === 'active' || call.state === 'answering') ??
       state.calls.find((call) => call.direction === 'outbound') ??
@@ -345,6 +358,8 @@ export class Softphone extends HTMLElement {
         isInWindow: this.client.callWindow.mirror !== null,
         isWindowSilent: this.client.callWindow.isSilent,
         canInvite: this.#canInvite,
+        rules: state.rules,
+        now: Date.now() + state.clockOffsetMs,
       });
     } else if (view === 'idle') {
       this.#idle.update({
@@ -446,6 +461,11 @@ export class Softphone extends HTMLElement {
     if (state.status === 'signed_out') return { text: say.signedOut, tone: 'off' };
     if (state.status === 'signing_in' || state.status === 'connecting') return { text: say.connecting, tone: 'wait' };
     if (state.status === 'reconnecting' && this.#isOfflineForLong) return { text: say.reconnecting, tone: 'warn' };
+    if (shown?.device === 'desk_phone' && shown.state !== 'ended') {
+      if (shown.state === 'ringing') return { text: words.desk.ringing, tone: 'ring' };
+      return { text: shown.state === 'active' ? words.desk.active : words.desk.calling, tone: 'call' };
+    }
+    if (shown?.state === 'ended' && shown.work.state === 'wrap_up') return { text: say.wrapUp, tone: 'off' };
     switch (shown?.state) {
       case 'ringing':
         return { text: shown.video?.state === 'offered' ? say.incomingVideo : say.incoming, tone: 'ring' };
@@ -528,7 +548,8 @@ export class Softphone extends HTMLElement {
   #playSounds() {
     const { calls } = this.client.state;
     const focus = this.#focused(this.client.state);
-    if (focus?.state === 'ringing') this.sounds.play('ringtone');
+    if (focus?.device === 'desk_phone') this.sounds.play(null);
+    else if (focus?.state === 'ringing') this.sounds.play('ringtone');
     else if (focus?.state === 'alerting' && !this.client.localState(focus.call_id).hasEarlyMedia) this.sounds.play('ringback');
     else if (calls.length === 0 || focus) this.sounds.play(null);
   }
@@ -683,7 +704,7 @@ export class Softphone extends HTMLElement {
   async dial(number, record = null, video = false) {
     const { state } = this.client;
     this.#failure = null;
-    if (state.calls.length > 0) {
+    if (state.calls.some(isHere)) {
       this.#announce(words.idle.finishFirst);
       this.#failure = { title: words.idle.finishFirst, text: '' };
       this.update();
@@ -702,7 +723,8 @@ export class Softphone extends HTMLElement {
       return;
     }
     try {
-      await this.client.dial(number, { record });
+      if (this.#menu.isByDeskPhone && state.rules?.desk_phone) await this.client.dialByDeskPhone(number, { record });
+      else await this.client.dial(number, { record });
       this.#idle.setNumber('');
     } catch (error) {
       const { kind } = /** @type {{kind?: string}} */ (error);
@@ -823,6 +845,12 @@ export class Softphone extends HTMLElement {
     this.#announce([advice.title, advice.text].filter(Boolean).join('. '));
   }
 
+  async #done() {
+    if (this.#ended?.work.state === 'wrap_up' && !(await this.#call.notes.save())) return;
+    await this.#call.notes.flush();
+    this.#dismiss();
+  }
+
   #dismiss() {
     this.#ended = null;
     this.#failure = null;
@@ -831,7 +859,12 @@ export class Softphone extends HTMLElement {
 
   #tick() {
     const { state } = this.client;
-    if (this.#ended && Date.now() > Math.max(this.#endedUntil, this.#busyUntil) && !this.#call.match.querySelector('form:not([hidden])') && !this.#panel?.isOpen) {
+    if (this.#ended?.work.state === 'wrap_up') {
+      this.#endedUntil = Date.now() + DONE_AFTER_MS;
+      this.update();
+      return;
+    }
+    if (this.#ended && !this.#call.notes.isInUse && Date.now() > Math.max(this.#endedUntil, this.#busyUntil) && !this.#call.match.querySelector('form:not([hidden])') && !this.#panel?.isOpen) {
       this.#dismiss();
       return;
     }
@@ -862,4 +895,9 @@ customElements.define('ringbridge-softphone', Softphone);
 function recordOf(call) {
   const [record] = call.match.records;
   return call.match.state === 'found' && call.match.records.length === 1 && record ? record : null;
+}
+
+/** @param {CallView} call */
+function isHere(call) {
+  return call.device !== 'desk_phone';
 }
