@@ -41,13 +41,16 @@ class PhoneTenant:
 
     Attributes:
         account: the account of a SIP username with a password.
-        owners: known users by SIP username (in lower case).
+        owners: known users by SIP username.
+        is_barred: nobody may come in by this SIP username, whose password is right:
+            its user was disabled, or it is no person's.
     """
 
     company: str
     country: str
     account: Callable[[str, sip.Secret], sip.Account] = field(repr=False)
     owners: Callable[[str], User | None]
+    is_barred: Callable[[str], bool] = lambda _: False
 
 
 @dataclass(slots=True)
@@ -117,8 +120,13 @@ class PhoneUsers:
                 return None
             case sip.Proof.UNAVAILABLE:
                 raise PhoneSystemAwayError
-        owner = found.owners(username.casefold())
-        return owner or self._enter(tenant, found, username, account)
+        owner = found.owners(username)
+        if owner is not None:
+            return owner
+        if found.is_barred(username):
+            logger.info("SIP user %r of %s is barred from signing in", username, tenant)
+            return None
+        return self._enter(tenant, found, username, account)
 
     def began(self, user: UserKey, sign_in_id: str) -> None:
         """A user has a sign-in, which :meth:`ended` will be told of."""
@@ -160,7 +168,12 @@ class PhoneUsers:
 
     def user(self, key: UserKey) -> User | None:
         here = self._here.get(key)
-        return here.user if here is not None else self._others.user(key)
+        if here is None:
+            return self._others.user(key)
+        # Since they came, an administrator may have named whose account it is.
+        found, name = self._tenants[key.tenant], here.account.aor.user or ""
+        is_good = found.owners(name) is None and not found.is_barred(name)
+        return here.user if is_good else None
 
     def by_crm_user(self, tenant: str, crm_user_id: str) -> User | None:
         return self._others.by_crm_user(tenant, crm_user_id)

@@ -177,6 +177,10 @@ class SalesforceSignIn:
     def has(self, tenant: str) -> bool:
         return tenant in self._providers
 
+    def fields(self, tenant: str) -> tuple[str, ...]:
+        """Of the CRM user, read for somebody who is not known here."""
+        return self._providers[tenant].fields
+
     @property
     def pending_count(self) -> int:
         return len(self._pending)

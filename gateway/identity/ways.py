@@ -83,7 +83,18 @@ class WaysToSignIn:
                 ),
             )
 
-        return PhoneTenant(tenant.company, tenant.country, account, owner)
+        guests = tenant.invites.sip if tenant.invites else None
+
+        def is_barred(username: str) -> bool:
+            name = username.casefold()
+            if guests is not None and guests.username.casefold() == name:
+                return True
+            return any(
+                row.is_disabled and row.sip_username.casefold() == name
+                for row in self.users.stored(tenant.id)
+            )
+
+        return PhoneTenant(tenant.company, tenant.country, account, owner, is_barred)
 
     def salesforce(
         self,
@@ -107,7 +118,7 @@ class WaysToSignIn:
                 else "",
                 organizations=frozenset(section.organizations),
                 redirect_uri=self.redirect_uri,
-                fields=section.fields,
+                fields=_fields(tenant, section.fields),
                 api_version=crm.api_version,
             )
             asks[tenant.id] = ProviderHttp(
@@ -125,3 +136,10 @@ class WaysToSignIn:
             wall_clock=wall_clock,
             random_bytes=secrets.token_bytes,
         ), list(asks.values())
+
+
+def _fields(tenant: TenantSection, named: tuple[str, ...]) -> tuple[str, ...]:
+    """Of the CRM user: what the operator names, and what the rules look at."""
+    rules = tenant.provisioning.rules if tenant.provisioning else ()
+    wanted = (rule.field for rule in rules if rule.by == "field")
+    return tuple(dict.fromkeys((*named, *wanted)))

@@ -80,6 +80,7 @@ async def test_storage_that_is_blocked_only_costs_the_reload(
         init="Object.defineProperty(window, 'sessionStorage',"
         " { get() { throw new DOMException('no', 'SecurityError'); } });",
     )
+    await widget.shows("signed-out")
     await widget.page.get_by_label("Company").first.fill("acme")
     await widget.page.get_by_label("User name").fill("sam")
     await widget.page.get_by_label("Password").fill("secret")

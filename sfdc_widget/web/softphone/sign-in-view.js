@@ -126,7 +126,11 @@ export class SignInScreen extends HTMLElement {
     setText(this.#passwordWord, isPhone ? words.signIn.phonePassword : words.signIn.password);
     for (const button of [this.#submit, this.#salesforce, this.#phone, this.#byPassword]) button.disabled = this.#isBusy;
     setText(this.#submit, this.#isBusy && !isWaiting ? words.signIn.busy : words.signIn.submit);
-    const note = isPhone ? words.signIn.phoneNote : this.#hostNote;
+    // One act is the obvious one.
+    for (const kind of ['rb-brand', 'rb-neutral']) {
+      this.#salesforce.classList.toggle(kind, (kind === 'rb-brand') === (this.#form === null));
+    }
+    const note = isWaiting ? '' : isPhone ? words.signIn.phoneNote : this.#hostNote;
     setText(this.#note, note);
     show(this.#note, note !== '');
   }

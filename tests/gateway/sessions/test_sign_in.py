@@ -88,6 +88,8 @@ class Desk:
         self.robin = User(
             UserKey("acme", "robin"), "Robin Reyes", "1001", crm_user_id=robin.id
         )
+        # SIP usernames whose users an administrator has disabled.
+        self.barred: set[str] = set()
         self.ask = ProviderHttp()
         self.url = ""
         self.directory = InMemoryUserDirectory(
@@ -109,6 +111,7 @@ class Desk:
                     "US",
                     self._account,
                     lambda name: self.robin if name == "1001" else None,
+                    lambda name: name in self.barred,
                 )
             },
             self.phones.prove,
@@ -138,6 +141,7 @@ class Desk:
         )
         events = new_events(door)
         services = new_http_services(door)
+        self.sign_ins = services.sign_ins
         services.sign_ins.on_end = self.phone_users.ended
         app = web.Application()
         self.sessions = add_routes(
@@ -450,6 +454,26 @@ async def test_others_are_here_as_long_as_their_sign_in(
     assert desk.phone_users.user(key) is None
     assert desk.phone_users.account(key) is None
     assert (await page.closed()) == 4401
+
+
+async def test_who_is_disabled_does_not_come_in_by_the_phone(
+    desk: Desk, page: WireClient
+) -> None:
+    desk.barred.add("1042")
+    no = await refused(page, "/v1/sign-in", by_phone("1042", "also right"))
+    assert "The user name or password is wrong." in str(no)
+    assert len(desk.phone_users) == 0
+    desk.barred.clear()
+    answer = await page.post("/v1/sign-in", by_phone("1042", "also right"))
+    page.access_token = answer["access_token"]
+    await page.hello()
+    # And is out when it is done while they are here.
+    desk.barred.add("1042")
+    await desk.sign_ins.sweep()
+    assert await page.closed() == 4401
+    assert len(desk.phone_users) == 0
+    body = {"refresh_token": answer["refresh_token"]}
+    assert (await refused(page, "/v1/sign-in/refresh", body)).status == 401
 
 
 async def test_wrong_is_wrong_whatever_it_is(desk: Desk, page: WireClient) -> None:
