@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import and_, case, func, or_, select, update
+from sqlalchemy import case, func, or_, select, update
 from sqlalchemy.engine import Row
 
 from gateway.crm.connector import Activity, Meeting
@@ -241,19 +241,14 @@ class Outbox:
     ) -> int:
         """Dead letters of the tenant (or of one call or invite) wait again; how many.
 
-        Waiting ones become due at once as well, but those that nobody has tried yet:
-        they wait for the rep.
+        Waiting ones become due at once as well, but those that wait for the rep.
         """
         statement = (
             update(OutboxRow)
             .where(
                 OutboxRow.tenant == tenant,
-                or_(
-                    OutboxRow.state == OutboxState.FAILED,
-                    and_(
-                        OutboxRow.state == OutboxState.WAITING, OutboxRow.attempts > 0
-                    ),
-                ),
+                OutboxRow.state.in_([OutboxState.FAILED, OutboxState.WAITING]),
+                or_(OutboxRow.due_at <= now, OutboxRow.code != ""),
             )
             .values(state=OutboxState.WAITING, due_at=now, queued_at=now, attempts=0)
         )

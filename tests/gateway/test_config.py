@@ -12,7 +12,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.activities.org_facts import OrgFacts
 from gateway.config import ConfigError, load, parse
+from gateway.crm.connector import ActivityFacts, CrmError, CrmUnavailable, CrmUser
+from gateway.work_rules import WorkOfTenants
 
 GOOD = """\
 signing_key: 0123456789abcdef0123456789abcdef
@@ -50,6 +53,72 @@ def test_desk_phones_are_followed_where_that_is_wanted(
     text = GOOD.replace("    users:", f"{line}    users:", 1)
     (tenant,) = parse(text.encode(), environment=ENVIRONMENT).tenants
     assert tenant.application_server.desk_phones is bool(is_on)
+
+
+def test_what_reps_write_and_which_calls_are_logged() -> None:
+    text = GOOD.replace(
+        "  - id: acme\n",
+        "  - id: acme\n    wrap_up_s: 30\n    dispositions: [Sold, Lost]\n"
+        "    disposition_required: true\n"
+        "    logging: {internal: false, at_least_s: 5, voicemail: ['*97']}\n",
+    )
+    (tenant,) = parse(text.encode(), environment=ENVIRONMENT).tenants
+    rules = WorkOfTenants([tenant], OrgFacts({}, lambda _: None)).of("acme")
+    assert (rules.wrap_up_s, rules.dispositions) == (30, ("Sold", "Lost"))
+    assert rules.disposition_required
+    assert not rules.is_logged
+    assert not rules.logging.internal
+    assert rules.logging.missed
+    assert rules.logging.voicemail == {"*97"}
+    assert rules.logging.at_least_s == 5
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ("dispositions: {picklist: Outcome__c}", "a picklist needs salesforce"),
+        ("dispositions: [Sold, Sold]", "disposition 'Sold' is there twice"),
+        ("disposition_required: true", "disposition_required needs dispositions"),
+        ("wrap_up_s: 3601", "less than or equal to 3600"),
+        ("logging: {inernal: false}", "is no setting that ringbridge knows"),
+    ],
+)
+def test_rules_that_cannot_be(settings: str, expected: str) -> None:
+    text = GOOD.replace("  - id: acme\n", f"  - id: acme\n    {settings}\n")
+    assert expected in problems(text)[0]
+
+
+async def test_what_the_organisation_says_joins_what_is_configured() -> None:
+    text = GOOD.replace(
+        "  - id: acme\n",
+        "  - id: acme\n    dispositions: {picklist: Outcome__c}\n"
+        "    salesforce: {my_domain: 'https://a.my.salesforce.com', consumer_key: k,"
+        " lightning: 'https://a.lightning.force.com', private_key: p}\n",
+    )
+    (tenant,) = parse(text.encode(), environment=ENVIRONMENT).tenants
+    answers: list[ActivityFacts | CrmError] = [
+        CrmUnavailable("away"),
+        ActivityFacts(frozenset({"Case"}), picklists={"Outcome__c": ("Won", "Lost")}),
+        CrmUnavailable("away again"),
+    ]
+
+    class Crm:
+        async def activity_facts(self, user: CrmUser) -> ActivityFacts:
+            answer = answers.pop(0)
+            if isinstance(answer, CrmError):
+                raise answer
+            return answer
+
+    user = CrmUser("acme", "", "robin@acme.example")
+    facts = OrgFacts({}, lambda _: user)
+    work = WorkOfTenants([tenant], facts)
+    assert work.of("acme").dispositions == ()
+    assert work.of("acme").is_logged
+    asked = [await facts.refresh("acme", Crm()) for _ in range(3)]  # type: ignore[arg-type]
+    assert asked == [False, True, False]
+    # What was heard once is kept.
+    assert work.of("acme").dispositions == ("Won", "Lost")
+    assert work.of("acme").logging.about_kinds == {"Case"}
 
 
 def test_no_secret_in_its_repr() -> None:
