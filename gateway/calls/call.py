@@ -9,9 +9,8 @@ The SIP dialog lives here and never in the page: a reload, another tab or a netw
 change is an offer with a higher generation (:meth:`Call.offer_media`), and the far
 end's call is not touched.
 
-A call of a meeting (:mod:`.meetings`) may have no SIP leg: a guest who waits or came in
-while the rep was there, and the rep when the guest who had called has left. What such
-a call is told comes by its :class:`~gateway.calls.ports.Membership`, and from there.
+Its parts are public for who shows the call (:mod:`.portrait`); what changes them is
+done in the actor. :mod:`.attendance` is a call's part in a meeting.
 """
 
 from __future__ import annotations
@@ -23,17 +22,18 @@ from typing import TYPE_CHECKING, TypeVar
 
 import sip
 from gateway.activities.record import CallRecord
+from gateway.calls.attendance import Attendance
 from gateway.calls.far_end import FarEnd
 from gateway.calls.guest_calls import CallInvite
 from gateway.calls.inbox import Inbox
 from gateway.calls.machine import CallInput, CallMachine, WrongState
 from gateway.calls.media import ERROR_KIND, SIP_STATUS, CallMedia
 from gateway.calls.near_end import NearEnd
+from gateway.calls.portrait import owner_of, record_of, records_to_keep, view_of
 from gateway.calls.ports import (
     Alarm,
     Dial,
     Membership,
-    RoomSeat,
     Services,
     SipLeg,
 )
@@ -48,7 +48,6 @@ from gateway.media.engine import (
 )
 from gateway.sessions.backend import RequestError
 from gateway.sessions.wire import (
-    ActivityState,
     ActivityView,
     CallAnsweredEvent,
     CallDirection,
@@ -65,11 +64,9 @@ from gateway.sessions.wire import (
     Event,
     Match,
     MediaReason,
-    Participant,
     Peer,
     Record,
     VideoView,
-    WorkView,
 )
 
 if TYPE_CHECKING:
@@ -121,16 +118,24 @@ class Call:
         self.sheet = sheet
         self.type = type
         self._services = services
-        self._machine = CallMachine(direction, now=services.now())
-        self._membership = membership
-        self._media = CallMedia(
+        self.machine = CallMachine(direction, now=services.now())
+        self.media = CallMedia(
             services.engine, media_id, room=membership.room if membership else ""
         )
         self._inbox = Inbox()
         self._post = self._inbox.post
-        parts = (call_id, self, self._media, self._post, services)
+        parts = (call_id, self, self.media, self._post, services)
         self._near_end = NearEnd(*parts)
         self._far_end = FarEnd(*parts)
+        self.attendance = Attendance(
+            call_id,
+            self,
+            self.media,
+            self._far_end,
+            membership,
+            post=lambda job: self._post(job, vital=True),
+            dial=self._dial,
+        )
         # What the rep was told of video last.
         self._shown_video = VideoView()
         # Whether the rep may see it: an incoming call not before it is kept.
@@ -138,121 +143,48 @@ class Call:
         self.invite = invite
         # What the caller typed; set before the call begins.
         self.caller_key = ""
-        # Who else is in the meeting, as far as the engine and the user know.
-        self._participants: tuple[Participant, ...] = ()
-        self._seat: RoomSeat | None = None
-        # It is this call's turn to call the rep, and no INVITE is out yet.
-        self._to_dial: Dial | None = None
-        self._subject = Subject(record, match)
+        self.subject = Subject(record, match)
         self._alarm: Alarm | None = None
 
     # What others see --------------------------------------------------------------
 
     @property
     def is_over(self) -> bool:
-        return self._machine.is_over
+        return self.machine.is_over
 
     @property
     def state(self) -> CallState:
-        return self._machine.state
+        return self.machine.state
 
     @property
     def media_id(self) -> MediaCallId:
-        return self._media.media_id
+        return self.media.media_id
 
     @property
     def sip_call_id(self) -> str:
         """Of its SIP leg; "" without one."""
         return "" if self._far_end.leg is None else self._far_end.leg.call_id
 
-    @property
-    def subject(self) -> Subject:
-        """For whoever goes on with the call elsewhere."""
-        return self._subject
-
     def view(self) -> CallView:
         """The call as the browser protocol shows it."""
-        machine = self._machine
-        return CallView(
-            call_id=self.call_id,
-            direction=machine.direction,
-            state=machine.state,
-            peer=self.peer,
-            match=self._subject.match,
-            started_at=_ms(machine.started_at),
-            answered_at=None
-            if machine.answered_at is None
-            else _ms(machine.answered_at),
-            ended_at=None if machine.ended_at is None else _ms(machine.ended_at),
-            end_reason=machine.end_reason,
-            sip_code=machine.sip_code,
-            media_generation=self._media.generation,
-            activity=self._activity,
-            invite=None
-            if self.invite is None
-            else self.invite.ref(is_over=machine.is_over),
-            video=VideoView() if machine.is_over else self._media.video.view,
-            participants=() if machine.is_over else self._participants,
-            type=self.type,
-            caller_key=self.caller_key,
-            # A guest is not to see it.
-            work=WorkView()
-            if self.is_guests
-            else self.sheet.view(self.record(), self._activity),
-        )
+        return view_of(self)
 
     def record(self) -> CallRecord:
         """The call as it is kept."""
-        machine = self._machine
-        own = CallRecord(
-            call_id=self.call_id,
-            user=self.user.key,
-            direction=machine.direction,
-            number=self.peer.number,
-            e164=self.peer.e164,
-            display_name=self.peer.display_name,
-            record=self._subject.record,
-            started_at=machine.started_at,
-            answered_at=machine.answered_at,
-            ended_at=machine.ended_at,
-            reason=machine.end_reason,
-            sip_code=machine.sip_code,
-            type=self.type,
-            work=self.sheet.work,
-        )
-        return own if self.invite is None else self.invite.kept(own)
+        return record_of(self)
 
     def to_keep(self) -> Iterator[tuple[User, CallRecord]]:
         """Each record that its work belongs to, and whose activity that is."""
-        yield self._owner, self.record()
-        attempt = None if self.invite is None else self.invite.attempt.call
-        if attempt is not None and attempt is not self and attempt.sheet is self.sheet:
-            yield attempt._owner, attempt.record()
+        return records_to_keep(self)
 
     @property
     def was_answered(self) -> bool:
-        return self._machine.answered_at is not None
+        return self.machine.answered_at is not None
 
     @property
     def is_guests(self) -> bool:
         """Whether it is a guest's own side of a call by an invite."""
         return self.invite is not None and self.invite.is_guests
-
-    @property
-    def _activity(self) -> ActivityView:
-        """What is shown of it: of an invite's call, that of the guest's attempt."""
-        if self.invite is None:
-            return self._subject.activity
-        if self.is_guests:
-            return ActivityView(state=ActivityState.NONE)
-        return self.invite.attempt.activity
-
-    @property
-    def _owner(self) -> User:
-        """Whose activity it is."""
-        if self.invite is not None and self.invite.is_guests:
-            return self.invite.guest_pass.host
-        return self.user
 
     # Into the inbox -----------------------------------------------------------------
 
@@ -286,7 +218,7 @@ class Call:
 
     def chosen(self, record: Record) -> None:
         """The rep chose or created the record of this call; also after the end."""
-        self._subject.choose(record, is_shown=not self.is_guests)
+        self.subject.choose(record, is_shown=not self.is_guests)
         if not self.is_guests:
             self.publish(CallUpdatedEvent, call=self.view())
 
@@ -295,7 +227,7 @@ class Call:
         if self.is_guests:
             return
         if self.invite is None:
-            self._subject.activity = activity
+            self.subject.activity = activity
         else:
             self.invite.attempt.activity = activity
         if self.is_announced:
@@ -305,25 +237,6 @@ class Call:
         """Something beside the call has changed that it shows."""
         if self.is_announced and not self.is_over:
             self.publish(CallUpdatedEvent, call=self.view())
-
-    # From its meeting ---------------------------------------------------------------
-
-    def lead(self, dial: Dial) -> None:
-        """Call the rep now, by an INVITE."""
-        self._post(lambda: self._lead(dial), vital=True)
-
-    def enter(self) -> None:
-        """The rep is there: this guest has got through."""
-        self._post(self._enter, vital=True)
-
-    def take_seat(self, seat: RoomSeat | None) -> None:
-        """Whom to meet in the room from now on; None: nobody."""
-        self._seat = seat
-        self._post(self._sit, vital=True)
-
-    def dismiss(self, reason: EndReason, sip_code: int | None) -> None:
-        """The meeting ends this call."""
-        self._post(lambda: self._leave(reason, sip_code), vital=True)
 
     # The actor ----------------------------------------------------------------------
 
@@ -351,7 +264,7 @@ class Call:
         self._set_alarm(None, None)
         self._near_end.close()
         self._far_end.close()
-        await self._media.close()
+        await self.media.close()
         while (job := self._inbox.take()) is not None:
             # Requests that came too late learn that the call has ended.
             await self._answer_late(job)
@@ -368,9 +281,9 @@ class Call:
             self._shown_video = call.video
         self._services.publisher.publish(self.user.key, event, **fields)
 
-    def _show_video(self) -> None:
+    def show_video(self) -> None:
         """Tell the rep, unless something else has told it already."""
-        if self._media.video.view != self._shown_video and not self.is_over:
+        if self.media.video.view != self._shown_video and not self.is_over:
             self.publish(CallUpdatedEvent, call=self.view())
 
     def _set_alarm(
@@ -387,9 +300,9 @@ class Call:
     def begin_incoming(self, leg: SipLeg) -> None:
         """An INVITE has come: keep it, then tell the rep and the caller."""
         self._far_end.leg = leg
-        self._media.video.invited(leg.remote_offer)
+        self.media.video.invited(leg.remote_offer)
         self._services.journal.started(self.record())
-        self._set_alarm(self._services.limits.no_answer_s, self._rang_too_long)
+        self.await_answer()
         # First in the inbox: whatever happens meanwhile waits for its turn.
         self._post(lambda: self._ring(leg), vital=True)
 
@@ -405,7 +318,7 @@ class Call:
 
     def begin_search(self) -> None:
         """The CRM is being asked who this is."""
-        self._subject.searching()
+        self.subject.searching()
 
     async def begin_outgoing(self, offer: str, dial: Dial | None) -> str:
         """Set up media and send the INVITE; gives the SDP answer for the browser.
@@ -417,18 +330,18 @@ class Call:
         """
         is_recorded = False
         try:
-            answered = await self._media.answer_browser(offer, 1)
-            sip_offer = "" if dial is None else await self._media.offer_sip()
+            answered = await self.media.answer_browser(offer, 1)
+            sip_offer = "" if dial is None else await self.media.offer_sip()
             self._services.journal.started(self.record())
             is_recorded = True
             if not await self._is_kept(DIAL_WITHIN_S):
                 logger.warning("call %s: begins before it is kept", self.call_id)
             if dial is not None:
-                self._far_end.leg = dial(sip_offer, self.sip_event)
+                self._dial(dial, sip_offer)
         except BaseException as error:
             if is_recorded:
                 self.finish(EndReason.FAILED)
-            self._machine.end(EndReason.MEDIA_FAILED, now=self._services.now())
+            self.machine.end(EndReason.MEDIA_FAILED, now=self._services.now())
             await self._free()
             if isinstance(error, MediaError):
                 kind = ERROR_KIND[error.kind]
@@ -437,46 +350,18 @@ class Call:
         if dial is None:
             self._post(self._ring_back, vital=True)
         else:
-            self._set_alarm(self._services.limits.no_answer_s, self._rang_too_long)
+            self.await_answer()
         return answered.sdp
 
     async def _ring_back(self) -> None:
         self.alert(CallRingingEvent)
 
-    async def _lead(self, dial: Dial) -> None:
-        if self.is_over:
-            return
-        self._to_dial = dial
-        self._set_alarm(self._services.limits.no_answer_s, self._rang_too_long)
-        await self._dial_if_due()
-
-    async def _dial_if_due(self) -> None:
-        if self._to_dial is None or not self._media.has_browser:
-            # The browser is about to offer anew, to another media worker.
-            return
-        sip_offer = await self._media.offer_sip()
-        dial, self._to_dial = self._to_dial, None
+    def _dial(self, dial: Dial, sip_offer: str) -> None:
         self._far_end.leg = dial(sip_offer, self.sip_event)
 
-    async def _enter(self) -> None:
-        if not self.is_over:
-            self.connected()
-
-    async def _sit(self) -> None:
-        if self.is_over:
-            return
-        self._media.video.is_in_room = self._seat is not None
-        await self._media.sit(self._seat)
-        participants = () if self._seat is None else self._seat.participants
-        if participants != self._participants:
-            self._participants = participants
-            self.publish(CallUpdatedEvent, call=self.view())
-        self._show_video()
-
-    async def _leave(self, reason: EndReason, sip_code: int | None) -> None:
-        if not self.is_over:
-            self._far_end.drop()
-            self.finish(reason, sip_code=sip_code)
+    def await_answer(self) -> None:
+        """An INVITE goes out: it may ring so long and no longer."""
+        self._set_alarm(self._services.limits.no_answer_s, self._rang_too_long)
 
     async def _is_kept(self, within_s: float) -> bool:
         """Wait until the attempt survives us; a slow disk does not stop the call."""
@@ -500,15 +385,15 @@ class Call:
     async def answer(self, offer: str | None, generation: int) -> str | None:
         """Answer an incoming call; gives the SDP answer to ``offer``."""
         leg = self._far_end.require_leg()
-        if offer is None and self._media.generation == 0:
+        if offer is None and self.media.generation == 0:
             raise RequestError(
                 ErrorKind.BAD_REQUEST, "An offer is needed, here or by call.media."
             )
-        self._machine.apply(CallInput.ACCEPT, now=self._services.now())
+        self.machine.apply(CallInput.ACCEPT, now=self._services.now())
         answer: str | None = None
         try:
             if offer is not None:
-                answer = (await self._media.answer_browser(offer, generation)).sdp
+                answer = (await self.media.answer_browser(offer, generation)).sdp
             sdp = await self._far_end.describe(leg)
         except MediaError as error:
             leg.reject(SIP_STATUS[error.kind])
@@ -538,7 +423,7 @@ class Call:
 
     async def hang_up(self) -> None:
         """End the call, whatever its state."""
-        reason = self._machine.hang_up_reason()
+        reason = self.machine.hang_up_reason()
         self._far_end.drop(603 if reason is EndReason.DECLINED_HERE else None)
         self.finish(reason)
 
@@ -546,31 +431,31 @@ class Call:
         self, offer: str, generation: int, reason: MediaReason
     ) -> tuple[str, int]:
         """Take the browser's offer: first, renewed, or renegotiated."""
-        self._machine.apply(CallInput.MEDIA, now=self._services.now())
-        if generation < self._media.generation:
+        self.machine.apply(CallInput.MEDIA, now=self._services.now())
+        if generation < self.media.generation:
             raise RequestError(
                 ErrorKind.CALL_WRONG_STATE,
-                f"generation {generation} is older than {self._media.generation}",
+                f"generation {generation} is older than {self.media.generation}",
             )
         logger.info(
             "call %s media offer: %s, generation %d", self.call_id, reason, generation
         )
-        negotiated = await self._media.answer_browser(offer, generation)
+        negotiated = await self.media.answer_browser(offer, generation)
         if self._far_end.leg is not None:
             await self._far_end.renegotiation.tell_far_end(self._far_end.leg)
-        await self._dial_if_due()
-        self._show_video()
-        return negotiated.sdp, self._media.generation
+        await self.attendance.dial_if_due()
+        self.show_video()
+        return negotiated.sdp, self.media.generation
 
     async def send_digits(self, digits: str) -> None:
         """DTMF by RFC 4733, or by INFO where the far end takes no telephone-event."""
-        self._machine.apply(CallInput.DIGITS, now=self._services.now())
+        self.machine.apply(CallInput.DIGITS, now=self._services.now())
         if self._far_end.leg is None:
             raise RequestError(
                 ErrorKind.CALL_WRONG_STATE, "There is no telephone in this call."
             )
         digits = digits.upper()
-        if await self._media.send_digits(digits):
+        if await self.media.send_digits(digits):
             return
         for digit in digits:
             self._far_end.leg.info(
@@ -602,39 +487,30 @@ class Call:
         if self.is_over or self._far_end.leg is None:
             return
         await self._far_end.receive(event)
-        self._show_video()
+        self.show_video()
 
     async def far_end_left(self, reason: EndReason) -> None:
         """The SIP leg has ended; in a meeting the call may live on without it."""
-        if (
-            self.state is CallState.ACTIVE
-            and self._membership is not None
-            and self._membership.cut_off()
-        ):
-            logger.info("call %s goes on without SIP", self.call_id)
-            self._far_end.leg = None
-            await self._media.drop_sip()
-            return
-        self.finish(reason)
+        if not await self.attendance.outlives_leg():
+            self.finish(reason)
 
     def alert(self, event: type[Event]) -> None:
         """It rings at the far end, or sends sound already."""
         first = self.state is CallState.CALLING
         if self.state in (CallState.CALLING, CallState.ALERTING):
-            self._machine.apply(CallInput.ALERT, now=self._services.now())
+            self.machine.apply(CallInput.ALERT, now=self._services.now())
             if first or event is CallEarlyMediaEvent:
                 self.publish(event, call=self.view())
 
     def connected(self) -> None:
         """It is answered, here or there."""
         now = self._services.now()
-        self._machine.apply(CallInput.CONNECT, now=now)
+        self.machine.apply(CallInput.CONNECT, now=now)
         self._set_alarm(None, None)
         kept = self.record()
         self._services.journal.answered(kept.user, kept.call_id, now)
         self.publish(CallAnsweredEvent, call=self.view())
-        if self._membership is not None:
-            self._membership.connected()
+        self.attendance.connected()
 
     # Media ----------------------------------------------------------------------------
 
@@ -660,32 +536,25 @@ class Call:
 
     def finish(self, reason: EndReason, *, sip_code: int | None = None) -> None:
         """It is over; the first reason counts."""
-        if not self._machine.end(reason, now=self._services.now(), sip_code=sip_code):
+        if not self.machine.end(reason, now=self._services.now(), sip_code=sip_code):
             return
         logger.info("= call %s ENDED (%s)", self.call_id, reason.value)
         self.sheet.end(self.record())
         activity = self._services.journal.ended(
-            self._owner, self.record(), match_is_open=self._subject.is_open
+            owner_of(self), self.record(), match_is_open=self.subject.is_open
         )
         if self.invite is None:
-            self._subject.activity = activity
+            self.subject.activity = activity
         elif self.is_guests:
             self.invite.attempt.kept_as(activity)
         self.publish(CallEndedEvent, call=self.view())
         self._inbox.wake()
-        if self._membership is not None:
-            # Without an INVITE nobody but the user, or we, can have ended it.
-            is_told = self._far_end.leg is not None or self.was_answered
-            self._membership.ended(reason if is_told else None, sip_code)
+        self.attendance.ended(reason, sip_code, was_answered=self.was_answered)
 
     def _set_match(self, match: Match) -> None:
-        if self._subject.found(match):
+        if self.subject.found(match):
             self.publish(CallUpdatedEvent, call=self.view())
 
 
 async def _now(action: Callable[[], None]) -> None:
     action()
-
-
-def _ms(seconds: float) -> int:
-    return int(seconds * 1000)

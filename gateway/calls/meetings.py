@@ -209,11 +209,11 @@ class Meetings:
             match effect:
                 case Lead():
                     assert isinstance(member, GuestMember)
-                    call.lead(partial(self.guests.dial, member.attempt))
+                    call.attendance.lead(partial(self.guests.dial, member.attempt))
                 case Enter():
-                    call.enter()
+                    call.attendance.enter()
                 case End(reason=reason, sip_code=sip_code):
-                    call.dismiss(reason, sip_code)
+                    call.attendance.dismiss(reason, sip_code)
                 case _:
                     assert_never(effect)
         seats = running.machine.seats
@@ -221,7 +221,7 @@ class Meetings:
             seat = seats.get(member.id)
             if seat != member.seat and member.call is not None:
                 member.seat = seat
-                member.call.take_seat(self._in_room(running, member, seat))
+                member.call.attendance.take_seat(self._in_room(running, member, seat))
 
     def forget(self, running: _Running, member: MemberId) -> None:
         """A call is over; with the last one the meeting is."""
