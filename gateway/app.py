@@ -209,7 +209,7 @@ class Gateway:
         desk_phones = self._desk_phones(
             calls, made, call_services, connectors, accounts
         )
-        calls.on_call_over = lambda call: desk_phones.call_over(call.user.key)
+        calls.board.on_call_over = lambda call: desk_phones.call_over(call.user.key)
         agent.on_invite = desk_phones.on_invite
         await agent.start()
         stack.push_async_callback(agent.close)

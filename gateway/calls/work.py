@@ -30,6 +30,7 @@ from gateway.activities.work import (
 from gateway.activities.work_view import to_crm, tried_again, work_view
 from gateway.calls.desks import Desk, unknown_call
 from gateway.calls.ports import Alarm, KeptCall, Services
+from gateway.calls.requests import RequestTable
 from gateway.crm.connector import CrmRecord
 from gateway.identity.users import User, UserKey
 from gateway.sessions import wire
@@ -238,6 +239,12 @@ class WorkDesk:
 
     # Requests -------------------------------------------------------------------------
 
+    def add_to(self, requests: RequestTable) -> None:
+        requests.add(wire.WorkChange, self.change)
+        requests.add(wire.WorkSave, self.save)
+        requests.add(wire.WorkVisit, self.visit)
+        requests.add(wire.ActivityRetry, self.retry)
+
     async def change(self, desk: Desk, params: wire.WorkChange) -> wire.CallResult:
         call = await self._find(desk, params.call_id)
         rules = self._rules_of(desk.user.key.tenant)
@@ -281,7 +288,7 @@ class WorkDesk:
         self._keep_now(desk.user.key, call.call_id)
         return wire.CallResult(call=view)
 
-    def visit(self, desk: Desk, params: wire.WorkVisit) -> None:
+    async def visit(self, desk: Desk, params: wire.WorkVisit) -> wire.Empty:
         """The record belongs to what the rep is in: to a call that only rings, if there
         is nothing else."""
         calls: list[Worked] = [c for c in desk.calls.values() if c.is_announced]
@@ -290,6 +297,7 @@ class WorkDesk:
         for call in up or calls:
             work = visited(call.sheet.work, to_crm(params.record))
             self._changed(desk, call, work)
+        return wire.Empty()
 
     def suggest(self, desk: Desk, call: Worked, about: CrmRecord) -> None:
         """The caller has said what the call is about."""

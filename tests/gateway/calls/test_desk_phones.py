@@ -64,7 +64,7 @@ class Office(World):
         super().__post_init__()
         made = MadeLegs(self.telephony)
         # As the composition root has it: calls of the service are known as ours.
-        self.service._telephony = made
+        self.service.board.telephony = made
         self.desks = DeskPhones(
             self.service,
             services=self.services,
@@ -73,7 +73,11 @@ class Office(World):
             tenants={"acme": DeskTenant("acme.example", "US", self.connector)},
             host="192.0.2.1",
         )
-        self.service.on_call_over = lambda call: self.desks.call_over(call.user.key)
+        self.service.board.on_call_over = lambda call: self.desks.call_over(
+            call.user.key
+        )
+            call.user.key
+        )
 
     @property
     def phone(self) -> FakeSubscription:
