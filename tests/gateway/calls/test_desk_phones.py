@@ -76,8 +76,6 @@ class Office(World):
         self.service.board.on_call_over = lambda call: self.desks.call_over(
             call.user.key
         )
-            call.user.key
-        )
 
     @property
     def phone(self) -> FakeSubscription:
