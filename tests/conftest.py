@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).parents[1]
+# What they send must not wait for another test's turn.
+MEDIA_TESTS = REPOSITORY / "tests" / "gateway" / "media"
 
 # A test with real programs that fails is run once more, and named in the summary: two
 # shared cores may stand still for seconds. A second time, or in more than a few tests
@@ -36,6 +38,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Unit tests first: the cheap ones tell first what is broken."""
+    for item in items:
+        if item.path.is_relative_to(MEDIA_TESTS):
+            item.add_marker(pytest.mark.realtime)
     items.sort(key=lambda item: item.get_closest_marker("system") is not None)
     for item in items:
         if item.get_closest_marker("system") is not None:

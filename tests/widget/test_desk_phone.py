@@ -30,7 +30,7 @@ async def test_it_is_followed_and_written_on(
     call_id = await at_the_desk(gateway)
     await widget.shows("call", "ringing")
     await widget.says("Ringing on the desk phone")
-    await expect(widget.text("Answer it on your desk phone.")).to_be_visible()
+    await expect(widget.text("Pick up your desk phone.")).to_be_visible()
     await gateway.answered(call_id)
     await widget.says("On desk phone")
     for name in BUTTONS:
@@ -64,7 +64,7 @@ async def test_dialled_by_the_desk_phone(
     (created,) = gateway.sent("call.create")
     assert (created.device, created.offer) == (CallDevice.DESK_PHONE, None)
     await widget.says("Calling by the desk phone…")
-    await expect(widget.text("Pick up your desk phone to call.")).to_be_visible()
+    await expect(widget.text("Pick up your desk phone.")).to_be_visible()
 
 
 async def test_nobody_is_offered_a_desk_phone_that_cannot_be_used(

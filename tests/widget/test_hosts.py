@@ -300,6 +300,8 @@ async def test_records_that_are_opened_during_a_call_belong_to_it(
     widget = await open_page(path=path_for(org), signed_in=False)
     await widget.shows("idle")
 
+    await widget.page.wait_for_function("() => Boolean(listeners.onNavigationChange)")
+
     async def navigate(**payload: str) -> None:
         await widget.page.evaluate(
             "(payload) => listeners.onNavigationChange(payload)", payload

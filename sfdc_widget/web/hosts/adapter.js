@@ -6,25 +6,7 @@
  * method may disturb a call, `popRecord` and `popNewContact` alone tell when they failed.
  * Matching callers and writing activities are the gateway's affair, by the CRM's API, and
  * need no host. There are two: Open CTI for Lightning, which Salesforce ends on
- * 28 February 2028, and a page of its own. How others would follow (neither has been
- * tried):
- *
- * Salesforce Voice with a partner's telephony (`@salesforce/scv-connector-base`): the page
- * owns the call records, the pop and the buttons, and asks a `VendorConnector` to act. Its
- * `dial(contact)` is `onClickToDial`; who calls is said by publishing CALL_STARTED with the
- * number, upon which the page pops by itself, so `popRecord` does nothing while a call is
- * new; `setLabel` becomes CALL_CONNECTED and HANGUP; acceptCall, endCall, mute, hold and
- * sendDigits need one member more here, a listener for what the page's buttons ask of a
- * call. `setPanelVisible` and `refresh` have no counterpart and none is needed.
- * `identityAssertion` needs another way than runApex: the
- * same signed note, fetched by a component beside the phone.
- *
- * Dynamics 365 (Channel Integration Framework): after CIFInitDone, `addHandler('onclicktoact')`
- * is `onClickToDial` (`value`, `entityLogicalName`; a field with the format email is an
- * invite), `searchAndOpenRecords` or `openForm` is `popRecord`, `openForm` with a contact's
- * defaults is `popNewContact`, `setMode` (docked, minimised) is `setPanelVisible`,
- * `getEnvironment` is `currentRecord`. `identityAssertion` is an Entra ID token of the
- * user for the gateway's application.
+ * 28 February 2028, and a page of its own. How others would follow: docs/design/006.
  *
  * @import {Record as CrmRecord} from '../client/wire.d.ts'
  *

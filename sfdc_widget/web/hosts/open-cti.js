@@ -97,26 +97,7 @@ export async function openCtiHost(config) {
       tell('enableClickToDial');
     },
     onNavigate(listener) {
-      // It is also told when a page gets the focus back, and when a form opens.
-      let last = '';
-      cti.onNavigationChange?.call(cti, {
-        listener: (/** @type {any} */ payload) => {
-          const { recordId = '', objectType = '', recordName = '', url = '' } =
-            payload?.recordId === undefined && payload?.returnValue ? payload.returnValue : payload ?? {};
-          if (recordId === '' || recordId === last) return;
-          last = String(recordId);
-          listener({
-            id: last,
-            kind: String(objectType ?? '').slice(0, 255),
-            name: String(recordName ?? '').slice(0, 255),
-            url: absolute(String(url ?? '')),
-            company: '',
-            phone: '',
-            email: '',
-            certainty: 'exact',
-          });
-        },
-      });
+      void import('./navigation.js').then(({ listen }) => listen(cti, listener)).catch(() => undefined);
     },
     setPanelVisible: (visible) => tell('setSoftphonePanelVisibility', { visible }),
     setLabel(label, mood) {
@@ -164,16 +145,6 @@ async function loadOpenCti({ salesforce_origins: allowed = [], opencti_version: 
   const cti = /** @type {any} */ (globalThis).sforce?.opencti;
   if (!cti) throw new OpenCtiError('the Open CTI script did not start');
   return cti;
-}
-
-/** An address of the page around us. @param {string} url */
-function absolute(url) {
-  const origin = new URLSearchParams(location.search).get('sfdcIframeOrigin') ?? '';
-  try {
-    return new URL(url, origin).href;
-  } catch {
-    return '';
-  }
 }
 
 /** @param {string} text */

@@ -8,13 +8,13 @@ import { company, duration, elapsed, initials, isWithheld, meeting, named, peerN
 import { icon } from './icons.js';
 import { Keypad } from './keypad.js';
 import { MatchPanel } from './match-panel.js';
-import { NotesPanel } from './notes-panel.js';
 import { ProblemCard } from './problem-card.js';
 import { words } from './strings.js';
 
 /** @import {CallView as Call, WidgetRules} from '../client/wire.d.ts' */
 /** @import {Problem} from './problem-card.js' */
 /** @import {IconName} from './icons.js' */
+/** @import {NotesPanel} from './notes-panel.js' */
 
 /** A second click meant for the button that was here must not hit the one that is. */
 const GUARD_MS = 400;
@@ -56,7 +56,9 @@ export class CallScreen extends HTMLElement {
   };
 
   match = new MatchPanel();
-  notes = new NotesPanel();
+  /** Loaded when there is something to write on. @type {NotesPanel|null} */
+  notes = null;
+  #isLoadingNotes = false;
   #problem = new ProblemCard();
   #keypad = new Keypad();
   #tones = h('output', { class: 'rb-tones', dir: 'ltr', 'aria-label': words.call.tones });
@@ -171,7 +173,6 @@ export class CallScreen extends HTMLElement {
         this.#problem,
         this.#keypadPanel,
         this.match,
-        this.notes,
         this.#makeInvite,
       ),
       h(
@@ -198,8 +199,9 @@ export class CallScreen extends HTMLElement {
     show(this.match, crm !== '' && call.end_reason !== 'answered_elsewhere');
     // Before an answer there is one thing to do, and it is not writing.
     const takesNotes = rules !== null && crm !== '' && call.work.state !== 'none' && call.state !== 'ringing';
-    show(this.notes, takesNotes);
-    if (takesNotes) this.notes.update(call, rules, now);
+    if (this.notes) show(this.notes, takesNotes);
+    else if (takesNotes) void this.#loadNotes();
+    if (takesNotes) this.notes?.update(call, rules, now);
     this.#drawButtons(call, isMuted, isOnline);
     this.#drawVideo(call, isInWindow, isWindowSilent);
     const isKnown = call.match.state === 'found' && call.match.records.length === 1;
@@ -208,6 +210,22 @@ export class CallScreen extends HTMLElement {
     this.#drawAudio(call, isConnected, isRestored);
     this.#drawOutcome(call, crm);
     this.#problem.update(problem);
+  }
+
+  async #loadNotes() {
+    if (this.#isLoadingNotes) return;
+    this.#isLoadingNotes = true;
+    try {
+      const { NotesPanel } = await import('./notes-panel.js');
+      const notes = new NotesPanel();
+      notes.client = this.match.client;
+      this.match.after(notes);
+      this.notes = notes;
+      this.dispatchEvent(new CustomEvent('redraw', { bubbles: true }));
+    } catch {
+      // Tried again with the next news.
+      this.#isLoadingNotes = false;
+    }
   }
 
   /** The one obvious next act. */
@@ -267,8 +285,8 @@ export class CallScreen extends HTMLElement {
     show(this.#decline, isHere && shape === 'ringing');
     show(this.#tools, isHere && shape === 'up');
     show(this.#end, isHere && shape === 'up');
-    setText(this.#deskNote, shape === 'ringing' ? words.desk.answerThere : call.state === 'active' ? words.desk.useIt : words.desk.pickUp);
-    show(this.#deskNote, !isHere && shape !== 'ended');
+    setText(this.#deskNote, words.desk.pickUp);
+    show(this.#deskNote, !isHere && shape !== 'ended' && call.state !== 'active');
     const canCall = shape === 'ended' && call.peer.number !== '' && call.end_reason !== 'answered_elsewhere';
     show(this.#again, canCall);
     setText(

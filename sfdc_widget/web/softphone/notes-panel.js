@@ -4,6 +4,7 @@
  */
 import { h, setText, show } from './dom.js';
 import { duration } from './format.js';
+import { notesWords } from './notes-words.js';
 import { words } from './strings.js';
 
 /** @import {CallView, Record as CrmRecord, WidgetRules, WorkChange} from '../client/wire.d.ts' */
@@ -43,19 +44,19 @@ export class NotesPanel extends HTMLElement {
   #dispositionText = h('span', {});
   #dispositionField = h('label', {}, this.#dispositionText, this.#disposition);
   #about = h('select', { on: { change: () => this.#choseAbout() } });
-  #aboutField = h('label', {}, words.notes.about, this.#about);
+  #aboutField = h('label', {}, notesWords.about, this.#about);
   #step = h('input', { maxlength: 255, autocomplete: 'off', dir: 'auto', on: { input: () => this.#changedStep() } });
   #stepDay = h('input', { type: 'date', on: { input: () => this.#changedStep() } });
   #nextStep = h(
     'details',
     { class: 'rb-next-step' },
-    h('summary', {}, words.notes.nextStep),
-    h('label', {}, words.notes.stepSubject, this.#step),
-    h('label', {}, words.notes.stepDay, this.#stepDay),
+    h('summary', {}, notesWords.nextStep),
+    h('label', {}, notesWords.stepSubject, this.#step),
+    h('label', {}, notesWords.stepDay, this.#stepDay),
   );
   #state = h('p', { class: 'rb-notes-state' });
   #head = h('div', { class: 'rb-row rb-notes-head', hidden: true }, this.#state);
-  #keep = h('button', { type: 'button', class: 'rb-link', on: { click: () => void this.#keepOpen() } }, words.notes.keepOpen);
+  #keep = h('button', { type: 'button', class: 'rb-link', on: { click: () => void this.#keepOpen() } }, notesWords.keepOpen);
   #error = h('p', { class: 'rb-error', role: 'alert', hidden: true });
 
   connectedCallback() {
@@ -64,7 +65,7 @@ export class NotesPanel extends HTMLElement {
     this.#head.append(this.#keep);
     this.append(
       this.#head,
-      h('label', {}, words.notes.notes, this.#notes),
+      h('label', {}, notesWords.notes, this.#notes),
       this.#dispositionField,
       this.#aboutField,
       this.#nextStep,
@@ -89,7 +90,7 @@ export class NotesPanel extends HTMLElement {
     this.#fill(this.#stepDay, work.next_step?.on ?? '', this.#pending.next_step?.on);
     const isWrapUp = work.state === 'wrap_up';
     const left = work.saves_at === undefined ? null : Math.max(0, work.saves_at - now);
-    setText(this.#state, isWrapUp ? (left === null ? words.notes.keptOpen : words.notes.savesIn(duration(Math.ceil(left / 1000)))) : '');
+    setText(this.#state, isWrapUp ? (left === null ? notesWords.keptOpen : notesWords.savesIn(duration(Math.ceil(left / 1000)))) : '');
     show(this.#head, isWrapUp);
     show(this.#keep, isWrapUp && left !== null);
     if (this.#hasPending && this.#timer === undefined && !this.#isSending) this.#later();
@@ -135,7 +136,7 @@ export class NotesPanel extends HTMLElement {
     } catch (error) {
       const { field = '' } = /** @type {{field?: string}} */ (error);
       if (field === 'disposition') {
-        this.#showError(words.notes.dispositionNeeded);
+        this.#showError(notesWords.dispositionNeeded);
         this.#disposition.setAttribute('aria-invalid', 'true');
         this.#disposition.focus();
       } else this.#sayFailed(error);
@@ -149,7 +150,7 @@ export class NotesPanel extends HTMLElement {
     // What was typed since counts.
     if ((retryable || kind === 'cancelled') && call.call_id === this.#call?.call_id) {
       this.#pending = { ...change, ...this.#pending };
-      this.#showError(words.notes.notYet);
+      this.#showError(notesWords.notYet);
     } else this.#sayFailed(error);
   }
 
@@ -203,13 +204,13 @@ export class NotesPanel extends HTMLElement {
   /** @param {WidgetRules} rules @param {string} chosen */
   #drawDispositions({ dispositions, disposition_required: isRequired }, chosen) {
     show(this.#dispositionField, dispositions.length > 0 || chosen !== '');
-    setText(this.#dispositionText, isRequired ? words.notes.dispositionRequired : words.notes.disposition);
+    setText(this.#dispositionText, isRequired ? notesWords.dispositionRequired : notesWords.disposition);
     const values = dispositions.includes(chosen) || chosen === '' ? dispositions : [chosen, ...dispositions];
     const key = JSON.stringify(values);
     if (key !== this.#shownDispositions) {
       this.#shownDispositions = key;
       this.#disposition.replaceChildren(
-        h('option', { value: '' }, words.notes.noDisposition),
+        h('option', { value: '' }, notesWords.noDisposition),
         ...values.map((value) => h('option', { value }, value)),
       );
     }
@@ -224,7 +225,7 @@ export class NotesPanel extends HTMLElement {
     if (key !== this.#shownAbout) {
       this.#shownAbout = key;
       this.#about.replaceChildren(
-        h('option', { value: '' }, words.notes.aboutLast),
+        h('option', { value: '' }, notesWords.aboutLast),
         ...candidates.map(({ id, kind, name }) => h('option', { value: id }, `${kind}: ${name}`)),
       );
     }

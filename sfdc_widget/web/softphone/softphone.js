@@ -150,7 +150,6 @@ export class Softphone extends HTMLElement {
     this.#menu.client = this.client;
     this.#call.match.client = this.client;
     this.#call.match.host = this.host;
-    this.#call.notes.client = this.client;
     this.append(
       h(
         'div',
@@ -264,6 +263,7 @@ export class Softphone extends HTMLElement {
         void client.signOut();
       }
     });
+    this.addEventListener('redraw', () => this.update());
     this.addEventListener('announce', (event) => this.#announce(/** @type {CustomEvent<string>} */ (event).detail));
     this.addEventListener('focusin', (event) => {
       this.#lastFocused = /** @type {HTMLElement} */ (event.target);
@@ -846,8 +846,8 @@ export class Softphone extends HTMLElement {
   }
 
   async #done() {
-    if (this.#ended?.work.state === 'wrap_up' && !(await this.#call.notes.save())) return;
-    await this.#call.notes.flush();
+    if (this.#ended?.work.state === 'wrap_up' && this.#call.notes && !(await this.#call.notes.save())) return;
+    await this.#call.notes?.flush();
     this.#dismiss();
   }
 
@@ -864,7 +864,7 @@ export class Softphone extends HTMLElement {
       this.update();
       return;
     }
-    if (this.#ended && !this.#call.notes.isInUse && Date.now() > Math.max(this.#endedUntil, this.#busyUntil) && !this.#call.match.querySelector('form:not([hidden])') && !this.#panel?.isOpen) {
+    if (this.#ended && !this.#call.notes?.isInUse && Date.now() > Math.max(this.#endedUntil, this.#busyUntil) && !this.#call.match.querySelector('form:not([hidden])') && !this.#panel?.isOpen) {
       this.#dismiss();
       return;
     }
