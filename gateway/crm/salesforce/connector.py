@@ -357,6 +357,7 @@ class SalesforceConnector:
                 for kind in ("Account", TASK)
             ]
             self._setup.described(self._clock(), account=account, task=task)
+            self._described = organisation.facts(task), self._clock()
         except CrmError as error:
             logger.info("tenant %s is not described: %s", self._config.tenant, error)
 

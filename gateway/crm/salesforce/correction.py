@@ -2,7 +2,8 @@
 
 Three versions of each field: what we meant to be there, what is there, what we mean
 now. What we do not mean to change is left alone, whatever it is; what is as we left it
-is changed; what somebody else has changed stays, and is a conflict.
+is changed; what somebody else has changed stays, and is a conflict. A link that is
+empty is nobody's.
 """
 
 from __future__ import annotations
@@ -60,7 +61,8 @@ def correct(
         theirs = _plain(current.get(name))
         if theirs == _plain(mine):
             continue
-        if theirs in map(_plain, before):
+        # An empty link is filled: ours may have been left out where it was not taken.
+        if theirs in map(_plain, before) or (theirs is None and name in _LINKS):
             updates[name] = mine
         else:
             conflicts.append(name)

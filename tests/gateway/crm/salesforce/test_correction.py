@@ -47,6 +47,13 @@ def test_a_link_that_is_gone_is_emptied_and_ids_are_equal_in_both_lengths() -> N
     assert found.updates == {"WhoId": "00Q000000000001AAA", "WhatId": None}
 
 
+def test_a_link_that_was_not_taken_is_filled() -> None:
+    before = {"WhatId": "006000000000001AAA"}
+    wanted = {"WhatId": "500000000000001AAA"}
+    assert correct({"WhatId": None}, wanted, [before]).updates == wanted
+    assert correct({"WhatId": "001000000000001AAA"}, wanted, [before]).conflicts
+
+
 def test_people_are_written_when_they_are_others() -> None:
     people = {"WhoId": "003A", "TaskWhoIds": ["003A", "003B"]}
     assert correct({"WhoId": "003A"}, people, [people]).updates == {}
@@ -71,7 +78,9 @@ def test_nobodys_change_is_lost(
     found = correct(current, wanted, earlier)
     for name, value in found.updates.items():
         assert value == wanted.get(name)
-        assert current.get(name) in [each.get(name) for each in earlier]
+        is_empty_link = name in ("WhoId", "WhatId") and name not in current
+        ours = [each.get(name) for each in earlier]
+        assert is_empty_link or current.get(name) in ours
     for name in found.conflicts:
         assert current.get(name) not in [each.get(name) for each in earlier]
         assert name not in found.updates
