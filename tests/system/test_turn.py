@@ -182,7 +182,6 @@ async def test_a_video_call_where_no_udp_gets_through(
         behind_a_firewall.visitor("guest", has_camera=True) as customer,
     ):
         phone = await rep.open(f"{service.url}/widget/")
-        await phone.get_by_role("textbox", name="Company").fill(Service.tenant)
         await phone.get_by_label("User name").fill(REP)
         await phone.get_by_label("Password").fill(PASSWORD)
         await phone.get_by_role("button", name="Sign in").click()
