@@ -152,15 +152,17 @@ async def test_every_meeting_has_one_event_with_its_newest_state(
     outbox = Outbox(database, owner="test")
     rows = await outbox.listing(state=OutboxState.WRITTEN, limit=1000)
     await database.close()
-    meetings = {row.activity.key: row for row in rows if row.activity.key in newest}
-    assert set(newest) == set(meetings) == set(salesforce.events)
+    meetings = {
+        row.activity.key: row for row in rows if row.activity.key.startswith("meet:")
+    }
+    # One may be kept, and even be written, and the kill come before it is said.
+    assert set(newest) <= set(meetings) == set(salesforce.events)
     for key, row in meetings.items():
         event = salesforce.events[key]
         assert event["Subject"] == row.activity.subject
         assert event["Description"] == row.activity.description
         assert row.record_id == event["Id"]
-        # A change may be kept and the kill come before it is said.
-        assert change_of(event["Subject"]) >= newest[key]
+        assert change_of(event["Subject"]) >= newest.get(key, 1)
     # Never an older state after a newer one.
     order: dict[str, int] = {}
     for key, subject in salesforce.history:
