@@ -28,6 +28,7 @@ from gateway.activities.record import CallRecord
 from gateway.activities.recovery import recover
 from gateway.activities.writer import ActivityChange, ActivityWriter
 from gateway.calls.caller_key import NO_KEY, CallerKeyRule
+from gateway.calls.callers import IsColleague
 from gateway.calls.desk_phones import DeskPhones, DeskTenant, MadeLegs
 from gateway.calls.directory import Directory
 from gateway.calls.people_backend import PeopleBackend
@@ -205,9 +206,11 @@ class Gateway:
         events = new_events(door)
         accounts = AccountsWithPhones(people.users.accounts, phones)
         call_services = self._call_services(engine, journal, events)
-        calls = self._calls(made, call_services, connectors, accounts, work)
+        calls = self._calls(
+            made, call_services, connectors, accounts, work, users.has_sip_user
+        )
         desk_phones = self._desk_phones(
-            calls, made, call_services, connectors, accounts
+            calls, made, call_services, connectors, accounts, users.has_sip_user
         )
         calls.board.on_call_over = lambda call: desk_phones.call_over(call.user.key)
         agent.on_invite = desk_phones.on_invite
@@ -344,6 +347,7 @@ class Gateway:
         services: Services,
         connectors: Mapping[str, Connector],
         accounts: Mapping[UserKey, sip.Account],
+        is_colleague: IsColleague,
     ) -> DeskPhones:
         config = self._config
         return DeskPhones(
@@ -361,6 +365,7 @@ class Gateway:
                 if tenant.application_server.desk_phones
             },
             host=config.media.advertised_host or config.media.bind_host,
+            is_colleague=is_colleague,
         )
 
     def _calls(
@@ -370,6 +375,7 @@ class Gateway:
         connectors: Mapping[str, Connector],
         accounts: Mapping[UserKey, sip.Account],
         work: WorkOfTenants,
+        is_colleague: IsColleague,
     ) -> CallService:
         return CallService(
             services=services,
@@ -388,6 +394,7 @@ class Gateway:
                 for tenant in self._tenants.values()
             },
             rng=self._rng,
+            is_colleague=is_colleague,
         )
 
     def _people_backend(

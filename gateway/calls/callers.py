@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 
-from gateway.calls import people
+from gateway.activities.work_view import to_wire
 from gateway.calls.guest_calls import CallInvite, legible
 from gateway.crm.numbers import Number, NumberError, normalise
 from gateway.identity.users import UserKey
 from gateway.sessions.wire import CallType, Match, MatchState, Peer
-from sip import Account, NameAddr
+from sip import NameAddr
 
 
 def peer_of(number: Number, display_name: str = "") -> Peer:
@@ -39,13 +39,20 @@ def match_of(invite: CallInvite | None) -> Match | None:
     contact = None if invite is None else invite.contact
     if contact is None:
         return None
-    return Match(state=MatchState.FOUND, records=(people.wire_record(contact),))
+    return Match(state=MatchState.FOUND, records=(to_wire(contact),))
 
 
-def type_of(user: UserKey, peer: Peer, accounts: Mapping[UserKey, Account]) -> CallType:
-    """Internal if the other party has an account of the user's own tenant."""
-    is_internal = bool(peer.number) and any(
-        key.tenant == user.tenant and account.aor.user == peer.number
-        for key, account in accounts.items()
-    )
-    return CallType.INTERNAL if is_internal else CallType.EXTERNAL
+# Whether a tenant has a user of that SIP username.
+IsColleague = Callable[[str, str], bool]
+
+
+def nobody_is(tenant: str, username: str) -> bool:
+    """Of tenants without users."""
+    return False
+
+
+def type_of(user: UserKey, peer: Peer, is_colleague: IsColleague) -> CallType:
+    """Internal if the other party is of the user's own tenant."""
+    if peer.number and is_colleague(user.tenant, peer.number):
+        return CallType.INTERNAL
+    return CallType.EXTERNAL

@@ -21,7 +21,7 @@ from typing import Any, Protocol
 import sip
 from gateway.activities.work import NO_WORK, Work
 from gateway.calls import people
-from gateway.calls.callers import peer_of, type_of
+from gateway.calls.callers import IsColleague, nobody_is, peer_of, type_of
 from gateway.calls.desk_call import DeskCall
 from gateway.calls.desk_dial import DeskDial, silent_offer
 from gateway.calls.desk_line import DeskLine, OwnCalls, is_kept
@@ -127,6 +127,7 @@ class DeskPhones:
         accounts: Mapping[UserKey, sip.Account],
         tenants: Mapping[str, DeskTenant],
         host: str,
+        is_colleague: IsColleague = nobody_is,
     ) -> None:
         self.services = services
         self._calls = calls
@@ -135,6 +136,7 @@ class DeskPhones:
         self._accounts = accounts
         self._tenants = tenants
         self._host = host
+        self._is_colleague = is_colleague
         self._lines: dict[UserKey, DeskLine] = {}
         # Call-IDs of INVITEs to desk phones, whose forks to us are to be refused.
         self._dialling: set[str] = set()
@@ -206,7 +208,7 @@ class DeskPhones:
 
     def type_of(self, user: User, peer: wire.Peer) -> wire.CallType:
         """Part of ``House``."""
-        return type_of(user.key, peer, self._accounts)
+        return type_of(user.key, peer, self._is_colleague)
 
     def ended(self, call: DeskCall) -> None:
         """Part of ``House``."""

@@ -15,7 +15,8 @@ from typing import Any, Protocol
 
 from pydantic import ValidationError
 
-from gateway.calls.people import crm_user, wire_record
+from gateway.activities.work_view import to_wire
+from gateway.calls.people import crm_user
 from gateway.crm.connector import Connector, CrmError, CrmRecord
 from gateway.crm.numbers import NumberError, normalise, to_show
 from gateway.identity.users import User, UserKey
@@ -223,7 +224,7 @@ def _of_record(record: CrmRecord, country: str) -> DirectoryEntry:
         name=record.name[:255],
         number=number[:255],
         company=record.company[:255],
-        record=wire_record(record),
+        record=to_wire(record),
     )
 
 

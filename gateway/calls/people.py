@@ -7,6 +7,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from gateway.activities.work_view import to_wire
 from gateway.crm.connector import (
     Connector,
     ContactDraft,
@@ -49,12 +50,12 @@ async def create_contact(
         raise RequestError(
             ErrorKind.CRM_DUPLICATE,
             str(error),
-            records=tuple(wire_record(record) for record in error.records),
+            records=tuple(to_wire(record) for record in error.records),
             field="allow_duplicate" if error.may_be_allowed else "",
         ) from None
     except (CrmError, TimeoutError) as error:
         raise _crm_failed(error) from None
-    return wire_record(found)
+    return to_wire(found)
 
 
 async def find_people(
@@ -66,7 +67,7 @@ async def find_people(
             found = await connector.find_people(crm_user(user), text)
     except (CrmError, TimeoutError) as error:
         raise _crm_failed(error) from None
-    return tuple(map(wire_record, found))
+    return tuple(map(to_wire, found))
 
 
 async def find_caller(connector: Connector, user: User, e164: str) -> Match:
@@ -136,20 +137,7 @@ def _about(connector: Connector, found: FoundByKey) -> CrmRecord | None:
 def _match(records: tuple[CrmRecord, ...]) -> Match:
     return Match(
         state=MatchState.FOUND if records else MatchState.NONE,
-        records=tuple(wire_record(record) for record in records),
-    )
-
-
-def wire_record(record: CrmRecord) -> wire.Record:
-    return wire.Record(
-        id=record.id,
-        kind=record.kind,
-        name=record.name[:255],
-        url=record.url,
-        company=record.company[:255],
-        phone=record.phone[:255],
-        email=record.email[:255],
-        certainty=record.certainty.value,
+        records=tuple(to_wire(record) for record in records),
     )
 
 

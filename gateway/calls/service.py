@@ -15,6 +15,7 @@ from collections.abc import Mapping
 import sip
 from gateway.calls import policy
 from gateway.calls.call import Call
+from gateway.calls.callers import IsColleague, nobody_is
 from gateway.calls.desks import Desk, registration_view
 from gateway.calls.guest_calls import GuestCounters
 from gateway.calls.handling import Handling
@@ -57,6 +58,7 @@ class CallService:
         accounts: Mapping[UserKey, sip.Account],
         tenants: Mapping[str, TenantLine],
         rng: random.Random | None = None,
+        is_colleague: IsColleague = nobody_is,
     ) -> None:
         self._services = services
         self.board = Switchboard(
@@ -65,6 +67,7 @@ class CallService:
             accounts=accounts,
             tenants=tenants,
             rng=rng or random.SystemRandom(),
+            is_colleague=is_colleague,
         )
         self._incoming = Incoming(self.board)
         self.on_invite = self._incoming.on_invite

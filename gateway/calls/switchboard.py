@@ -18,7 +18,7 @@ import sip
 from gateway.calls import people
 from gateway.calls.call import Call
 from gateway.calls.caller_key import NO_KEY, CallerKeyRule
-from gateway.calls.callers import type_of
+from gateway.calls.callers import IsColleague, nobody_is, type_of
 from gateway.calls.desks import Desk
 from gateway.calls.guest_calls import CallInvite, GuestCalls
 from gateway.calls.meetings import Meetings, Member
@@ -79,6 +79,7 @@ class Switchboard:
         accounts: Mapping[UserKey, sip.Account],
         tenants: Mapping[str, TenantLine],
         rng: random.Random,
+        is_colleague: IsColleague = nobody_is,
     ) -> None:
         self.services = services
         self.telephony = telephony
@@ -92,6 +93,7 @@ class Switchboard:
         self.on_call_over: Callable[[Call], None] = _nobody_asks
         self.counters = CallCounters()
         self._tenants = tenants
+        self._is_colleague = is_colleague
         self._by_media: dict[str, Call] = {}
         self._members: dict[str, Member] = {}
         self._jobs: asyncio.Queue[Coroutine[Any, Any, None] | None] = asyncio.Queue()
@@ -156,7 +158,7 @@ class Switchboard:
             peer,
             services=self.services,
             sheet=sheet or self.work.sheet(desk.user.key.tenant),
-            type=type_of(desk.user.key, peer, self.accounts),
+            type=type_of(desk.user.key, peer, self._is_colleague),
             record=record,
             match=match,
             invite=invite,

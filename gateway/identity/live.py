@@ -41,6 +41,8 @@ class Merged:
     users: Mapping[UserKey, User]
     accounts: Mapping[UserKey, sip.Account]
     problems: Mapping[UserKey, str]
+    # Tenant and SIP username of each account.
+    sip_users: frozenset[tuple[str, str]]
 
 
 def merge(
@@ -74,7 +76,10 @@ def merge(
             else:
                 users[row.key] = stored_user(section, row)
                 claims.add(row)
-    return Merged(users, accounts, problems)
+    sip_users = frozenset(
+        (key.tenant, account.aor.user or "") for key, account in accounts.items()
+    )
+    return Merged(users, accounts, problems, sip_users)
 
 
 class Claims:
@@ -168,6 +173,10 @@ class LiveUsers:
     @property
     def merged(self) -> Merged:
         return self._merged
+
+    def has_sip_user(self, tenant: str, username: str) -> bool:
+        """Whether a user of the tenant has this SIP username."""
+        return (tenant, username) in self._merged.sip_users
 
     def stored(self, tenant: str) -> tuple[StoredUser, ...]:
         """The tenant's rows as last read, disabled ones too."""

@@ -44,8 +44,8 @@ class WaysToSignIn:
 
     def lifetimes(self, tenant: str) -> Lifetimes:
         """How long a sign-in lasts."""
-        by_id = {each.id: each for each in self.config.tenants}
-        section = by_id[tenant].sign_in or self.config.sign_in
+        wanted = (each.sign_in for each in self.config.tenants if each.id == tenant)
+        section = next(wanted) or self.config.sign_in
         return Lifetimes(section.access_s, section.idle_s, section.absolute_s)
 
     def phones(self) -> dict[str, PhoneTenant]:

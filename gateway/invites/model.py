@@ -5,7 +5,8 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field, replace
 
-from gateway.crm.connector import CrmRecord, MatchCertainty
+from gateway.activities.work_view import to_crm
+from gateway.crm.connector import CrmRecord
 from gateway.identity.users import UserKey
 from gateway.sessions.wire import GuestRole, MailState, Record
 
@@ -186,15 +187,4 @@ def kind_to_send(kind: MailKind, *, is_first: bool) -> MailKind | None:
 
 def crm_record(record: Record | None) -> CrmRecord | None:
     """A record that a page named, as the CRM's side has it."""
-    if record is None:
-        return None
-    return CrmRecord(
-        id=record.id,
-        kind=record.kind,
-        name=record.name,
-        url=record.url,
-        company=record.company,
-        phone=record.phone,
-        email=record.email,
-        certainty=MatchCertainty(record.certainty),
-    )
+    return None if record is None else to_crm(record)

@@ -303,8 +303,9 @@ Ringbridge's sandbox is up: everything runs on this machine, nothing leaves it.
 2. On the telephones page, click "Call Robin" at Ana Ruiz's phone. The desk phone and
    the widget ring together, and the widget shows who it is. Click "Answer": Ana
    speaks, then plays back what she hears from you. "Open in Salesforce" shows her.
-3. Hang up: the call is in the activity history on Ana's page. Jo March is in no
-   Salesforce: when she calls, the widget offers to add her as a contact.
+3. Type something under Notes, and hang up: the call is in the activity history on
+   Ana's page, with your notes. Jo March is in no Salesforce: when she calls, the
+   widget offers to add her as a contact.
 4. To call out, open Contacts, Ana Ruiz, and click her telephone number.
 5. Reload the Salesforce page in the middle of a call: it goes on.
 6. For a video call, click the camera beside Ana Ruiz's telephone number, then "Now"

@@ -609,8 +609,15 @@ class World:
                 ),
             },
             rng=random.Random(7),
+            is_colleague=self.is_colleague,
         )
         self.service.use_invites(self.invites)
+
+    def is_colleague(self, tenant: str, username: str) -> bool:
+        return any(
+            key.tenant == tenant and account.aor.user == username
+            for key, account in self.accounts.items()
+        )
 
     def publish(self, user: UserKey, event: type[Event], **fields: Any) -> None:
         # As a real session does: refuses what the wire types refuse.

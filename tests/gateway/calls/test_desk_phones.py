@@ -72,6 +72,7 @@ class Office(World):
             accounts=self.accounts,
             tenants={"acme": DeskTenant("acme.example", "US", self.connector)},
             host="192.0.2.1",
+            is_colleague=self.is_colleague,
         )
         self.service.board.on_call_over = lambda call: self.desks.call_over(
             call.user.key
@@ -640,3 +641,13 @@ async def test_signed_out_while_the_desk_phone_rings(office: Office) -> None:
     assert leg.did == [("hangup", None)]
     assert office.journal.over[0].reason is EndReason.CANCELLED_HERE
     assert office.phone.did[-1] == "stop"
+
+
+async def test_a_colleague_at_the_desk_is_one(office: Office) -> None:
+    await office.tell(
+        dialog("confirmed", direction="initiator", remote="sip:1001@acme.example")
+    )
+    assert office.one().type is wire.CallType.INTERNAL
+    await office.tell()
+    [over] = office.journal.over
+    assert over.type is wire.CallType.INTERNAL

@@ -341,3 +341,19 @@ async def test_a_flood_of_one_call_is_dropped_not_its_end(world: World) -> None:
     await settle()
     await settle()
     assert world.journal.over[0].reason is EndReason.HUNG_UP_THERE
+
+
+@pytest.mark.parametrize(
+    ("to", "is_internal"),
+    [("1001", True), ("+1 646 555 0175", False), ("1002", False)],
+)
+async def test_a_call_with_a_colleague_is_internal(
+    world: World, to: str, is_internal: bool
+) -> None:
+    leg = await dial(world, to)
+    kind = wire.CallType.INTERNAL if is_internal else wire.CallType.EXTERNAL
+    assert world.call().type is kind
+    leg.on_event(sip.Rejected(status=486, reason_phrase="", local=False))
+    await settle()
+    [over] = world.journal.over
+    assert over.type is kind

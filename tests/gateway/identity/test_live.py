@@ -111,6 +111,8 @@ async def test_a_change_is_seen_and_who_is_gone_is_told() -> None:
     assert users.by_crm_user("globex", SAM_ID) is None
     assert set(users.accounts) == {ROBIN, SAM}
     assert len(users.accounts) == 2
+    assert users.has_sip_user("acme", "1001")
+    assert not users.has_sip_user("globex", "1001")
 
     await users.refresh()
     assert store.readings == 1
@@ -119,6 +121,7 @@ async def test_a_change_is_seen_and_who_is_gone_is_told() -> None:
     await users.refresh()
     assert users.user(SAM) is None
     assert SAM not in users.accounts
+    assert not users.has_sip_user("acme", "1001")
     assert gone == [SAM]
     assert [user.key for user in users.stored("acme")] == [SAM]
 
