@@ -77,6 +77,7 @@ from gateway.storage import (
 )
 from gateway.storage.favourites import FavouriteTable
 from gateway.storage.housekeeping import Housekeeping, KeepFor
+from gateway.storage.presences import PresenceTable
 from gateway.storage.retention import Retention
 from gateway.work_rules import WorkOfTenants, compose_in
 
@@ -205,7 +206,9 @@ class Gateway:
         events = new_events(door)
         accounts = AccountsWithPhones(people.users.accounts, phones)
         call_services = self._call_services(engine, journal, events)
-        calls = self._calls(made, call_services, connectors, accounts, work)
+        calls = self._calls(
+            made, call_services, connectors, accounts, work, PresenceTable(database)
+        )
         desk_phones = self._desk_phones(
             calls, made, call_services, connectors, accounts
         )
@@ -370,6 +373,7 @@ class Gateway:
         connectors: Mapping[str, Connector],
         accounts: Mapping[UserKey, sip.Account],
         work: WorkOfTenants,
+        presences: PresenceTable,
     ) -> CallService:
         return CallService(
             services=services,
@@ -387,6 +391,7 @@ class Gateway:
                 )
                 for tenant in self._tenants.values()
             },
+            presences=presences,
             rng=self._rng,
         )
 
