@@ -61,10 +61,12 @@ class HoldState:
         self.is_held_there = is_hold(theirs)
 
     def refused(self, status: int) -> bool:
-        """An offer of ours came to nothing; True: it was to take the call back."""
+        """An offer of ours came to nothing; True: it was to take the call back, which
+        is on hold again."""
         is_retrieval = self._agreed and not self._told and status != 491
         if status == 491 or is_retrieval:
             self._told = self._agreed
+        self.is_held |= is_retrieval
         return is_retrieval
 
 

@@ -145,7 +145,12 @@ class Holding:
 
     def retrieve_refused(self) -> None:
         """The far end stays on hold, and silent: so it is for the rep, too."""
-        if self.conference:
+        self._post(self._fall_back)
+
+    async def _fall_back(self) -> None:
+        await self._media.settle_sound()
+        if self.conference and self._media.hold_state.is_held:
             self.on_cut_off()
-        else:
-            self._post(self.give_way)
+        elif self._far_end.leg is not None:
+            await self._far_end.renegotiation.tell_far_end(self._far_end.leg)
+        self._call.show()

@@ -98,7 +98,7 @@ class CallMedia:
             sip_has_spoken=self.sip_is_agreed and not self.sip_must_be_reoffered,
         )
         await self._settle()
-        await self._settle_sound()
+        await self.settle_sound()
         return negotiated
 
     async def hold(self, *, is_held: bool) -> None:
@@ -122,7 +122,7 @@ class CallMedia:
             self.hold_state.is_mixed = bool(heard)
             raise
 
-    async def _settle_sound(self) -> None:
+    async def settle_sound(self) -> None:
         """Say what was said to another worker, or could not be said before."""
         try:
             await self._say_sound()
@@ -265,4 +265,4 @@ class CallMedia:
             await self._engine.open(self.media_id, room=self._room, beside=self._beside)
             self._is_open = True
             # Before anybody can be heard by it.
-            await self._settle_sound()
+            await self.settle_sound()

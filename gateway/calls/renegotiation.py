@@ -139,7 +139,9 @@ class Renegotiation:
         if status == 491:
             self._media.video.sip_overtaken()
         if self._media.hold_state.refused(status):
+            # Who hears of it says what follows.
             self._on_retrieve_refused()
+            return
         await self._settled(leg)
 
     async def _settled(self, leg: SipLeg) -> None:
