@@ -123,3 +123,9 @@ class Office:
 
     def directions(self, call_id: str) -> list[Direction]:
         return [audio_of(sdp) for sdp in self.offers(call_id)]
+
+    def described(self, call_id: str) -> list[Direction]:
+        """All that we have sent since the call was answered, re-INVITEs and answers."""
+        did = self.legs[call_id].did
+        kinds = ("reinvite", "accept_offer")
+        return [audio_of(each[1]) for each in did if each[0] in kinds]
