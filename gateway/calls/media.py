@@ -115,6 +115,10 @@ class CallMedia:
         """Mix the far ends of these for this call's; () ends it."""
         heard, self.heard = self.heard, others
         self.hold_state.is_mixed = bool(others)
+        if others < heard:
+            # That somebody has left is so, whatever the engine makes of it now.
+            await self.settle_sound()
+            return
         try:
             await self._say_sound()
         except MediaError:

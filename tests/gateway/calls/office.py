@@ -22,6 +22,8 @@ class Office:
     legs: dict[str, FakeLeg] = field(default_factory=dict)
     # Re-INVITEs that have got their answer.
     answers: dict[str, int] = field(default_factory=dict)
+    # What both sides agreed on last, as we wrote it.
+    agreed: dict[str, Direction] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.world.engine.speaks_sdp = True
@@ -68,6 +70,7 @@ class Office:
         offered = audio_of(self.offers(call_id)[-1])
         theirs = phone(audio=audio or offered.mirrored)
         self.answers[call_id] = len(self.offers(call_id))
+        self.agreed[call_id] = offered
         self.legs[call_id].on_event(sip.OfferAnswered(sdp=theirs))
         await settle()
 
@@ -80,6 +83,14 @@ class Office:
     def is_asked(self, call_id: str) -> bool:
         """Whether a re-INVITE of ours is open."""
         return len(self.offers(call_id)) > self.answers.get(call_id, 0)
+
+    async def offer(self, call_id: str, audio: Direction) -> None:
+        """The far end changes its mind."""
+        leg = self.legs[call_id]
+        leg.on_event(sip.Offer(sdp=phone(audio=audio)))
+        await settle()
+        ours = [did[1] for did in leg.did if did[0] == "accept_offer"]
+        self.agreed[call_id] = audio_of(ours[-1])
 
     async def refuse(self, call_id: str, status: int) -> None:
         """It does not."""
@@ -123,9 +134,3 @@ class Office:
 
     def directions(self, call_id: str) -> list[Direction]:
         return [audio_of(sdp) for sdp in self.offers(call_id)]
-
-    def described(self, call_id: str) -> list[Direction]:
-        """All that we have sent since the call was answered, re-INVITEs and answers."""
-        did = self.legs[call_id].did
-        kinds = ("reinvite", "accept_offer")
-        return [audio_of(each[1]) for each in did if each[0] in kinds]

@@ -14,12 +14,11 @@ from hypothesis.stateful import (
     rule,
 )
 
-import sip
 from gateway.media.engine import MediaErrorKind
 from gateway.sessions.backend import RequestError
 from gateway.sessions.wire import CallState, CallView
 from sip.sdp import Direction
-from tests.gateway.calls.descriptions import browser, phone
+from tests.gateway.calls.descriptions import browser
 from tests.gateway.calls.fakes import ROBIN, World, settle
 from tests.gateway.calls.office import Office
 
@@ -200,11 +199,7 @@ class AnyOrder(RuleBasedStateMachine):
     def offers(self, choice: int, theirs: Direction) -> None:
         call_id = self._pick(choice, CallState.ACTIVE)
         if call_id and not self.office.is_asked(call_id):
-            self.run(self._offers(call_id, phone(audio=theirs)))
-
-    async def _offers(self, call_id: str, sdp: str) -> None:
-        self.office.legs[call_id].on_event(sip.Offer(sdp=sdp))
-        await settle()
+            self.run(self.office.offer(call_id, theirs))
 
     @rule(what=st.sampled_from(["hold True", "hold False", "hear"]), choice=CHOICE)
     def the_engine_fails(self, what: str, choice: int) -> None:
@@ -262,9 +257,9 @@ class AnyOrder(RuleBasedStateMachine):
                 continue
             if self.office.is_asked(call_id):
                 continue
-            if described := self.office.described(call_id):
+            if call_id in self.office.agreed:
                 is_held = view.held_here and not view.conference
-                assert described[-1].receives is (not is_held)
+                assert self.office.agreed[call_id].receives is (not is_held)
 
 
 TestAnyOrder: Any = AnyOrder.TestCase
