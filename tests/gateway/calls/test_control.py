@@ -11,7 +11,9 @@ from gateway.sessions.backend import RequestError
 from gateway.sessions.wire import CallState, CallType, EndReason, ErrorKind
 from sip.sdp import Direction
 from tests.gateway.calls.descriptions import audio_of, browser, phone, version_of
-from tests.gateway.calls.fakes import ROBIN, SAM, FakeLeg, World, settle
+from tests.gateway.calls.fakes import ANA, BEN, ROBIN, SAM, FakeLeg, World, settle
+from tests.gateway.calls.guests import again, join, let_in, rings
+from tests.gateway.calls.guests import answer as take
 from tests.gateway.calls.office import Office
 
 BOTH, SEND, TAKE = Direction.SENDRECV, Direction.SENDONLY, Direction.RECVONLY
@@ -460,3 +462,69 @@ async def test_it_outlasts_the_session_and_is_nobody_elses(office: Office) -> No
     await service.session_opened(SAM)
     assert service.snapshot(ROBIN).presence is wire.PresenceState.DO_NOT_DISTURB
     assert service.snapshot(SAM).presence is wire.PresenceState.AVAILABLE
+
+
+# Meetings ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def meeting(world: World) -> str:
+    """Robin is in a meeting with one guest; gives the id of the call."""
+    leader = await join(world, ANA)
+    hosts = await rings(world)
+    await take(world)
+    await settle()
+    leader.on_event(sip.Answered(sdp=phone(BOTH)))
+    await settle()
+    assert hosts.did[-1][0] == "answer"
+    return world.call(ROBIN).call_id
+
+
+async def test_a_guest_alone_can_wait_but_is_in_no_conference(
+    world: World, meeting: str
+) -> None:
+    office = Office(world)
+    await office.ask("call.hold", call_id=meeting)
+    assert office.held == {meeting}
+    await office.ask("call.retrieve", call_id=meeting)
+    await office.connect("c1")
+    assert office.held == {meeting}
+    kind = await refused(office, "call.merge", call_ids=["c1", meeting])
+    assert kind is ErrorKind.CALL_WRONG_STATE
+
+
+async def test_a_meeting_with_further_guests_cannot_wait(
+    world: World, meeting: str
+) -> None:
+    office = Office(world)
+    await world.service.session_opened(BEN)
+    let_in(world, BEN)
+    await again(world, BEN, call_id="g2")
+    assert world.call(ROBIN).participants
+    log = list(world.engine.log)
+    calls = {
+        "call.hold": {"call_id": meeting},
+        "call.merge": {"call_ids": [meeting, "g2"]},
+        "call.create": {"call_id": "c1", "to": "1001", "offer": browser()},
+    }
+    ringing = await office.ring()
+    calls["call.answer"] = {"call_id": ringing, "offer": browser()}
+    kinds = [await refused(office, name, **params) for name, params in calls.items()]
+    assert kinds == [
+        ErrorKind.CALL_WRONG_STATE,
+        ErrorKind.CALL_UNKNOWN,
+        ErrorKind.CALL_WRONG_STATE,
+        ErrorKind.CALL_WRONG_STATE,
+    ]
+    # Nothing has changed: the guests are heard, the other call rings on.
+    assert office.views[ringing].state is CallState.RINGING
+    assert [each for each in world.engine.log if each not in log] == []
+
+
+async def test_a_guests_own_side_is_never_held(world: World, meeting: str) -> None:
+    for method in ("call.hold", "call.retrieve", "call.split"):
+        params = wire.METHODS[method][0].model_validate({"op_id": "1", "call_id": "g1"})
+        with pytest.raises(RequestError) as caught:
+            await world.service.perform(ANA, method, params)
+        assert caught.value.kind is ErrorKind.POLICY_DENIED
+    assert world.engine.beside[world.engine.opened[0]] == ""
