@@ -78,6 +78,7 @@ from gateway.storage import (
 )
 from gateway.storage.favourites import FavouriteTable
 from gateway.storage.housekeeping import Housekeeping, KeepFor
+from gateway.storage.presences import PresenceTable
 from gateway.storage.retention import Retention
 from gateway.work_rules import WorkOfTenants, compose_in
 
@@ -207,7 +208,13 @@ class Gateway:
         accounts = AccountsWithPhones(people.users.accounts, phones)
         call_services = self._call_services(engine, journal, events)
         calls = self._calls(
-            made, call_services, connectors, accounts, work, users.has_sip_user
+            made,
+            call_services,
+            connectors,
+            accounts,
+            work,
+            users.has_sip_user,
+            PresenceTable(database),
         )
         desk_phones = self._desk_phones(
             calls, made, call_services, connectors, accounts, users.has_sip_user
@@ -376,6 +383,7 @@ class Gateway:
         accounts: Mapping[UserKey, sip.Account],
         work: WorkOfTenants,
         is_colleague: IsColleague,
+        presences: PresenceTable,
     ) -> CallService:
         return CallService(
             services=services,
@@ -393,6 +401,7 @@ class Gateway:
                 )
                 for tenant in self._tenants.values()
             },
+            presences=presences,
             rng=self._rng,
             is_colleague=is_colleague,
         )

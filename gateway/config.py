@@ -210,7 +210,7 @@ class TurnSection(Section):
 class CallSection(Section):
     """Limits and times of calls."""
 
-    max_per_user: Annotated[int, Field(ge=1, le=20)] = 2
+    max_per_user: Annotated[int, Field(ge=1, le=20)] = 6
     no_answer_s: Annotated[float, Field(ge=5, le=600)] = 90.0
     ring_while_away_s: Annotated[float, Field(ge=0, le=120)] = 10.0
     resume_window_s: Annotated[float, Field(ge=1, le=3600)] = 120.0

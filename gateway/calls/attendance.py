@@ -37,8 +37,8 @@ class Owner(Protocol):
     def show(self) -> None:
         """Whatever is shown of the call may be another."""
 
-    def show_video(self) -> None:
-        """The same of its video, unless something else has told it already."""
+    def show_news(self) -> None:
+        """The same of what changes by itself, unless it was told already."""
 
     def finish(self, reason: EndReason, *, sip_code: int | None = None) -> None:
         """The call is over."""
@@ -75,6 +75,10 @@ class Attendance:
         self._seat: RoomSeat | None = None
         # It is this call's turn to call the rep, and no INVITE is out yet.
         self._to_dial: Dial | None = None
+
+    @property
+    def is_of_meeting(self) -> bool:
+        return self._membership is not None
 
     # What its meeting says ------------------------------------------------------------
 
@@ -155,7 +159,7 @@ class Attendance:
         if participants != self.participants:
             self.participants = participants
             self._call.show()
-        self._call.show_video()
+        self._call.show_news()
 
     async def _leave(self, reason: EndReason, sip_code: int | None) -> None:
         if not self._call.is_over:

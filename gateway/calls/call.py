@@ -25,6 +25,7 @@ from gateway.activities.record import CallRecord
 from gateway.calls.attendance import Attendance
 from gateway.calls.far_end import FarEnd
 from gateway.calls.guest_calls import CallInvite
+from gateway.calls.holding import Holding
 from gateway.calls.inbox import Inbox
 from gateway.calls.machine import CallInput, CallMachine, WrongState
 from gateway.calls.media import ERROR_KIND, SIP_STATUS, CallMedia
@@ -120,7 +121,10 @@ class Call:
         self._services = services
         self.machine = CallMachine(direction, now=services.now())
         self.media = CallMedia(
-            services.engine, media_id, room=membership.room if membership else ""
+            services.engine,
+            media_id,
+            room=membership.room if membership else "",
+            beside="" if user.is_guest else f"{user.key.tenant}/{user.key.user}",
         )
         self._inbox = Inbox()
         self._post = self._inbox.post
@@ -136,13 +140,23 @@ class Call:
             post=lambda job: self._post(job, vital=True),
             dial=self._dial,
         )
-        # What the rep was told of video last.
-        self._shown_video = VideoView()
+        self.holding = Holding(
+            call_id,
+            self,
+            self.media,
+            self._far_end,
+            self.attendance,
+            post=lambda job: self._post(job, vital=True),
+        )
+        # What the rep was told of it last, of what changes by itself.
+        self._shown = (VideoView(), False)
         # Whether the rep may see it: an incoming call not before it is kept.
         self.is_announced = direction is CallDirection.OUTBOUND
         self.invite = invite
-        # What the caller typed; set before the call begins.
+        # What the caller typed, and the call that this one is about; set before the
+        # call begins.
         self.caller_key = ""
+        self.consults_for: str | None = None
         self.subject = Subject(record, match)
         self._alarm: Alarm | None = None
 
@@ -278,13 +292,14 @@ class Call:
     def publish(self, event: type[Event], **fields: object) -> None:
         """Tell the user's session."""
         if isinstance(call := fields.get("call"), CallView):
-            self._shown_video = call.video
+            self._shown = call.video, call.held_there
         self._services.publisher.publish(self.user.key, event, **fields)
 
-    def show_video(self) -> None:
-        """Tell the rep, unless something else has told it already."""
-        if self.media.video.view != self._shown_video and not self.is_over:
-            self.publish(CallUpdatedEvent, call=self.view())
+    def show_news(self) -> None:
+        """Tell the rep of video and hold, unless something else has told it already."""
+        shown = self.media.video.view, self.holding.is_held_there
+        if shown != self._shown:
+            self.show()
 
     def _set_alarm(
         self, delay_s: float | None, then: Callable[[], Awaitable[None]] | None
@@ -305,6 +320,13 @@ class Call:
         self.await_answer()
         # First in the inbox: whatever happens meanwhile waits for its turn.
         self._post(lambda: self._ring(leg), vital=True)
+
+    def begin_refused(self, leg: SipLeg, status: int, reason: EndReason) -> None:
+        """An INVITE has come and is not to ring: refuse and keep it."""
+        self._far_end.leg = leg
+        leg.reject(status)
+        self._services.journal.started(self.record())
+        self.finish(reason)
 
     async def _ring(self, leg: SipLeg) -> None:
         if not await self._is_kept(RING_WITHIN_S):
@@ -380,15 +402,22 @@ class Call:
             self._far_end.drop()
             self.finish(EndReason.NO_ANSWER)
 
+    def check_answer(self, offer: str | None) -> None:
+        """Raises RequestError: this cannot answer the call now."""
+        if offer is None and self.media.generation == 0:
+            raise RequestError(
+                ErrorKind.BAD_REQUEST, "An offer is needed, here or by call.media."
+            )
+        if self.state is not CallState.RINGING:
+            raise RequestError(
+                ErrorKind.CALL_WRONG_STATE, f"accept in state {self.state.value}"
+            )
+
     # The rep's requests (each runs in the actor, by request()) -----------------------
 
     async def answer(self, offer: str | None, generation: int) -> str | None:
         """Answer an incoming call; gives the SDP answer to ``offer``."""
         leg = self._far_end.require_leg()
-        if offer is None and self.media.generation == 0:
-            raise RequestError(
-                ErrorKind.BAD_REQUEST, "An offer is needed, here or by call.media."
-            )
         self.machine.apply(CallInput.ACCEPT, now=self._services.now())
         answer: str | None = None
         try:
@@ -444,7 +473,7 @@ class Call:
         if self._far_end.leg is not None:
             await self._far_end.renegotiation.tell_far_end(self._far_end.leg)
         await self.attendance.dial_if_due()
-        self.show_video()
+        self.show_news()
         return negotiated.sdp, self.media.generation
 
     async def send_digits(self, digits: str) -> None:
@@ -487,7 +516,7 @@ class Call:
         if self.is_over or self._far_end.leg is None:
             return
         await self._far_end.receive(event)
-        self.show_video()
+        self.show_news()
 
     async def far_end_left(self, reason: EndReason) -> None:
         """The SIP leg has ended; in a meeting the call may live on without it."""
@@ -510,7 +539,12 @@ class Call:
         kept = self.record()
         self._services.journal.answered(kept.user, kept.call_id, now)
         self.publish(CallAnsweredEvent, call=self.view())
+        self.holding.connected()
         self.attendance.connected()
+
+    def retrieve_refused(self) -> None:
+        """The far end would not be taken back from hold."""
+        self.holding.retrieve_refused()
 
     # Media ----------------------------------------------------------------------------
 

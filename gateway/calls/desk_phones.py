@@ -353,8 +353,9 @@ class DeskPhones:
         line = self._lines.get(user.key)
         if line is None:
             return None
-        call_id = getattr(params, "call_id", None)
-        return None if call_id is None else line.find(call_id)
+        named = [getattr(params, "call_id", None), *getattr(params, "call_ids", ())]
+        found = (line.find(call_id) for call_id in named if call_id is not None)
+        return next((call for call in found if call is not None), None)
 
     async def _create_contact(
         self, user: User, method: str, params: wire.ContactCreate

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import sip
 from gateway.calls.call import Call
+from gateway.calls.conference import Conferences
 from gateway.identity.users import User
 from gateway.sessions import wire
 from gateway.sessions.backend import RequestError
@@ -27,6 +28,10 @@ class Desk:
     calls: dict[str, Call] = field(default_factory=dict)
     ended: OrderedDict[str, Call] = field(default_factory=OrderedDict)
     account: sip.Account | None = None
+    presence: wire.PresenceState = wire.PresenceState.AVAILABLE
+    # The call or conference that the rep took last; "" when that is over.
+    floor: str = ""
+    conferences: Conferences = field(default_factory=Conferences)
 
     def call(self, call_id: str) -> Call:
         """One that goes on.

@@ -57,6 +57,9 @@ class Owner(Protocol):
     def show(self) -> None:
         """Whatever is shown of the call may be another."""
 
+    def retrieve_refused(self) -> None:
+        """It would not be taken back from hold."""
+
 
 class FarEnd:
     """See the module. Methods that negotiate raise :class:`MediaError`.
@@ -84,6 +87,7 @@ class FarEnd:
             may_offer=lambda: call.state is CallState.ACTIVE,
             on_agreed=call.agreed,
             on_video_outcome=call.show,
+            on_retrieve_refused=call.retrieve_refused,
         )
         # The branch whose early media is heard; the first that sends any.
         self._early_media_of: str | None = None
@@ -126,6 +130,16 @@ class FarEnd:
     def keyframe_wanted(self) -> None:
         """Our browser waits for a full picture, and RTCP cannot say so there."""
         self._far_keyframes.ask()
+
+    async def tell_hold(self) -> None:
+        """Say whether we hold the call now; and begin with full pictures again."""
+        if self.leg is None:
+            return
+        await self.renegotiation.tell_far_end(self.leg)
+        if not self._media.hold_state.is_held and self._media.video.view.sends:
+            self._own_keyframes.ask()
+        if not self._media.hold_state.is_held and self._media.video.view.receives:
+            self._far_keyframes.ask()
 
     async def _ask_keyframe(self) -> None:
         if self.leg is not None and self._call.state is CallState.ACTIVE:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gateway.calls.control import CallControl
 from gateway.calls.desks import Desk
 from gateway.calls.requests import RequestTable
 from gateway.sessions.wire import (
@@ -21,6 +22,9 @@ from gateway.sessions.wire import (
 class Handling:
     """See the module."""
 
+    def __init__(self, control: CallControl) -> None:
+        self._control = control
+
     def add_to(self, requests: RequestTable) -> None:
         requests.add(CallAnswer, self.answer)
         requests.add(CallReject, self.reject)
@@ -32,6 +36,8 @@ class Handling:
     async def answer(self, desk: Desk, params: CallAnswer) -> CallAnswerResult:
         """``call.answer``"""
         call = desk.call(params.call_id)
+        call.check_answer(params.offer)
+        await self._control.take_floor(desk, call.call_id, (call,))
         answer = await call.request(
             lambda: call.answer(params.offer, params.generation)
         )

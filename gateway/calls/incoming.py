@@ -11,7 +11,7 @@ from gateway.calls.callers import caller, match_of
 from gateway.calls.desks import Desk
 from gateway.calls.switchboard import Switchboard
 from gateway.identity.users import UserKey
-from gateway.sessions.wire import CallDirection, CallState
+from gateway.sessions.wire import CallDirection, CallState, EndReason, PresenceState
 
 
 class Incoming:
@@ -39,12 +39,18 @@ class Incoming:
             board.counters.refused += 1
             leg.reject(480)
             return
-        if len(desk.calls) >= board.services.limits.max_per_user:
+        is_silent = desk.presence is PresenceState.DO_NOT_DISTURB
+        if not is_silent and len(desk.calls) >= board.services.limits.max_per_user:
             board.counters.refused += 1
             leg.reject(486)
             return
         call = self._call_of(desk, leg)
         leg.on_event = call.sip_event
+        if is_silent:
+            # Here alone: other devices ring on.
+            call.begin_refused(leg, 480, EndReason.DO_NOT_DISTURB)
+            board.begin(desk, call)
+            return
         call.begin_incoming(leg)
         board.begin(desk, call)
         if not desk.is_attached:

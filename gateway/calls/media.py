@@ -1,9 +1,16 @@
-"""A call's media: what of it is set up, and what has been agreed with whom."""
+"""A call's media: what of it is set up, and what has been agreed with whom.
+
+Hold is two things. The engine parts the two sides; that comes first, and is enough for
+the rep not to be heard. The far end is told by the direction in our descriptions, save
+in a conference, which goes on without the rep.
+"""
 
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
+from gateway.calls.hold import HoldState, OurDescriptions
 from gateway.calls.ports import RoomSeat
 from gateway.calls.video import CallVideo
 from gateway.media.engine import (
@@ -40,11 +47,18 @@ ERROR_KIND = {
 class CallMedia:
     """One call in the engine. Methods raise :class:`MediaError`, but ``close``.
 
-    ``room`` of the engine that it belongs to, "" for none.
+    Args:
+        room: of the engine, that it belongs to; "" for none.
+        beside: names the calls that it may be mixed with.
     """
 
     def __init__(
-        self, engine: MediaEngine, media_id: MediaCallId, *, room: str = ""
+        self,
+        engine: MediaEngine,
+        media_id: MediaCallId,
+        *,
+        room: str = "",
+        beside: str = "",
     ) -> None:
         self.media_id = media_id
         # Of the browser's newest offer; 0 before the first.
@@ -58,6 +72,13 @@ class CallMedia:
         self.has_browser = False
         self._engine = engine
         self._room = room
+        self._beside = beside
+        self.hold_state = HoldState()
+        self._descriptions = OurDescriptions()
+        # Whose far ends this one's hears, and what of that and of hold was told.
+        self.heard: frozenset[MediaCallId] = frozenset()
+        self._engine_holds = False
+        self._engine_mixes: frozenset[MediaCallId] = frozenset()
         self._is_open = False
         # What of the room the call should have, and what the engine was told.
         self._seat: RoomSeat | None = None
@@ -77,7 +98,55 @@ class CallMedia:
             sip_has_spoken=self.sip_is_agreed and not self.sip_must_be_reoffered,
         )
         await self._settle()
+        await self.settle_sound()
         return negotiated
+
+    async def hold(self, *, is_held: bool) -> None:
+        """Part the two sides, or bring them together; the far end is told by the next
+        description."""
+        was_held, self.hold_state.is_held = self.hold_state.is_held, is_held
+        try:
+            await self._say_sound()
+        except MediaError:
+            self.hold_state.is_held = was_held
+            raise
+
+    async def hear(self, others: frozenset[MediaCallId]) -> None:
+        """Mix the far ends of these for this call's; () ends it."""
+        heard, self.heard = self.heard, others
+        self.hold_state.is_mixed = bool(others)
+        if others < heard:
+            # That somebody has left is so, whatever the engine makes of it now.
+            await self.settle_sound()
+            return
+        try:
+            await self._say_sound()
+        except MediaError:
+            self.heard = heard
+            self.hold_state.is_mixed = bool(heard)
+            raise
+
+    async def settle_sound(self) -> None:
+        """Say what was said to another worker, or could not be said before."""
+        try:
+            await self._say_sound()
+        except MediaError as error:
+            logger.warning("hold and mix of call %s: %s", self.media_id, error)
+
+    async def _say_sound(self) -> None:
+        try:
+            is_held = self.hold_state.is_held
+            if self._is_open and is_held != self._engine_holds:
+                await self._engine.hold(self.media_id, is_held=is_held)
+                self._engine_holds = is_held
+            heard = self.heard
+            if self._is_open and heard != self._engine_mixes:
+                await self._engine.hear(self.media_id, heard)
+                self._engine_mixes = heard
+        except MediaError as error:
+            # Else it is said to the next worker.
+            if error.kind is not MediaErrorKind.ENGINE_LOST:
+                raise
 
     async def sit(self, seat: RoomSeat | None) -> None:
         """Have the browser meet those in the room, as soon as there is a browser."""
@@ -110,6 +179,7 @@ class CallMedia:
         """There is no SIP side any more."""
         self.sip_is_agreed = False
         self.sip_must_be_reoffered = False
+        self.hold_state = HoldState(self.hold_state.is_held, self.hold_state.is_mixed)
         self.video.sip_gone()
         if not self._is_open:
             return
@@ -122,35 +192,49 @@ class CallMedia:
     @property
     def sip_is_behind(self) -> bool:
         """The far end must be told by a re-INVITE what is new on our side."""
-        return self.sip_must_be_reoffered or self.video.sip_is_behind
+        return (
+            self.sip_must_be_reoffered
+            or self.video.sip_is_behind
+            or self.hold_state.sip_is_behind
+        )
+
+    def sip_told(self) -> None:
+        """A description was made for the far end, or cannot be made."""
+        self.video.sip_told()
+        self.hold_state.told()
 
     async def offer_sip(self) -> str:
         """Our offer to the far end."""
         sdp = await self._engine.offer(self.media_id, Leg.SIP)
         self.sip_must_be_reoffered = False
-        self.video.sip_told()
-        return sdp
+        self.sip_told()
+        return self._descriptions.write(sdp, holds=self.hold_state.holds_far_end)
 
     async def answer_sip(self, offer: str) -> Negotiated:
         """Our answer to the far end's offer."""
         negotiated = await self._engine.answer(self.media_id, Leg.SIP, offer)
         self.sip_must_be_reoffered = False
-        self.video.sip_told()
-        self._agreed(negotiated.sdp, negotiated)
+        self.sip_told()
+        sdp = self._descriptions.write(
+            negotiated.sdp, holds=self.hold_state.holds_far_end
+        )
+        negotiated = replace(negotiated, sdp=sdp)
+        self._agreed(offer, sdp, negotiated)
         return negotiated
 
     async def accept_sip(self, answer: str) -> Negotiated:
         """Take the far end's answer to our offer."""
         negotiated = await self._engine.accept(self.media_id, Leg.SIP, answer)
-        self._agreed(answer, negotiated)
+        self._agreed(answer, answer, negotiated)
         return negotiated
 
     async def request_keyframe(self) -> None:
         """Have the browser send a full picture."""
         await self._engine.request_keyframe(self.media_id, Leg.BROWSER)
 
-    def _agreed(self, answer: str, negotiated: Negotiated) -> None:
+    def _agreed(self, theirs: str, answer: str, negotiated: Negotiated) -> None:
         self.sip_is_agreed = True
+        self.hold_state.agreed(theirs)
         self.video.sip_agreed(answer, negotiated)
 
     async def send_digits(self, digits: str) -> bool:
@@ -162,6 +246,8 @@ class CallMedia:
         self._is_open = False
         self.has_browser = False
         self._entered = None
+        self._engine_holds = False
+        self._engine_mixes = frozenset()
         self.sip_must_be_reoffered = self.sip_is_agreed
 
     async def reopen(self) -> None:
@@ -180,5 +266,7 @@ class CallMedia:
 
     async def _open(self) -> None:
         if not self._is_open:
-            await self._engine.open(self.media_id, room=self._room)
+            await self._engine.open(self.media_id, room=self._room, beside=self._beside)
             self._is_open = True
+            # Before anybody can be heard by it.
+            await self.settle_sound()

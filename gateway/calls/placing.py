@@ -7,7 +7,8 @@ from functools import partial
 import sip
 from gateway.calls.call import Call
 from gateway.calls.callers import peer_of
-from gateway.calls.desks import Desk
+from gateway.calls.control import CallControl
+from gateway.calls.desks import Desk, unknown_call
 from gateway.calls.guest_calls import CallInvite, legible
 from gateway.calls.ports import Dial
 from gateway.calls.requests import RequestTable
@@ -19,6 +20,7 @@ from gateway.sessions.wire import (
     CallCreate,
     CallDirection,
     CallJoin,
+    CallType,
     ErrorKind,
     Peer,
     RegistrationState,
@@ -28,8 +30,9 @@ from gateway.sessions.wire import (
 class Placing:
     """See the module."""
 
-    def __init__(self, board: Switchboard) -> None:
+    def __init__(self, board: Switchboard, control: CallControl) -> None:
         self._board = board
+        self._control = control
 
     def add_to(self, requests: RequestTable) -> None:
         requests.add(CallCreate, self.create)
@@ -40,7 +43,10 @@ class Placing:
         user = desk.user
         if params.offer is None:
             raise RequestError(ErrorKind.BAD_REQUEST, "An offer is needed.")
-        desk.check_room(params.call_id, self._board.services.limits.max_per_user)
+        at_most = self._board.services.limits.max_per_user
+        desk.check_room(params.call_id, at_most)
+        if params.consults_for is not None and params.consults_for not in desk.calls:
+            raise unknown_call()
         if desk.state.state is not RegistrationState.REGISTERED:
             raise RequestError(
                 ErrorKind.REGISTRAR_DOWN,
@@ -51,13 +57,18 @@ class Placing:
         number = self._number(params.to, tenant.country)
         target = sip.Uri("sip", user=sip.escape_user(number.dial), host=tenant.domain)
         account = self._board.accounts[user.key]
+        await self._control.take_floor(desk, params.call_id, ())
+        # Another request may have come first while others were put on hold.
+        desk.check_room(params.call_id, at_most)
         call = self._board.new_call(
             desk,
             params.call_id,
             CallDirection.OUTBOUND,
             peer_of(number),
             record=params.record,
+            type=None if params.consults_for is None else CallType.CONSULT,
         )
+        call.consults_for = params.consults_for
         telephony = self._board.telephony
         return await self._start(
             desk,

@@ -40,6 +40,10 @@ def view_of(call: Call) -> CallView:
         video=VideoView() if machine.is_over else call.media.video.view,
         participants=() if machine.is_over else call.attendance.participants,
         type=call.type,
+        held_here=call.holding.is_held_here,
+        held_there=call.holding.is_held_there,
+        conference="" if machine.is_over else call.holding.conference,
+        consults_for=call.consults_for,
         caller_key=call.caller_key,
         # A guest is not to see it.
         work=WorkView()

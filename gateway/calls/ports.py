@@ -134,6 +134,16 @@ class Journal(Protocol):
         """What of the call the CRM refused is tried again; False if nothing was."""
 
 
+class PresenceStore(Protocol):
+    """Who does not want calls to ring; kept over restarts."""
+
+    async def is_silent(self, user: UserKey) -> bool:
+        """Also False when nobody can say now."""
+
+    async def set_silent(self, user: UserKey, *, is_silent: bool) -> None:
+        """Raises RequestError: it cannot be kept now."""
+
+
 @dataclass(frozen=True, slots=True)
 class GuestPass:
     """Leave for one guest to call one host now.
@@ -214,7 +224,7 @@ class Alarm(Protocol):
 class CallLimits:
     """Seconds, and calls one user may have at once."""
 
-    max_per_user: int = 2
+    max_per_user: int = 6
     no_answer_s: float = 90.0
     ring_while_away_s: float = 10.0
 

@@ -35,6 +35,7 @@ class Renegotiation:
         on_agreed: told of every agreement with the far end.
         on_video_outcome: told when a re-INVITE about video has got its answer,
             whatever it was.
+        on_retrieve_refused: told when the far end would not be taken back from hold.
     """
 
     def __init__(
@@ -45,12 +46,14 @@ class Renegotiation:
         may_offer: Callable[[], bool],
         on_agreed: Callable[[Negotiated], None],
         on_video_outcome: Callable[[], None],
+        on_retrieve_refused: Callable[[], None],
     ) -> None:
         self._call_id = call_id
         self._media = media
         self._may_offer = may_offer
         self._on_agreed = on_agreed
         self._on_video_outcome = on_video_outcome
+        self._on_retrieve_refused = on_retrieve_refused
         self._open: _OpenOffer | None = None
         self._is_about_video = False
         # The far end took its offer back while we were about to answer it.
@@ -67,8 +70,8 @@ class Renegotiation:
             if self._media.sip_must_be_reoffered:
                 raise
             # Without the change the call goes on as it was.
-            logger.warning("call %s: no offer of video: %s", self._call_id, error)
-            self._media.video.sip_told()
+            logger.warning("call %s: no offer: %s", self._call_id, error)
+            self._media.sip_told()
             return
         self._open = _OpenOffer.REINVITE
         leg.reinvite(sdp)
@@ -135,6 +138,10 @@ class Renegotiation:
         self._open = None
         if status == 491:
             self._media.video.sip_overtaken()
+        if self._media.hold_state.refused(status):
+            # Who hears of it says what follows.
+            self._on_retrieve_refused()
+            return
         await self._settled(leg)
 
     async def _settled(self, leg: SipLeg) -> None:

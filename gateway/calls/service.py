@@ -16,13 +16,15 @@ import sip
 from gateway.calls import policy
 from gateway.calls.call import Call
 from gateway.calls.callers import IsColleague, nobody_is
+from gateway.calls.control import CallControl
 from gateway.calls.desks import Desk, registration_view
 from gateway.calls.guest_calls import GuestCounters
 from gateway.calls.handling import Handling
 from gateway.calls.incoming import Incoming
 from gateway.calls.invite_calls import InviteCalls
 from gateway.calls.placing import Placing
-from gateway.calls.ports import Invites, Services, Telephony
+from gateway.calls.ports import Invites, PresenceStore, Services, Telephony
+from gateway.calls.presence import Presences
 from gateway.calls.requests import RequestTable
 from gateway.calls.subjects import Subjects
 from gateway.calls.switchboard import CallCounters, Switchboard, TenantLine
@@ -47,6 +49,7 @@ class CallService:
     session opens; :meth:`close` ends every call and every registration.
 
     Args:
+        presences: who does not want to be disturbed.
         rng: names the attempts of guests, their meetings and who is in them.
     """
 
@@ -57,6 +60,7 @@ class CallService:
         telephony: Telephony,
         accounts: Mapping[UserKey, sip.Account],
         tenants: Mapping[str, TenantLine],
+        presences: PresenceStore,
         rng: random.Random | None = None,
         is_colleague: IsColleague = nobody_is,
     ) -> None:
@@ -79,8 +83,12 @@ class CallService:
         self.activity_changed = subjects.activity_changed
         self.next_step_changed = subjects.next_step_changed
         self._requests = RequestTable()
-        Placing(self.board).add_to(self._requests)
-        Handling().add_to(self._requests)
+        control = CallControl(self.board)
+        control.add_to(self._requests)
+        Placing(self.board, control).add_to(self._requests)
+        Handling(control).add_to(self._requests)
+        self._presences = Presences(self.board, presences)
+        self._presences.add_to(self._requests)
         subjects.add_to(self._requests)
         self.board.work.add_to(self._requests)
         self._requests.add(wire.HistoryList, self._history)
@@ -154,6 +162,7 @@ class CallService:
                 wire.Registration(state=wire.RegistrationState.UNREGISTERED),
             )
             return
+        presence = await self._presences.of(user.key)
         account = self.board.accounts[user.key]
         self._incoming.opened(account, user.key)
 
@@ -166,6 +175,7 @@ class CallService:
             registration,
             wire.Registration(state=wire.RegistrationState.REGISTERING),
             account=account,
+            presence=presence,
         )
         registration.start()
         await self.board.work.opened(user)
@@ -218,6 +228,7 @@ class CallService:
             )
             if desk
             else (),
+            presence=desk.presence if desk else wire.PresenceState.AVAILABLE,
             rules=self.board.work.rules(user.key.tenant)
             if not user.is_guest
             else wire.WidgetRules(),
@@ -231,7 +242,7 @@ class CallService:
         desk = self.board.desks.get(key)
         if desk is None:
             return wire.EntryState.UNKNOWN
-        if desk.calls:
+        if desk.calls or desk.presence is wire.PresenceState.DO_NOT_DISTURB:
             return wire.EntryState.BUSY
         is_there = desk.state.state is wire.RegistrationState.REGISTERED
         if is_there and desk.is_attached:

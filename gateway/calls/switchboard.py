@@ -28,7 +28,14 @@ from gateway.crm.connector import Connector
 from gateway.identity.users import UserKey
 from gateway.media.engine import MediaCallId, MediaEvent
 from gateway.sessions.backend import RequestError
-from gateway.sessions.wire import CallDirection, Match, MatchState, Peer, Record
+from gateway.sessions.wire import (
+    CallDirection,
+    CallType,
+    Match,
+    MatchState,
+    Peer,
+    Record,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +75,9 @@ class Switchboard:
 
     Attributes:
         desks: of users with a session.
-        on_call_over: told of every call that is over.
+        on_call_over: told of every call that is over and kept.
+        on_call_made, on_call_gone: told of every call, before it begins and as soon as
+            it can be found no more.
     """
 
     def __init__(
@@ -91,6 +100,8 @@ class Switchboard:
         self.meetings = Meetings(guests=self.guests, rng=rng)
         self.work = WorkDesk(services, lambda tenant: self._tenants[tenant].work())
         self.on_call_over: Callable[[Call], None] = _nobody_asks
+        self.on_call_made: Callable[[Desk, Call], None] = _nobody_cares
+        self.on_call_gone: Callable[[Desk, Call], None] = _nobody_cares
         self.counters = CallCounters()
         self._tenants = tenants
         self._is_colleague = is_colleague
@@ -147,6 +158,7 @@ class Switchboard:
         invite: CallInvite | None = None,
         member: Member | None = None,
         sheet: Worksheet | None = None,
+        type: CallType | None = None,
     ) -> Call:
         """One that is to :meth:`begin`, or to be forgotten by :meth:`forget`."""
         call = Call(
@@ -158,7 +170,7 @@ class Switchboard:
             peer,
             services=self.services,
             sheet=sheet or self.work.sheet(desk.user.key.tenant),
-            type=type_of(desk.user.key, peer, self._is_colleague),
+            type=type or type_of(desk.user.key, peer, self._is_colleague),
             record=record,
             match=match,
             invite=invite,
@@ -168,6 +180,7 @@ class Switchboard:
             self._members[call.media_id] = member
         desk.calls[call_id] = call
         self._by_media[call.media_id] = call
+        self.on_call_made(desk, call)
         return call
 
     def begin(self, desk: Desk, call: Call) -> None:
@@ -207,6 +220,7 @@ class Switchboard:
             member.gone()
         if call.invite is not None and call.is_guests:
             self.guests.end(call.invite.attempt, answered=call.was_answered)
+        self.on_call_gone(desk, call)
 
     async def end(self, call: Call, how: Callable[[], Awaitable[None]]) -> None:
         """End a call by one of its methods, if it has not ended meanwhile."""
@@ -237,4 +251,8 @@ class Switchboard:
 
 
 def _nobody_asks(call: Call) -> None:
+    """Until somebody does."""
+
+
+def _nobody_cares(desk: Desk, call: Call) -> None:
     """Until somebody does."""

@@ -274,6 +274,15 @@ class FavouriteRow(Base):
     created_at: Mapped[float] = mapped_column(Double)
 
 
+class SilentRow(Base):
+    """A user who does not want calls to ring."""
+
+    __tablename__ = "silent_users"
+
+    tenant: Mapped[str] = mapped_column(String(64), primary_key=True)
+    user_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+
+
 class SignInRow(Base):
     """One sign-in of one user, from the proof of who they are to its end.
 

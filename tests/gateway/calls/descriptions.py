@@ -11,7 +11,13 @@ from sip.sdp import Direction, SessionDescription
 BOTH, SEND, TAKE = Direction.SENDRECV, Direction.SENDONLY, Direction.RECVONLY
 
 
-def phone(video: Direction | None = None, *, port: int = 5006, version: int = 1) -> str:
+def phone(
+    video: Direction | None = None,
+    *,
+    port: int = 5006,
+    version: int = 1,
+    audio: Direction | None = None,
+) -> str:
     """A phone's description; ``port`` 0 with a direction is video that is refused."""
     lines = [
         "v=0",
@@ -21,6 +27,8 @@ def phone(video: Direction | None = None, *, port: int = 5006, version: int = 1)
         "t=0 0",
         "m=audio 5004 RTP/AVP 0",
     ]
+    if audio is not None:
+        lines.append(f"a={audio}")
     if video is not None:
         lines += [f"m=video {port} RTP/AVP 96", "a=rtpmap:96 VP8/90000", f"a={video}"]
     return "\r\n".join([*lines, ""])
@@ -63,6 +71,14 @@ def video_of(sdp: str) -> Direction | None:
     return session.direction(media)
 
 
+def audio_of(sdp: str) -> Direction:
+    """Of a description, seen by who wrote it."""
+    session = SessionDescription.parse(sdp)
+    media = session.first("audio")
+    assert media is not None
+    return session.direction(media)
+
+
 def version_of(sdp: str) -> int:
     return SessionDescription.parse(sdp).origin.version
 
@@ -81,6 +97,10 @@ class Picture:
     has_codec: bool = True
     is_offering: bool = False
     version: int = 0
+    # Descriptions of sound alone are SDP, too; else they are words.
+    is_real: bool = False
+    # What was described last; a version is new when that is.
+    written: str = ""
 
     def answer(self, leg: Leg, offer: str) -> Negotiated:
         video = video_of(offer)
@@ -94,20 +114,31 @@ class Picture:
             self.sip = video if self.browser else None
             self.is_left_out = video is not None and self.browser is None
             port = 6006 if self.browser else 0
-        self.version += 1
         sdp = f"answer to {offer}"
         if offer.startswith("v=0"):
             answered = None if video is None else video.mirrored
-            sdp = phone(answered, port=port, version=self.version)
+            sdp = self._phone(answered, port, audio_of(offer).mirrored)
+        else:
+            self.version += 1
         return self._negotiated(sdp)
+
+    def _phone(
+        self, video: Direction | None, port: int, audio: Direction | None = None
+    ) -> str:
+        body = phone(video, port=port, version=0, audio=audio)
+        self.version += body != self.written or not self.is_real
+        self.written = body
+        return phone(video, port=port, version=self.version, audio=audio)
 
     def offer(self) -> str:
         self.is_offering = True
-        self.version += 1
         if self.browser is None and self.sip is None:
+            if self.is_real:
+                return self._phone(None, 0)
+            self.version += 1
             return "our offer"
         port = 6006 if self.browser else 0
-        return phone(self.browser or BOTH, port=port, version=self.version)
+        return self._phone(self.browser or BOTH, port)
 
     def accept(self, answer: str) -> Negotiated:
         if not self.is_offering:

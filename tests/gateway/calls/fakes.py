@@ -113,11 +113,14 @@ class FakeEngine:
         self.pictures: dict[MediaCallId, Picture] = {}
         # The room that a call was opened with, and (name, partner) of who is in.
         self.rooms: dict[MediaCallId, str] = {}
+        self.beside: dict[MediaCallId, str] = {}
         self.held: dict[MediaCallId, bool] = {}
         self.heard: dict[MediaCallId, frozenset[MediaCallId]] = {}
         self.entered: dict[MediaCallId, tuple[str, MediaCallId | None]] = {}
         self.with_browser: set[MediaCallId] = set()
         self.has_video_codec = True
+        # Else its descriptions are words that tests compare.
+        self.speaks_sdp = False
         self.takes_digits = True
         self.emit: Callable[[MediaEvent], None] = lambda event: None
 
@@ -133,12 +136,17 @@ class FakeEngine:
         self, call: MediaCallId, *, room: str = "", beside: str = ""
     ) -> None:
         self._do("open", room) if room else self._do("open")
+        self.beside[call] = beside
         assert call not in self.open_calls
         self.open_calls.add(call)
         self.opened.append(call)
-        self.pictures[call] = Picture(has_codec=self.has_video_codec)
+        self.pictures[call] = Picture(
+            has_codec=self.has_video_codec, is_real=self.speaks_sdp
+        )
         self.rooms[call] = room
         self.entered.pop(call, None)
+        self.held.pop(call, None)
+        self.heard.pop(call, None)
         self.with_browser.discard(call)
 
     async def answer(
@@ -191,7 +199,7 @@ class FakeEngine:
         self.held[call] = is_held
 
     async def hear(self, call: MediaCallId, others: frozenset[MediaCallId]) -> None:
-        assert {call, *others} <= self.open_calls
+        assert call in self.open_calls
         self._do("hear", call)
         self.heard[call] = others
 
@@ -214,6 +222,8 @@ class FakeEngine:
         self._do("close")
         self.open_calls.remove(call)
         self.entered.pop(call, None)
+        self.held.pop(call, None)
+        self.heard.pop(call, None)
         return MediaStatistics()
 
 
@@ -537,6 +547,17 @@ class FakeConnector:
         self.may_answer.set()
 
 
+class FakePresences:
+    def __init__(self) -> None:
+        self.silent: set[UserKey] = set()
+
+    async def is_silent(self, user: UserKey) -> bool:
+        return user in self.silent
+
+    async def set_silent(self, user: UserKey, *, is_silent: bool) -> None:
+        (self.silent.add if is_silent else self.silent.discard)(user)
+
+
 class FakeInvites:
     """Admits whom the test lets in; ``news`` is what it heard of their calls."""
 
@@ -572,6 +593,7 @@ class World:
     journal: FakeJournal = field(default_factory=FakeJournal)
     connector: FakeConnector = field(default_factory=FakeConnector)
     invites: FakeInvites = field(default_factory=FakeInvites)
+    presences: FakePresences = field(default_factory=FakePresences)
     events: list[tuple[UserKey, str, dict[str, Any]]] = field(default_factory=list)
     accounts: dict[UserKey, sip.Account] = field(
         default_factory=lambda: {u.key: account(u) for u in (ROBIN, SAM, ELSE)}
@@ -608,6 +630,7 @@ class World:
                     "globex.example", "US", guest_account=self.globex_guests
                 ),
             },
+            presences=self.presences,
             rng=random.Random(7),
             is_colleague=self.is_colleague,
         )

@@ -274,12 +274,14 @@ async def test_the_far_codec_is_asked_of_the_browser(world: World) -> None:
     assert fields["generation"] == 1
 
 
-async def test_a_third_call_is_busy_for_us_only(world: World) -> None:
-    await ring(world)
-    await ring(world)
-    third = await ring(world)
-    assert third.did == [("reject", 486)]
-    assert world.service.active_calls == 2
+async def test_calls_wait_and_one_too_many_is_busy_for_us_only(world: World) -> None:
+    first = await ring(world)
+    await answer(world, world.call().call_id)
+    waiting = [await ring(world) for _ in range(5)]
+    assert [leg.did for leg in waiting] == [[("ring",)]] * 5
+    assert ("reinvite",) not in [did[:1] for did in first.did]
+    assert (await ring(world)).did == [("reject", 486)]
+    assert world.service.active_calls == 6
 
 
 async def test_nobody_signed_in_is_unavailable(world: World) -> None:

@@ -194,9 +194,10 @@ async def test_call_ids_are_used_once_and_calls_are_limited(world: World) -> Non
     with pytest.raises(RequestError) as caught:
         await dial(world, call_id="c1")
     assert caught.value.kind is ErrorKind.OP_CONFLICT
-    await dial(world, call_id="c2")
+    for number in range(2, 7):
+        await dial(world, call_id=f"c{number}")
     with pytest.raises(RequestError) as caught:
-        await dial(world, call_id="c3")
+        await dial(world, call_id="c7")
     assert caught.value.kind is ErrorKind.CALL_LIMIT
 
 

@@ -20,6 +20,10 @@ FOREIGN_ID = {
     "call.choose_record": wire.CallChooseRecord(
         op_id="1", call_id="c1", record_id="003A"
     ),
+    "call.hold": wire.CallHold(op_id="1", call_id="c1"),
+    "call.retrieve": wire.CallRetrieve(op_id="1", call_id="c1"),
+    "call.merge": wire.CallMerge(op_id="1", call_ids=("c1", "c2")),
+    "call.split": wire.CallSplit(op_id="1", call_id="c1"),
     "work.change": wire.WorkChange(op_id="1", call_id="c1", notes="mine"),
     "work.save": wire.WorkSave(op_id="1", call_id="c1"),
     "activity.retry": wire.ActivityRetry(op_id="1", call_id="c1"),
@@ -41,6 +45,7 @@ OTHERS = {
     "invite.list",
     "invite.resend",
     "ping",
+    "presence.set",
     "record.search",
     "registration.retry",
     "session.ack",

@@ -213,6 +213,8 @@ async def test_a_guest_may_call_the_host_and_nothing_else(house: House) -> None:
         "invite_id": "invite-1",
         "guest_id": "g",
         "minutes": 5,
+        "call_ids": ["c", "d"],
+        "state": "do_not_disturb",
         "record": {"id": "003", "kind": "Contact", "name": "X"},
         "entry": {"kind": "colleague", "name": "X", "number": "1"},
         "invite": a_draft().model_dump(mode="json"),

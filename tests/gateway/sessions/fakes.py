@@ -158,6 +158,8 @@ class FakeBackend:
                 )
             case wire.WorkChange() | wire.WorkSave() | wire.ActivityRetry():
                 return wire.CallResult(call=self._call(user, params.call_id))
+            case wire.CallHold() | wire.CallRetrieve() | wire.CallSplit():
+                return wire.CallResult(call=self._call(user, params.call_id))
             case wire.CallDtmf() | wire.CallTrickle():
                 self._call(user, params.call_id)
                 return wire.Empty()

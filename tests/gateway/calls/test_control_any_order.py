@@ -1,0 +1,266 @@
+"""Several calls of one rep, whatever happens to them and in any order."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+)
+
+from gateway.media.engine import MediaErrorKind
+from gateway.sessions.backend import RequestError
+from gateway.sessions.wire import CallState, CallView
+from sip.sdp import Direction
+from tests.gateway.calls.descriptions import browser
+from tests.gateway.calls.fakes import ROBIN, World, settle
+from tests.gateway.calls.office import Office
+
+# Which of the calls that are there, as far as there are so many.
+CHOICE = st.integers(min_value=0, max_value=5)
+UP = (CallState.CALLING, CallState.ALERTING, CallState.ACTIVE)
+# The far end sends in all of them, so that our answer says whether we receive.
+THEIRS = st.sampled_from([Direction.SENDRECV, Direction.SENDONLY])
+
+
+class AnyOrder(RuleBasedStateMachine):
+    """The far ends answer re-INVITEs when a rule says so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runner = asyncio.Runner()
+        self.run = self.runner.run
+        self.names = 0
+        self.generation = 1
+        # Calls of which a far end refused something: it was not told what is so.
+        self.untold: set[str] = set()
+        self.run(self._begin())
+
+    async def _begin(self) -> None:
+        self.world = World()
+        self.office = Office(self.world)
+        self.task = asyncio.create_task(self.world.service.run())
+        await self.world.service.session_opened(ROBIN)
+
+    def teardown(self) -> None:
+        self.run(self._end())
+        self.runner.close()
+
+    async def _end(self) -> None:
+        for call_id in self.office.views:
+            await self._ask("call.hangup", call_id=call_id)
+        desk = self.world.service.board.desks[ROBIN.key]
+        assert (desk.calls, desk.floor, desk.conferences.seats) == ({}, "", {})
+        await self.world.service.close()
+        await asyncio.wait_for(self.task, 5)
+        assert self.world.engine.open_calls == set()
+        assert self.world.clock.waiting == 0
+
+    # ----------------------------------------------------------------------------------
+
+    def _pick(self, choice: int, *states: CallState) -> str:
+        found = [
+            call_id
+            for call_id, view in self.office.views.items()
+            if not states or view.state in states
+        ]
+        return found[choice % len(found)] if found else ""
+
+    async def _ask(self, method: str, **params: object) -> None:
+        try:
+            await self.office.ask(method, **params)
+        except RequestError:
+            # Whether it may be is said by other tests; here: what it leaves behind.
+            await settle()
+
+    @initialize(count=st.integers(min_value=0, max_value=4))
+    def have(self, count: int) -> None:
+        for _ in range(count):
+            self.dial()
+            self.run(self.office.answered(f"c{self.names}"))
+        self.run(self.office.agree_all())
+
+    # What the rep does ----------------------------------------------------------------
+
+    @rule()
+    def dial(self) -> None:
+        self.names += 1
+        self.run(self._dial(f"c{self.names}"))
+
+    async def _dial(self, call_id: str) -> None:
+        try:
+            await self.office.dial(call_id)
+        except RequestError:
+            await settle()
+
+    @rule(choice=CHOICE)
+    def answer(self, choice: int) -> None:
+        if call_id := self._pick(choice, CallState.RINGING):
+            self.run(self._ask("call.answer", call_id=call_id, offer=browser()))
+
+    @rule(choice=CHOICE, method=st.sampled_from(["hold", "retrieve", "split"]))
+    def control(self, choice: int, method: str) -> None:
+        if call_id := self._pick(choice):
+            self.run(self._ask(f"call.{method}", call_id=call_id))
+
+    @rule(first=CHOICE, second=CHOICE)
+    def merge(self, first: int, second: int) -> None:
+        call_ids = [self._pick(choice, *UP) for choice in (first, second)]
+        if all(call_ids):
+            self.run(self._ask("call.merge", call_ids=call_ids))
+
+    @rule(first=CHOICE, second=CHOICE)
+    def at_once(self, first: int, second: int) -> None:
+        """What the rep asks for of two pages at the same moment."""
+        here, there = self._pick(first, *UP), self._pick(second, *UP)
+        if here:
+            self.run(self._at_once(here, there))
+
+    async def _at_once(self, here: str, there: str) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._ask("call.retrieve", call_id=here))
+            group.create_task(self._ask("call.merge", call_ids=[here, there]))
+            group.create_task(self._ask("call.retrieve", call_id=there))
+
+    @rule(ringing=CHOICE, calling=CHOICE)
+    def meet(self, ringing: int, calling: int) -> None:
+        """The rep answers and dials while somebody answers."""
+        taken = self._pick(ringing, CallState.RINGING)
+        called = self._pick(calling, CallState.CALLING)
+        self.run(self._meet(taken, called))
+
+    async def _meet(self, taken: str, called: str) -> None:
+        self.names += 1
+        async with asyncio.TaskGroup() as group:
+            group.create_task(
+                self._ask("call.answer", call_id=taken or "none", offer=browser())
+            )
+            group.create_task(self._dial(f"c{self.names}"))
+            if called:
+                group.create_task(self.office.answered(called))
+
+    @rule(choice=CHOICE)
+    def hang_up(self, choice: int) -> None:
+        if call_id := self._pick(choice):
+            self.run(self._ask("call.hangup", call_id=call_id))
+
+    @rule(choice=CHOICE)
+    def reload(self, choice: int) -> None:
+        if call_id := self._pick(choice, *UP):
+            self.run(self._renew(call_id))
+
+    async def _renew(self, call_id: str) -> None:
+        self.generation += 1
+        await self._ask(
+            "call.media",
+            call_id=call_id,
+            offer=browser(version=self.generation),
+            generation=self.generation,
+        )
+
+    # What others do -------------------------------------------------------------------
+
+    @rule()
+    def ring(self) -> None:
+        if len(self.office.views) < self.world.services.limits.max_per_user:
+            self.run(self.office.ring())
+
+    @rule(choice=CHOICE)
+    def is_answered(self, choice: int) -> None:
+        if call_id := self._pick(choice, CallState.CALLING, CallState.ALERTING):
+            self.run(self.office.answered(call_id))
+
+    @rule(choice=CHOICE)
+    def hung_up(self, choice: int) -> None:
+        if call_id := self._pick(choice, CallState.ACTIVE):
+            self.run(self.office.hang_up(call_id))
+
+    @rule(choice=CHOICE)
+    def agrees(self, choice: int) -> None:
+        call_id = self._pick(choice, CallState.ACTIVE)
+        if call_id and self.office.is_asked(call_id):
+            self.run(self.office.agree(call_id))
+
+    @rule(choice=CHOICE, status=st.sampled_from([488, 491, 500]))
+    def refuses(self, choice: int, status: int) -> None:
+        call_id = self._pick(choice, CallState.ACTIVE)
+        if call_id and self.office.is_asked(call_id):
+            if status != 491:
+                self.untold.add(call_id)
+            self.run(self.office.refuse(call_id, status))
+
+    @rule(choice=CHOICE, theirs=THEIRS)
+    def offers(self, choice: int, theirs: Direction) -> None:
+        call_id = self._pick(choice, CallState.ACTIVE)
+        if call_id and not self.office.is_asked(call_id):
+            self.run(self.office.offer(call_id, theirs))
+
+    @rule(what=st.sampled_from(["hold True", "hold False", "hear"]), choice=CHOICE)
+    def the_engine_fails(self, what: str, choice: int) -> None:
+        method = {"hold True": "hold", "hold False": "retrieve", "hear": "split"}[what]
+        if call_id := self._pick(choice):
+            self.world.engine.refuse[what] = MediaErrorKind.NO_CAPACITY
+            self.run(self._ask(f"call.{method}", call_id=call_id))
+            self.world.engine.refuse.clear()
+            # What could not be said then is said with the next offer.
+            for each in self._up():
+                self.run(self._renew(each))
+
+    @rule()
+    def the_worker_dies(self) -> None:
+        self.run(self._die())
+
+    async def _die(self) -> None:
+        self.world.engine.lose(*self.world.engine.open_calls)
+        await settle()
+        for call_id in self._up():
+            await self._renew(call_id)
+
+    # What must be so ------------------------------------------------------------------
+
+    def _up(self) -> dict[str, CallView]:
+        views = self.office.views
+        return {call_id: view for call_id, view in views.items() if view.state in UP}
+
+    @invariant()
+    def one_talks_or_one_conference(self) -> None:
+        talking = {
+            view.conference or call_id
+            for call_id, view in self._up().items()
+            if not view.held_here
+        }
+        assert len(talking) <= 1
+
+    @invariant()
+    def the_engine_agrees(self) -> None:
+        up = self._up()
+        for call_id, view in up.items():
+            assert self.office.engine_holds(call_id) is view.held_here
+            others = {
+                other
+                for other, its in up.items()
+                if view.conference and its.conference == view.conference
+            }
+            assert not view.conference or len(others) > 1
+            assert self.office.hears(call_id) == others - {call_id}
+
+    @invariant()
+    def far_ends_know_whether_they_are_held(self) -> None:
+        for call_id, view in self._up().items():
+            if view.state is not CallState.ACTIVE or call_id in self.untold:
+                continue
+            if self.office.is_asked(call_id):
+                continue
+            if call_id in self.office.agreed:
+                is_held = view.held_here and not view.conference
+                assert self.office.agreed[call_id].receives is (not is_held)
+
+
+TestAnyOrder: Any = AnyOrder.TestCase
+TestAnyOrder.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)

@@ -1,0 +1,365 @@
+"""Several calls of one rep through Kamailio: hold, conference, one that waits.
+
+Everybody says a tone of their own, so that who hears whom can be told. The rep's side
+is a scripted browser; phones are baresip, and our own library's where tones must be
+heard through a hold (baresip's recording ends there).
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+import sip
+from gateway.identity.passwords import hash_password
+from gateway.media.relay.codecs import CODECS
+from sip.sdp import Direction, SessionDescription
+from tests.gateway.media.mix_rig import TONES, Ear, Voice
+from tests.gateway.media.rig import Browser, loopback_ice
+from tests.gateway.media.rig import Phone as Media
+from tests.sip.phones import Phone
+from tests.system.baresip import Baresip
+from tests.system.kamailio import Kamailio
+from tests.system.program import LogBook
+from tests.system.service import Rep, Service
+from tests.system.waiting import until
+from tests.system.wire_client import WireClient
+
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.needs("kamailio", "kamcmd"),
+]
+
+NUMBER, PASSWORD, SIP_PASSWORD = "several", "correct horse", "sip secret"
+ANA, BEN, DESK = "+12025550181", "+12025550182", "+12025550183"
+PCMU = CODECS["pcmu"]
+
+
+class FarEnd(Phone):
+    """A phone of the library's that answers at once, says a tone, and listens."""
+
+    def __init__(self, user: str, proxy: Kamailio, says: float) -> None:
+        super().__init__(
+            user,
+            domain=proxy.domain,
+            password="secret",
+            server=(proxy.host, proxy.port),
+        )
+        self.says = says
+        self.media = Media()
+        self.ear = Ear(self.media.inbox, PCMU, 0)
+        # As the gateway described its own side.
+        self.directions: list[Direction] = []
+
+    def _on_invite(self, call: sip.IncomingCall) -> None:
+        self._learn(call.remote_offer)
+        self.answers_with = self.media.sdp()
+        super()._on_invite(call)
+
+    def _on_event(self, event: sip.CallEvent) -> None:
+        if isinstance(event, sip.Offer):
+            ours = self._learn(event.sdp).mirrored
+            version = len(self.directions)
+            sdp = self.media.sdp(direction=str(ours), version=version)
+            self.calls[-1].accept_offer(sdp)
+        super()._on_event(event)
+
+    def _learn(self, sdp: str | None) -> Direction:
+        assert sdp is not None
+        self.media.learn(sdp)
+        description = SessionDescription.parse(sdp)
+        self.directions.append(description.direction(description.media[0]))
+        return self.directions[-1]
+
+    async def described(self, *directions: Direction) -> None:
+        """Wait until that was said of our side, and no more than that."""
+        await self.until(lambda: tuple(self.directions) == directions, f"{directions}")
+
+
+@dataclass
+class OwnCall:
+    """A call as the rep's browser has it."""
+
+    call_id: str
+    browser: Browser
+    ear: Ear
+
+
+@dataclass
+class Desk:
+    """A rep with a scripted browser."""
+
+    client: WireClient
+    stack: AsyncExitStack
+
+    async def dial(self, number: str, says: float) -> OwnCall:
+        call_id = str(uuid.uuid4())
+        browser = Browser()
+        offer = await browser.offer(codecs=("PCMU", "te8"))
+        made = await self.client.command(
+            "call.create", call_id=call_id, to=number, offer=offer
+        )
+        return await self._talk(OwnCall(call_id, browser, _ear(browser)), made, says)
+
+    async def answer(self, call_id: str, says: float) -> OwnCall:
+        browser = Browser()
+        offer = await browser.offer(codecs=("PCMU", "te8"))
+        taken = await self.client.command(
+            "call.answer", call_id=call_id, offer=offer, generation=1
+        )
+        return await self._talk(OwnCall(call_id, browser, _ear(browser)), taken, says)
+
+    async def _talk(
+        self, call: OwnCall, result: dict[str, str], says: float
+    ) -> OwnCall:
+        await call.browser.connect(result["answer"])
+        self.stack.push_async_callback(call.browser.close)
+        voice = Voice(call.browser, PCMU, 0, says)
+        self.stack.push_async_callback(voice.stop)
+        return call
+
+    async def do(self, method: str, **params: object) -> dict[str, object]:
+        result = await self.client.command(method, **params)
+        view: dict[str, object] = result.get("call", {})
+        return view
+
+    async def shows(self, call: OwnCall, **fields: object) -> None:
+        """Wait until the newest news of a call say this."""
+
+        def newest() -> dict[str, object]:
+            return next(
+                (
+                    event["call"]
+                    for event in reversed(self.client.events)
+                    if event.get("call", {}).get("call_id") == call.call_id
+                ),
+                {},
+            )
+
+        async def is_so() -> bool:
+            view = newest()
+            return all(view.get(name) == value for name, value in fields.items())
+
+        await until(is_so, f"{fields}")
+
+
+def _ear(browser: Browser) -> Ear:
+    return Ear(browser.inbox, PCMU, 0)
+
+
+@pytest.fixture(autouse=True)
+def by_loopback() -> Iterator[None]:
+    with loopback_ice():
+        yield
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def service(
+    proxy: Kamailio, logs: LogBook, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Service]:
+    await proxy.add_user(NUMBER, SIP_PASSWORD)
+    async with Service(
+        directory=tmp_path_factory.mktemp("several"),
+        logs=logs,
+        server=proxy,
+        reps=[Rep(NUMBER, SIP_PASSWORD, password_hash=hash_password(PASSWORD))],
+    ) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def rep(service: Service) -> AsyncIterator[Desk]:
+    client = WireClient(
+        service.url, tenant=service.tenant, user=NUMBER, password=PASSWORD
+    )
+    async with client, AsyncExitStack() as stack:
+        await client.wait_registered()
+        # Whatever a run before has left.
+        await client.command("presence.set", state="available")
+        yield Desk(client, stack)
+        await client.sign_out()
+
+
+@asynccontextmanager
+async def far_end(proxy: Kamailio, user: str, says: float) -> AsyncIterator[FarEnd]:
+    await proxy.add_user(user, "secret")
+    async with FarEnd(user, proxy, says) as phone:
+        await phone.media.start()
+        voice = Voice(phone.media, PCMU, 0, says)
+        try:
+            await phone.registered()
+            yield phone
+        finally:
+            await voice.stop()
+            phone.media.close()
+
+
+@asynccontextmanager
+async def desk_phone(
+    proxy: Kamailio, logs: LogBook, directory: Path
+) -> AsyncIterator[Baresip]:
+    await proxy.add_user(DESK, "secret")
+    async with Baresip(
+        "several",
+        user=DESK,
+        password="secret",
+        server=proxy,
+        logs=logs,
+        directory=directory,
+        answer="auto",
+        says=TONES[0],
+    ) as phone:
+        await phone.wait_registered()
+        yield phone
+
+
+def directions(phone: Baresip) -> list[str]:
+    """As the gateway described its side in each INVITE that a phone got."""
+    found = (
+        re.search(r"^a=(sendrecv|sendonly|recvonly|inactive)", each.text, re.M)
+        for each in phone.requests("INVITE")
+    )
+    return [match[1] if match else "sendrecv" for match in found]
+
+
+@pytest.mark.needs("baresip")
+async def test_a_desk_phone_is_held_and_retrieved(
+    proxy: Kamailio, rep: Desk, logs: LogBook, tmp_path: Path
+) -> None:
+    async with desk_phone(proxy, logs, tmp_path / "phone") as phone:
+        call = await rep.dial(DESK, TONES[1])
+        await rep.client.wait_event("call.answered")
+        await call.ear.hears({TONES[0]})
+        await phone.wait_hears(TONES[1])
+
+        assert (await rep.do("call.hold", call_id=call.call_id))["held_here"]
+        await until(lambda: _equal(directions(phone), "sendonly"), "sendonly")
+        assert "0.0.0.0" not in phone.requests("INVITE")[-1].text
+        before = await phone.received_packets()
+        # Music.
+        await until(lambda: _got(phone, before + 20), "music")
+
+        await rep.do("call.retrieve", call_id=call.call_id)
+        await until(lambda: _equal(directions(phone), "sendrecv"), "sendrecv")
+        await call.ear.hears({TONES[0]})
+
+        # The same from its side.
+        await phone.hold()
+        await rep.shows(call, held_there=True, held_here=False)
+        await phone.resume()
+        await rep.shows(call, held_there=False)
+        await call.ear.hears({TONES[0]})
+        await rep.client.hang_up(call.call_id)
+        await phone.wait_event("CALL_CLOSED")
+
+
+async def _equal(found: list[str], last: str) -> bool:
+    return len(found) > 1 and found[-1] == last
+
+
+async def _got(phone: Baresip, packets: int) -> bool:
+    return await phone.received_packets() >= packets
+
+
+async def _in_history(rep: Desk, call_id: str) -> bool:
+    calls = (await rep.client.request("history.list"))["calls"]
+    return call_id in [each["call_id"] for each in calls]
+
+
+async def test_a_conference_by_tones(proxy: Kamailio, rep: Desk) -> None:
+    """Each hears exactly whom it should: talking, on hold, mixed, split."""
+    both, held = Direction.SENDRECV, Direction.SENDONLY
+    async with (
+        far_end(proxy, ANA, TONES[2]) as ana,
+        far_end(proxy, BEN, TONES[3]) as ben,
+    ):
+        with_ana = await rep.dial(ANA, TONES[4])
+        await ana.ear.hears({TONES[4]})
+        await with_ana.ear.hears({ana.says})
+        with_ben = await rep.dial(BEN, TONES[5])
+        await ben.ear.hears({TONES[5]})
+        await with_ben.ear.hears({ben.says})
+        # She waits, with music: none of our tones.
+        await rep.shows(with_ana, held_here=True)
+        await ana.described(both, held)
+        await ana.ear.hears(set())
+
+        calls = [with_ana.call_id, with_ben.call_id]
+        view = await rep.do("call.merge", call_ids=calls)
+        assert view["conference"]
+        await ana.described(both, held, both)
+        await ana.ear.hears({TONES[4], ben.says})
+        await ben.ear.hears({TONES[5], ana.says})
+        # The rep hears each in a call of their own.
+        await with_ana.ear.hears({ana.says})
+        await with_ben.ear.hears({ben.says})
+
+        # Without the rep they go on, and are told nothing.
+        await rep.do("call.hold", call_id=with_ana.call_id)
+        await ana.ear.hears({ben.says})
+        await ben.ear.hears({ana.says})
+        await rep.do("call.retrieve", call_id=with_ben.call_id)
+        await ana.ear.hears({TONES[4], ben.says})
+        await ana.described(both, held, both)
+        await ben.described(both)
+
+        await rep.do("call.split", call_id=with_ben.call_id)
+        await ana.ear.hears({TONES[4]})
+        await ben.described(both, held)
+        await ben.ear.hears(set())
+        await rep.shows(with_ana, conference="", held_here=False)
+        await with_ana.ear.hears({ana.says})
+        for call_id in calls:
+            await rep.client.hang_up(call_id)
+
+
+async def test_a_second_call_rings_while_one_is_up(proxy: Kamailio, rep: Desk) -> None:
+    async with (
+        far_end(proxy, ANA, TONES[2]) as ana,
+        far_end(proxy, BEN, TONES[3]) as ben,
+    ):
+        first = await rep.dial(ANA, TONES[4])
+        await ana.ear.hears({TONES[4]})
+        outgoing = ben.dial(NUMBER, ben.media.sdp())
+        rang = await rep.client.wait_event("call.incoming")
+        # That it rings changes nothing.
+        await ana.ear.hears({TONES[4]})
+        await rep.client.command(
+            "call.reject", call_id=rang["call"]["call_id"], reason="busy"
+        )
+        assert (await ben.event(sip.Rejected)).status == 486
+
+        await rep.do("presence.set", state="do_not_disturb")
+        ben.dial(NUMBER, ben.media.sdp())
+        assert (await ben.event(sip.Rejected, count=2)).status == 480
+        ended = await rep.client.wait_event(
+            "call.ended",
+            matches=lambda each: each["call"]["end_reason"] == "do_not_disturb",
+        )
+        await until(lambda: _in_history(rep, ended["call"]["call_id"]), "history")
+        await rep.do("presence.set", state="available")
+
+        known = {rang["call"]["call_id"], ended["call"]["call_id"]}
+        outgoing = ben.dial(NUMBER, ben.media.sdp())
+        rang = await rep.client.wait_event(
+            "call.incoming", matches=lambda each: each["call"]["call_id"] not in known
+        )
+        second = await rep.answer(rang["call"]["call_id"], TONES[5])
+        ben.media.learn((await ben.event(sip.Answered)).sdp or "")
+        await second.ear.hears({ben.says})
+        await ben.ear.hears({TONES[5]})
+        await ana.ear.hears(set())
+        # A swap, and back to one.
+        await rep.do("call.retrieve", call_id=first.call_id)
+        await ana.ear.hears({TONES[4]})
+        await rep.shows(second, held_here=True)
+        outgoing.hangup()
+        await rep.client.wait_ended(second.call_id)
+        await rep.client.hang_up(first.call_id)
