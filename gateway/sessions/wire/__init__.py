@@ -69,6 +69,15 @@ from gateway.sessions.wire.calls import (
     VideoState,
     VideoView,
 )
+from gateway.sessions.wire.control import (
+    CallHold,
+    CallMerge,
+    CallRetrieve,
+    CallSplit,
+    PresenceChangedEvent,
+    PresenceSet,
+    PresenceState,
+)
 from gateway.sessions.wire.http import (
     HttpError,
     HttpErrorDetail,
@@ -195,6 +204,7 @@ AnyEvent = Annotated[
     | CallDtmfEvent
     | CallUpdatedEvent
     | CallEndedEvent
+    | PresenceChangedEvent
     | InviteUpdatedEvent
     | InviteEndingEvent
     | SessionSupersededEvent
@@ -219,6 +229,11 @@ METHODS: dict[str, tuple[type[Wire], type[Wire]]] = {
     "call.media": (CallMedia, CallMediaResult),
     "call.trickle": (CallTrickle, Empty),
     "call.choose_record": (CallChooseRecord, CallResult),
+    "call.hold": (CallHold, CallResult),
+    "call.retrieve": (CallRetrieve, CallResult),
+    "call.merge": (CallMerge, CallResult),
+    "call.split": (CallSplit, CallResult),
+    "presence.set": (PresenceSet, Empty),
     "work.change": (WorkChange, CallResult),
     "work.save": (WorkSave, CallResult),
     "work.visit": (WorkVisit, Empty),
@@ -300,14 +315,18 @@ __all__ = [
     "CallEarlyMediaEvent",
     "CallEndedEvent",
     "CallHangup",
+    "CallHold",
     "CallIncomingEvent",
     "CallJoin",
     "CallMedia",
     "CallMediaEvent",
     "CallMediaResult",
+    "CallMerge",
     "CallReject",
     "CallResult",
+    "CallRetrieve",
     "CallRingingEvent",
+    "CallSplit",
     "CallState",
     "CallTrickle",
     "CallType",
@@ -375,6 +394,9 @@ __all__ = [
     "PopRules",
     "PopWhen",
     "PopsByCallType",
+    "PresenceChangedEvent",
+    "PresenceSet",
+    "PresenceState",
     "Record",
     "RecordSearch",
     "RecordSearchResult",

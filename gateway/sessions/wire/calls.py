@@ -179,8 +179,10 @@ class CallView(Wire):
     """All that a client needs to draw a call. Times are Unix milliseconds.
 
     ``participants``: everybody else in a meeting; empty in a call of two, where
-    ``peer`` is the other one. ``caller_key``: what the caller typed into an IVR, or
-    the server says instead of a number."""
+    ``peer`` is the other one. ``held_here``, ``held_there``: who has put it on hold.
+    ``conference``: shared by the calls that are mixed into one; "" for none.
+    ``consults_for``: the call that this one is about. ``caller_key``: what the caller
+    typed into an IVR, or the server says instead of a number."""
 
     call_id: Id
     direction: CallDirection
@@ -199,6 +201,10 @@ class CallView(Wire):
     participants: tuple[Participant, ...] = ()
     type: CallType = CallType.EXTERNAL
     device: CallDevice = CallDevice.HERE
+    held_here: bool = False
+    held_there: bool = False
+    conference: ShortText = ""
+    consults_for: Id | None = None
     caller_key: ShortText = ""
     work: WorkView = WorkView()
 
@@ -206,8 +212,9 @@ class CallView(Wire):
 class CallCreate(Wire):
     """Dial ``to`` (digits, E.164, ``tel:`` or ``sip:``). ``call_id`` is client-made.
 
-    ``device`` ``desk_phone``: the desk phone rings, and calls when it is answered;
-    ``offer`` is absent then, and needed otherwise."""
+    Calls that are active are put on hold. ``device`` ``desk_phone``: the desk phone
+    rings, and calls when it is answered; ``offer`` is absent then, and needed
+    otherwise. ``consults_for``: a call that this one is about."""
 
     op_id: Id
     call_id: Id
@@ -215,6 +222,7 @@ class CallCreate(Wire):
     offer: Sdp | None = None
     record: Record | None = None
     device: CallDevice = CallDevice.HERE
+    consults_for: Id | None = None
 
 
 class CallJoin(Wire):
@@ -238,7 +246,8 @@ class CallAnswerResult(Wire):
 
 
 class CallAnswer(Wire):
-    """Answer an incoming call; ``offer`` unless one was sent by ``call.media``."""
+    """Answer an incoming call; ``offer`` unless one was sent by ``call.media``. Calls
+    that are active are put on hold; ``call.wrong_state`` if one of them cannot be."""
 
     op_id: Id
     call_id: Id

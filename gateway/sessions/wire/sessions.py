@@ -9,6 +9,7 @@ from pydantic import Field
 
 from gateway.sessions.wire.base import Event, Id, SecretId, ShortText, Wire
 from gateway.sessions.wire.calls import CallView
+from gateway.sessions.wire.control import PresenceState
 from gateway.sessions.wire.invites import JoinView
 from gateway.sessions.wire.people import WidgetRules
 
@@ -92,6 +93,7 @@ class Snapshot(Wire):
     country: ShortText = ""
     # What a guest came for; absent for reps.
     join: JoinView | None = None
+    presence: PresenceState = PresenceState.AVAILABLE
     rules: WidgetRules = WidgetRules()
     server_time: int
 

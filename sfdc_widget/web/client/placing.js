@@ -119,6 +119,9 @@ export function draftCall(peer, record, now) {
     participants: [],
     type: 'external',
     device: 'here',
+    held_here: false,
+    held_there: false,
+    conference: '',
     caller_key: '',
     work: { state: 'none', notes: '', disposition: '', visited: [] },
   };

@@ -75,7 +75,10 @@ export interface ActivityView {
   problem: string;
 }
 
-/** Answer an incoming call; `offer` unless one was sent by `call.media`. */
+/**
+ * Answer an incoming call; `offer` unless one was sent by `call.media`. Calls
+ * that are active are put on hold; `call.wrong_state` if one of them cannot be.
+ */
 export interface CallAnswer {
   op_id: string;
   call_id: string;
@@ -106,8 +109,9 @@ export interface CallChooseRecord {
 /**
  * Dial `to` (digits, E.164, `tel:` or `sip:`). `call_id` is client-made.
  *
- * `device` `desk_phone`: the desk phone rings, and calls when it is answered;
- * `offer` is absent then, and needed otherwise.
+ * Calls that are active are put on hold. `device` `desk_phone`: the desk phone
+ * rings, and calls when it is answered; `offer` is absent then, and needed
+ * otherwise. `consults_for`: a call that this one is about.
  */
 export interface CallCreate {
   op_id: string;
@@ -116,6 +120,7 @@ export interface CallCreate {
   offer?: string;
   record?: Record;
   device?: CallDevice;
+  consults_for?: string;
 }
 
 /**
@@ -266,8 +271,10 @@ export interface CallUpdatedEvent {
  * All that a client needs to draw a call. Times are Unix milliseconds.
  *
  * `participants`: everybody else in a meeting; empty in a call of two, where
- * `peer` is the other one. `caller_key`: what the caller typed into an IVR, or
- * the server says instead of a number.
+ * `peer` is the other one. `held_here`, `held_there`: who has put it on hold.
+ * `conference`: shared by the calls that are mixed into one; "" for none.
+ * `consults_for`: the call that this one is about. `caller_key`: what the caller
+ * typed into an IVR, or the server says instead of a number.
  */
 export interface CallView {
   call_id: string;
@@ -287,6 +294,10 @@ export interface CallView {
   participants: readonly Participant[];
   type: CallType;
   device: CallDevice;
+  held_here: boolean;
+  held_there: boolean;
+  conference: string;
+  consults_for?: string;
   caller_key: string;
   work: WorkView;
 }
@@ -443,6 +454,61 @@ export interface VideoView {
   sends: boolean;
   receives: boolean;
 }
+
+/**
+ * Put a call on hold: the other party hears music. In a conference the rep alone is
+ * out of it, and the others go on. `call.wrong_state` in a meeting with further
+ * guests.
+ */
+export interface CallHold {
+  op_id: string;
+  call_id: string;
+}
+
+/**
+ * Make one conference of these calls, or bring them into the one that one is in,
+ * with the rep in it. At most eight are in one (`call.limit`). `conference` of
+ * their views is the same then; it ends when fewer than two are left.
+ */
+export interface CallMerge {
+  op_id: string;
+  call_ids: readonly string[];
+}
+
+/**
+ * Take it back, and with it the conference that it is in; other calls that are
+ * active are put on hold (a swap).
+ */
+export interface CallRetrieve {
+  op_id: string;
+  call_id: string;
+}
+
+/**
+ * Take the call out of its conference, on hold. With two left, the conference goes
+ * on; with one, that is an ordinary call again.
+ */
+export interface CallSplit {
+  op_id: string;
+  call_id: string;
+}
+
+export interface PresenceChangedEvent {
+  seq: number;
+  at: number;
+  type: "presence.changed";
+  state: PresenceState;
+}
+
+export interface PresenceSet {
+  op_id: string;
+  state: PresenceState;
+}
+
+/** `do_not_disturb`: calls do not ring here; other devices may. */
+export type PresenceState =
+  | "available"
+  | "do_not_disturb";
 
 /** The body of every HTTP answer that is an error. */
 export interface HttpError {
@@ -958,6 +1024,7 @@ export interface Snapshot {
   crm: string;
   country: string;
   join?: JoinView;
+  presence: PresenceState;
   rules: WidgetRules;
   server_time: number;
 }
@@ -1061,6 +1128,11 @@ export interface Methods {
   "call.media": { params: CallMedia; result: CallMediaResult };
   "call.trickle": { params: CallTrickle; result: Empty };
   "call.choose_record": { params: CallChooseRecord; result: CallResult };
+  "call.hold": { params: CallHold; result: CallResult };
+  "call.retrieve": { params: CallRetrieve; result: CallResult };
+  "call.merge": { params: CallMerge; result: CallResult };
+  "call.split": { params: CallSplit; result: CallResult };
+  "presence.set": { params: PresenceSet; result: Empty };
   "work.change": { params: WorkChange; result: CallResult };
   "work.save": { params: WorkSave; result: CallResult };
   "work.visit": { params: WorkVisit; result: Empty };
@@ -1092,6 +1164,7 @@ export type AnyEvent =
   | CallDtmfEvent
   | CallUpdatedEvent
   | CallEndedEvent
+  | PresenceChangedEvent
   | InviteUpdatedEvent
   | InviteEndingEvent
   | SessionSupersededEvent
