@@ -81,7 +81,7 @@ class RepPage:
             raise AssertionError(f"not {screen} but {last}: {text}") from None
 
     async def wait_status(self, words: str, *, timeout_s: float = 10.0) -> None:
-        """Wait for the words of the top line (``Ready``, ``On call``)."""
+        """Wait for the words of the top line (``Available``, ``On call``)."""
         await self.wait_text(words, within=".rb-state", timeout_s=timeout_s)
 
     async def wait_text(
@@ -102,7 +102,7 @@ class RepPage:
 
     async def wait_ready(self) -> None:
         """Wait until the phone account is registered."""
-        await self.wait_status("Ready", timeout_s=READY_TIMEOUT_S)
+        await self.wait_status("Available", timeout_s=READY_TIMEOUT_S)
 
     # What a rep does ------------------------------------------------------------------
 

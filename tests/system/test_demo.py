@@ -184,7 +184,7 @@ async def stranger(
         )
         await expect(person.salesforce.locator("#softphone")).to_be_attached()
         await person.salesforce.locator("#utility").click()
-        await expect(person.widget.get_by_text("Ready").first).to_be_visible()
+        await expect(person.widget.get_by_text("Available").first).to_be_visible()
         try:
             yield person
         finally:

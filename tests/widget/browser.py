@@ -33,6 +33,18 @@ document.addEventListener('securitypolicyviolation', (event) =>
 """
 
 
+# The screen has been the same for as long as its buttons do not react.
+STEADY = """async () => {
+  const phone = document.querySelector('ringbridge-softphone');
+  let [seen, since] = ['', performance.now()];
+  while (performance.now() - since < 450) {
+    const now = `${phone.dataset.screen} ${phone.querySelector('.rb-second')?.hidden}`;
+    if (now !== seen) [seen, since] = [now, performance.now()];
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}"""
+
+
 @contextlib.asynccontextmanager
 async def chromium(*extra: str) -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
@@ -94,7 +106,9 @@ class Widget:
 
     async def past_guard(self) -> None:
         """Buttons that have just changed ignore presses for a moment."""
-        await self.page.wait_for_timeout(450)
+        if self.gateway.calls:
+            await self.until("!['idle', 'connecting'].includes(phone.dataset.view)")
+        await self.page.evaluate(STEADY)
 
     async def violations(self) -> list[str]:
         found: list[str] = await self.page.evaluate("globalThis.violations")

@@ -51,5 +51,5 @@ async def widget(open_page: OpenWidget) -> Widget:
     """Signed in, registered, nothing going on."""
     opened = await open_page()
     await opened.shows("idle")
-    await opened.says("Ready")
+    await opened.says("Available")
     return opened

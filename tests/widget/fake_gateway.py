@@ -89,6 +89,29 @@ NOBODY = wire.Match(state=wire.MatchState.NONE)
 SEARCHING = wire.Match(state=wire.MatchState.SEARCHING)
 
 
+def colleague(
+    name: str,
+    number: str,
+    state: wire.EntryState = wire.EntryState.AVAILABLE,
+    **more: Any,
+) -> wire.DirectoryEntry:
+    return wire.DirectoryEntry(
+        kind=wire.EntryKind.COLLEAGUE, name=name, number=number, state=state, **more
+    )
+
+
+def in_crm(name: str, number: str, **more: Any) -> wire.DirectoryEntry:
+    found = record(name)
+    return wire.DirectoryEntry(
+        kind=wire.EntryKind.RECORD,
+        name=name,
+        number=number,
+        company=found.company,
+        record=found,
+        **more,
+    )
+
+
 def peer(
     number: str = "+16465550175",
     national: str = "+1 (646) 555-0175",
@@ -156,6 +179,10 @@ class FakeGateway:
         self.crm = "Salesforce"
         self.calls: dict[str, wire.CallView] = {}
         self.history: list[wire.CallView] = []
+        self.presence = wire.PresenceState.AVAILABLE
+        self.rules = wire.WidgetRules()
+        self.directory: list[wire.DirectoryEntry] = []
+        self.is_directory_complete = True
         self.people: list[wire.Record] = [record(email="ana@example.com")]
         self.invites: dict[str, wire.InviteView] = {}
         self.join: wire.JoinView | None = None
@@ -466,6 +493,7 @@ class FakeGateway:
             crm=self.crm,
             country="US",
             join=self.join,
+            presence=self.presence,
             rules=self.rules,
             server_time=now_ms(),
         )
@@ -502,6 +530,7 @@ class FakeGateway:
                     sdp = await self.answer_media(
                         params.call_id, params.offer, params.generation
                     )
+                await self.hold_others(params.call_id)
                 call = await self.answered(params.call_id)
                 if sdp is not None:
                     await self._show_video(params.call_id, sdp)
@@ -519,14 +548,13 @@ class FakeGateway:
                     else wire.Match(state=wire.MatchState.FOUND, records=(about,)),
                     started_at=now_ms(),
                     media_generation=1,
+                    **self._kind_of(params),
                 )
                 self.calls[call.call_id] = call
                 await self._notify()
                 if params.offer is None:
-                    call = await self.update(
-                        call.call_id, device=wire.CallDevice.DESK_PHONE
-                    )
                     return wire.CallAnswerResult(call=call)
+                await self.hold_others(params.call_id)
                 sdp = await self.answer_media(params.call_id, params.offer, 1)
                 return wire.CallAnswerResult(call=call, answer=sdp)
             case wire.CallReject():
@@ -541,6 +569,34 @@ class FakeGateway:
                     else wire.EndReason.CANCELLED_HERE
                 )
                 return wire.CallResult(call=await self.end(params.call_id, reason))
+            case (
+                wire.CallHold()
+                | wire.CallRetrieve()
+                | wire.CallTransfer()
+                | wire.CallMerge()
+                | wire.CallSplit()
+            ):
+                return wire.CallResult(call=await self._control(params))
+            case wire.PresenceSet():
+                self.presence = params.state
+                await self.publish(wire.PresenceChangedEvent, state=params.state)
+                return wire.Empty()
+            case wire.DirectorySearch():
+                return wire.DirectorySearchResult(
+                    entries=self._search(params.text),
+                    is_complete=self.is_directory_complete,
+                )
+            case wire.FavouriteSet():
+                others = [
+                    each
+                    for each in self.directory
+                    if each.number != params.entry.number
+                ]
+                entry = params.entry.model_copy(
+                    update={"is_favourite": params.is_favourite}
+                )
+                self.directory = [*others, entry]
+                return wire.Empty()
             case wire.HistoryList():
                 return wire.HistoryListResult(calls=tuple(self.history))
             case wire.CallChooseRecord():
@@ -636,6 +692,71 @@ class FakeGateway:
             self.history[self.history.index(old)] = new
         await self.publish(wire.CallUpdatedEvent, call=new)
         return wire.CallResult(call=new)
+
+    def _kind_of(self, params: Any) -> dict[str, Any]:
+        about = getattr(params, "consults_for", None)
+        return {
+            "device": getattr(params, "device", wire.CallDevice.HERE),
+            "consults_for": about,
+            "type": wire.CallType.EXTERNAL if about is None else wire.CallType.CONSULT,
+        }
+
+    def _search(self, text: str) -> tuple[wire.DirectoryEntry, ...]:
+        wanted = text.lower()
+        found = [
+            each
+            for each in self.directory
+            if (wanted in f"{each.name} {each.number}".lower() if wanted else True)
+            and (bool(wanted) or each.is_favourite)
+        ]
+        return tuple(sorted(found, key=lambda each: not each.is_favourite))
+
+    def beside(self, call_id: str) -> list[str]:
+        """The call, or all calls of the conference that it is in."""
+        name = self.calls[call_id].conference
+        if not name:
+            return [call_id]
+        return [each.call_id for each in self.calls.values() if each.conference == name]
+
+    async def hold_others(self, call_id: str) -> None:
+        """One talks, or one conference does, as in the gateway proper."""
+        kept = self.beside(call_id)
+        for other in list(self.calls.values()):
+            is_talking = other.state is wire.CallState.ACTIVE and not other.held_here
+            is_here = other.device is wire.CallDevice.HERE
+            if is_talking and is_here and other.call_id not in kept:
+                await self.update(other.call_id, held_here=True)
+
+    async def _control(self, params: Any) -> wire.CallView:
+        match params:
+            case wire.CallHold():
+                for each in self.beside(params.call_id):
+                    await self.update(each, held_here=True)
+            case wire.CallRetrieve():
+                await self.hold_others(params.call_id)
+                for each in self.beside(params.call_id):
+                    await self.update(each, held_here=False, transfer=None)
+            case wire.CallTransfer():
+                other = self.calls.get(params.to_call or "")
+                to = other.peer if other else peer(params.to or "", params.to or "")
+                view = wire.TransferView(state=wire.TransferState.ASKED, to=to)
+                return await self.update(params.call_id, transfer=view)
+            case wire.CallMerge():
+                name = self._new_id("conference")
+                every = [each for id in params.call_ids for each in self.beside(id)]
+                for each in dict.fromkeys(every):
+                    await self.update(each, conference=name, held_here=False)
+                return self.calls[params.call_ids[0]]
+            case wire.CallSplit():
+                await self.update(params.call_id, conference="", held_here=True)
+                await self._disband()
+        return self.calls[params.call_id]
+
+    async def _disband(self) -> None:
+        """A conference of one is an ordinary call."""
+        for call in list(self.calls.values()):
+            if call.conference and len(self.beside(call.call_id)) < 2:
+                await self.update(call.call_id, conference="")
 
     async def _extend(self, params: wire.InviteExtend) -> wire.InviteView:
         known = self.invites.setdefault(params.invite_id, invite(params.invite_id))
@@ -830,6 +951,7 @@ class FakeGateway:
         )
         self.history.insert(0, call)
         await self.publish(wire.CallEndedEvent, call=call)
+        await self._disband()
         return call
 
     async def logged(self, call: wire.CallView) -> None:

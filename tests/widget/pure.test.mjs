@@ -3,6 +3,7 @@ import { test } from 'node:test';
 
 import { Backoff } from '../../sfdc_widget/web/client/backoff.js';
 import { endsSoonAt } from '../../sfdc_widget/web/client/call-facts.js';
+import { background, consultation, focusOf, heldTimes, together, waiting } from '../../sfdc_widget/web/client/focus.js';
 import { uuid7 } from '../../sfdc_widget/web/client/identifiers.js';
 import { streamIds } from '../../sfdc_widget/web/client/lines.js';
 import { remotesOf } from '../../sfdc_widget/web/client/remotes.js';
@@ -376,4 +377,71 @@ test('stream ids of a description, by mid', () => {
   ].join('\r\n');
   assert.deepEqual([...streamIds(sdp)], [['0', 'own'], ['1', 'ben']]);
   assert.equal(streamIds('').size, 0);
+});
+
+const call = (call_id, facts = {}) => ({
+  call_id,
+  state: 'active',
+  direction: 'inbound',
+  device: 'here',
+  held_here: false,
+  conference: '',
+  ...facts,
+});
+const HELD = { held_here: true };
+const RINGING = { state: 'ringing' };
+const AT_DESK = { device: 'desk_phone' };
+
+test('focus: what is placed or answered, then what talks, waits, rings, is at the desk', () => {
+  const order = [
+    call('desk', AT_DESK),
+    call('ring', RINGING),
+    call('held', HELD),
+    call('talk'),
+    call('new', { state: 'calling' }),
+  ];
+  for (let count = order.length; count > 0; count--) {
+    assert.equal(focusOf(order.slice(0, count), ''), order[count - 1].call_id);
+    assert.equal(focusOf(order.slice(0, count).reverse(), 'desk'), order[count - 1].call_id);
+  }
+  assert.equal(focusOf([], 'gone'), '');
+});
+
+test('focus stays among equals: the first to ring, the newest to wait', () => {
+  const held = [call('a', HELD), call('b', HELD)];
+  assert.equal(focusOf(held, ''), 'b');
+  assert.equal(focusOf(held, 'a'), 'a');
+  assert.equal(focusOf([call('a', RINGING), call('b', RINGING)], ''), 'a');
+});
+
+test('around the focus: a conference is one, a ringing call waits, the rest is behind', () => {
+  const calls = [
+    call('a', { conference: 'x' }),
+    call('b', HELD),
+    call('c', { conference: 'x' }),
+    call('d', RINGING),
+    call('e', AT_DESK),
+  ];
+  const state = { calls, focus: 'c' };
+  assert.deepEqual(together(calls, calls[2]).map((each) => each.call_id), ['a', 'c']);
+  assert.equal(waiting(state)?.call_id, 'd');
+  assert.deepEqual(background(state).map((each) => each.call_id), ['b', 'e']);
+  assert.equal(waiting({ calls: [call('d', RINGING)], focus: 'd' }), null, 'it is in focus itself');
+});
+
+test('a consultation is seen from both of its calls, until they are merged', () => {
+  const about = call('a', HELD);
+  const asked = call('b', { consults_for: 'a' });
+  for (const focus of ['a', 'b']) assert.deepEqual(consultation({ calls: [about, asked], focus }), { about, asked });
+  assert.equal(consultation({ calls: [about, asked, call('c')], focus: 'c' }), null);
+  assert.equal(consultation({ calls: [asked], focus: 'b' }), null, 'the other has ended');
+  const merged = [about, asked].map((each) => ({ ...each, conference: 'x' }));
+  assert.equal(consultation({ calls: merged, focus: 'a' }), null);
+});
+
+test('since when a call is on hold is kept, and forgotten with the hold', () => {
+  const held = heldTimes([call('a', HELD), call('b')], {}, 5);
+  assert.deepEqual(held, { a: 5 });
+  assert.deepEqual(heldTimes([call('a', HELD), call('b', HELD)], held, 9), { a: 5, b: 9 });
+  assert.deepEqual(heldTimes([call('a')], held, 9), {});
 });

@@ -31,6 +31,7 @@ async def dial(widget: Widget, number: str = "+16465550175") -> str:
 
 
 async def answer(widget: Widget) -> None:
+    await widget.shows("call", "ringing")
     await widget.past_guard()
     await widget.button("Answer").click()
     await widget.shows("call", "active")
@@ -348,6 +349,7 @@ async def test_a_second_caller_can_be_taken_instead(
     await answer(widget)
     second = await gateway.ring(who=peer("+4989123456", "+49 89 123456"), match=NOBODY)
     await expect(widget.text("+49 89 123456 is calling too")).to_be_visible()
+    await widget.past_guard()
     await widget.button("End and answer").click()
     assert (await gateway.until_sent("call.hangup")).call_id == first
     assert (await gateway.until_sent("call.answer", 2)).call_id == second
@@ -383,7 +385,7 @@ async def test_muted_before_there_is_any_media(
     """Who is muted stays muted, however late the connection is made."""
     gateway.turn_is_up.clear()
     widget = await open_page()
-    await widget.says("Ready")
+    await widget.says("Available")
     call_id = await gateway.ring()
     await widget.shows("call", "ringing")
     await widget.state(f"client.mute('{call_id}', true)")

@@ -57,9 +57,10 @@ async def test_dialled_by_the_desk_phone(
 ) -> None:
     gateway.rules = wire.WidgetRules(desk_phone=True)
     widget = await open_page()
-    await widget.button("Menu").click()
-    await widget.page.get_by_label("Call with the desk phone").check()
-    await widget.page.keyboard.press("Escape")
+    here = widget.page.get_by_role("radio", name="This browser")
+    await expect(here).to_be_checked()
+    await here.press("ArrowRight")
+    await expect(widget.page.get_by_role("radio", name="Desk phone")).to_be_checked()
     await dial(widget)
     (created,) = gateway.sent("call.create")
     assert (created.device, created.offer) == (CallDevice.DESK_PHONE, None)
@@ -70,5 +71,4 @@ async def test_dialled_by_the_desk_phone(
 async def test_nobody_is_offered_a_desk_phone_that_cannot_be_used(
     widget: Widget, gateway: FakeGateway
 ) -> None:
-    await widget.button("Menu").click()
-    await expect(widget.page.get_by_label("Call with the desk phone")).to_be_hidden()
+    await expect(widget.page.get_by_role("radio", name="Desk phone")).to_be_hidden()

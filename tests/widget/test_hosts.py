@@ -101,7 +101,7 @@ async def test_signed_in_by_salesforce_without_a_word(
 ) -> None:
     widget = await open_page(path=path_for(org), signed_in=False)
     await widget.shows("idle")
-    await widget.says("Ready")
+    await widget.says("Available")
     assert gateway.sign_ins == [{"assertion": "good"}]
     (question,) = await asked(widget, "runApex")
     assert question == {
@@ -131,7 +131,7 @@ async def test_ringing_opens_the_panel_and_says_who(
     open_page: OpenWidget, gateway: FakeGateway, org: str
 ) -> None:
     widget = await open_page(path=path_for(org))
-    await widget.says("Ready")
+    await widget.says("Available")
     call_id = await gateway.ring()
     await widget.shows("call", "ringing")
     assert {"visible": True} in await asked(widget, "setSoftphonePanelVisibility")
@@ -153,7 +153,7 @@ async def test_a_written_event_is_shown_on_the_page(
     open_page: OpenWidget, gateway: FakeGateway, org: str
 ) -> None:
     widget = await open_page(path=path_for(org))
-    await widget.says("Ready")
+    await widget.says("Available")
     for state in (
         ActivityState.WAITING,
         ActivityState.WRITTEN,
@@ -174,7 +174,7 @@ async def test_click_to_dial_carries_the_record(
     open_page: OpenWidget, gateway: FakeGateway, org: str, is_wrapped: bool
 ) -> None:
     widget = await open_page(path=path_for(org))
-    await widget.says("Ready")
+    await widget.says("Available")
     click = {
         "number": "(646) 555-0175",
         "recordId": "003000000000001AAA",
@@ -198,7 +198,7 @@ async def test_the_pages_icon_asks_for_an_invite_and_dials_nobody(
 ) -> None:
     gateway.people = [record(email="ana@example.com")]
     widget = await open_page(path=path_for(org))
-    await widget.says("Ready")
+    await widget.says("Available")
     click = {
         "number": "",
         "recordId": "003000000000001AAA",
@@ -223,7 +223,7 @@ async def test_click_to_dial_before_the_phone_is_ready_keeps_the_number(
     open_page: OpenWidget, gateway: FakeGateway, org: str
 ) -> None:
     widget = await open_page(path=path_for(org))
-    await widget.says("Ready")
+    await widget.says("Available")
     gateway.answers_sockets = False
     gateway.drop_sockets()
     await widget.says("Reconnecting…")
@@ -231,7 +231,7 @@ async def test_click_to_dial_before_the_phone_is_ready_keeps_the_number(
     await expect(widget.page.get_by_label("Name or number")).to_have_value("1001")
     await expect(widget.text("Your phone is not connected yet.")).to_be_visible()
     gateway.answers_sockets = True
-    await widget.says("Ready")
+    await widget.says("Available")
     assert gateway.sent("call.create") == []
 
 
@@ -240,7 +240,7 @@ async def test_a_page_that_the_gateway_does_not_know_gets_no_script(
 ) -> None:
     gateway.config = {"salesforce_origins": ["https://acme.lightning.force.com"]}
     widget = await open_page(path=path_for(org))
-    await widget.says("Ready")
+    await widget.says("Available")
     assert await widget.page.evaluate("typeof globalThis.sforce") == "undefined"
     await gateway.ring(match=NOBODY)
     await widget.shows("call", "ringing")
@@ -254,7 +254,7 @@ async def test_in_a_frame_of_another_origin(
     page: Page = await outer.page.context.new_page()
     await page.goto(f"{org}/page")
     frame: FrameLocator = page.frame_locator("iframe")
-    await expect(frame.locator(".rb-state")).to_have_text("Ready")
+    await expect(frame.locator(".rb-state")).to_have_text("Available")
     await gateway.ring()
     await frame.get_by_role("button", name="Answer").wait_for()
     await page.wait_for_timeout(450)
@@ -271,7 +271,7 @@ async def test_the_calls_window_outlives_the_page_around_the_frame(
     page: Page = await outer.page.context.new_page()
     await page.goto(f"{org}/page")
     frame: FrameLocator = page.frame_locator("iframe")
-    await expect(frame.locator(".rb-state")).to_have_text("Ready")
+    await expect(frame.locator(".rb-state")).to_have_text("Available")
     call_id = await gateway.ring(video=wire.VideoView(state=wire.VideoState.OFFERED))
     answer = frame.get_by_role("button", name="Answer with video")
     await answer.wait_for()

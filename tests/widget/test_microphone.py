@@ -47,7 +47,7 @@ async def test_why_it_fails_is_said_and_can_be_tried_again(
     open_page: OpenWidget, gateway: FakeGateway, name: str, text: str, title: str
 ) -> None:
     widget = await open_page(init=failing(name, text=text, state="prompt"))
-    await widget.says("Ready")
+    await widget.says("Available")
     await gateway.ring()
     await widget.shows("call", "ringing")
     await widget.past_guard()
@@ -68,7 +68,7 @@ async def test_a_call_answered_in_good_faith_goes_on_without(
 ) -> None:
     """Granted and present, so the answer does not wait; then it fails all the same."""
     widget = await open_page(init=failing("NotReadableError"))
-    await widget.says("Ready")
+    await widget.says("Available")
     call_id = await gateway.ring()
     await widget.past_guard()
     await widget.button("Answer").click()
@@ -85,7 +85,7 @@ async def test_dialling_without_a_microphone_sends_nothing(
     open_page: OpenWidget, gateway: FakeGateway
 ) -> None:
     widget = await open_page(init=failing("NotFoundError"))
-    await widget.says("Ready")
+    await widget.says("Available")
     field = widget.page.get_by_label("Name or number")
     await field.fill("1001")
     await field.press("Enter")
@@ -150,7 +150,7 @@ async def test_a_cancelled_dial_never_reaches_the_gateway(
             resolve(realGetUserMedia(wanted)); });
         """
     )
-    await widget.says("Ready")
+    await widget.says("Available")
     await widget.page.get_by_label("Name or number").fill("1001")
     await widget.page.keyboard.press("Enter")
     await widget.shows("call", "calling")
@@ -178,7 +178,7 @@ async def test_the_microphone_is_closed_after_the_call(
         };
         """
     )
-    await widget.says("Ready")
+    await widget.says("Available")
     await gateway.ring()
     await widget.past_guard()
     await widget.button("Answer").click()

@@ -159,10 +159,10 @@ async def test_what_the_call_is_about_and_the_next_step(
     work = WorkView(state=WorkState.OPEN, visited=(record(), CASE))
     await in_call(widget, gateway, work)
     about = widget.page.get_by_label("Related to")
-    assert await about.locator("option").all_text_contents() == [
-        "Last record opened",
-        "Case: Broken pump",
-    ], "people are no such thing"
+    # People are no such thing.
+    await expect(about.locator("option")).to_have_text(
+        ["Last record opened", "Case: Broken pump"]
+    )
     await about.select_option("Case: Broken pump")
     change = await gateway.until_sent("work.change")
     assert change.about.id == CASE.id

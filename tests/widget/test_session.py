@@ -40,7 +40,7 @@ async def test_sign_in_by_form(open_page: OpenWidget, gateway: FakeGateway) -> N
     await widget.page.get_by_label("Password").fill("secret")
     await widget.page.keyboard.press("Enter")
     await widget.shows("idle")
-    await widget.says("Ready")
+    await widget.says("Available")
     assert gateway.sign_ins[-1] == {
         "tenant": "acme",
         "username": "sam",
@@ -151,7 +151,7 @@ async def test_a_session_that_is_forgotten_begins_anew(
     for socket in list(gateway.sockets):
         socket.close(1012, "")
     await gateway.until_sent("session.hello", 2)
-    await widget.says("Ready")
+    await widget.says("Available")
 
 
 async def test_a_call_survives_a_lost_connection_with_its_media(
@@ -219,7 +219,7 @@ async def test_a_silent_connection_is_given_up(
 ) -> None:
     gateway.heartbeat_s = 1
     widget = await open_page()
-    await widget.says("Ready")
+    await widget.says("Available")
     gateway.is_deaf = True
     await gateway.until(lambda: gateway.accepted > 1)
     gateway.is_deaf = False
@@ -251,9 +251,9 @@ async def test_the_newest_page_has_the_phone(
     open_page: OpenWidget, gateway: FakeGateway
 ) -> None:
     first = await open_page()
-    await first.says("Ready")
+    await first.says("Available")
     second = await open_page()
-    await second.says("Ready")
+    await second.says("Available")
     await first.shows("superseded")
     call_id = await gateway.ring()
     await second.shows("call", "ringing")
@@ -345,7 +345,7 @@ async def test_every_registration_problem_says_what_to_do(
     await card.get_by_role("button", name="Try again").click()
     await gateway.until_sent("registration.retry")
     await gateway.register(wire.Registration(state=RegistrationState.REGISTERED))
-    await widget.says("Ready")
+    await widget.says("Available")
     await expect(card).to_be_hidden()
 
 
@@ -356,4 +356,4 @@ async def test_draining_waits_as_long_as_it_is_told(
     gateway.drop_sockets(wire.CLOSE_DRAIN, '{"retry_after": 1}')
     await gateway.until_sent("session.resume")
     assert asyncio.get_running_loop().time() - started >= 0.95
-    await widget.says("Ready")
+    await widget.says("Available")

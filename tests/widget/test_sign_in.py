@@ -105,7 +105,7 @@ async def test_an_expired_token_is_prolonged_and_nobody_notices(
 ) -> None:
     gateway.accepts_token = False
     widget = await open_page(signed_in=False, init=stored("family.0.mac"))
-    await widget.says("Ready")
+    await widget.says("Available")
     assert gateway.refreshes == [{"refresh_token": "family.0.mac"}]
     assert await kept(widget) == "family.1.mac"
 
@@ -119,7 +119,7 @@ async def test_a_sign_in_is_prolonged_before_it_ends(
     await widget.page.get_by_label("User name").fill("sam")
     await widget.page.get_by_label("Password").fill("secret")
     await widget.page.keyboard.press("Enter")
-    await widget.says("Ready")
+    await widget.says("Available")
     await gateway.until(lambda: len(gateway.refreshes) >= 2)
     used = [body["refresh_token"] for body in gateway.refreshes]
     assert len(set(used)) == len(used), "each is used once"
@@ -130,7 +130,7 @@ async def test_many_who_want_it_ask_once(
 ) -> None:
     gateway.refresh_gate.clear()
     widget = await open_page(signed_in=False, init=stored("family.0.mac"))
-    await widget.says("Ready")
+    await widget.says("Available")
     gateway.accepts_token = False
     # One that is under way when the connection is lost, and wants it too.
     await widget.page.evaluate("sessionStorage.setItem('ringbridge.refresh_at', '0')")
@@ -138,7 +138,7 @@ async def test_many_who_want_it_ask_once(
     await gateway.until(lambda: len(gateway.refreshes) == 1)
     gateway.drop_sockets()
     gateway.refresh_gate.set()
-    await widget.says("Ready")
+    await widget.says("Available")
     assert len(gateway.refreshes) == 1
 
 
@@ -146,12 +146,12 @@ async def test_a_doubled_tab_has_what_the_other_was_given(
     open_page: OpenWidget, gateway: FakeGateway
 ) -> None:
     first = await open_page(signed_in=False, init=stored("family.0.mac"))
-    await first.says("Ready")
+    await first.says("Available")
     doubled = await first.page.context.new_page()
     await doubled.add_init_script(stored("family.0.mac"))
     second = Widget(doubled, gateway)
     await doubled.goto(first.page.url)
-    await second.says("Ready")
+    await second.says("Available")
     await first.shows("superseded")
     gateway.accepts_token = False
     gateway.sessions.clear()
@@ -182,14 +182,14 @@ async def test_a_gateway_that_is_away_ends_no_sign_in(
     widget = await open_page(signed_in=False, init=stored("family.0.mac"))
     await gateway.until(lambda: len(gateway.refreshes) >= 1)
     gateway.refresh_status = 200
-    await widget.says("Ready")
+    await widget.says("Available")
 
 
 async def test_signing_out_ends_the_sign_in(
     open_page: OpenWidget, gateway: FakeGateway
 ) -> None:
     widget = await open_page(signed_in=False, init=stored("family.0.mac"))
-    await widget.says("Ready")
+    await widget.says("Available")
     await widget.button("Menu").click()
     await widget.button("Sign out").click()
     await gateway.until(lambda: bool(gateway.sign_outs))

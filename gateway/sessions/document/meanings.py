@@ -80,6 +80,7 @@ METHODS: dict[str, str] = {
     "call.choose_record": "Of several matches, this one.",
     "call.hold": "Put a call on hold.",
     "call.retrieve": "Take a call back from hold; others that are active are held.",
+    "call.transfer": "Hand the other party over, to a number or to another call.",
     "call.merge": "Make one conference of several calls.",
     "call.split": "Take a call out of its conference, on hold.",
     "presence.set": "Ring, or do not disturb.",

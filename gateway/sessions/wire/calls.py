@@ -175,14 +175,35 @@ class CallDevice(enum.StrEnum):
     DESK_PHONE = "desk_phone"
 
 
+class TransferState(enum.StrEnum):
+    """Of a transfer that the rep asked for. ``asked``: the far end was asked;
+    ``trying``, ``ringing``: what it, or the gateway in its stead, reports of the new
+    call; ``failed``: the rep still has the call. When it is done, the call ends as
+    ``transferred``."""
+
+    ASKED = "asked"
+    TRYING = "trying"
+    RINGING = "ringing"
+    FAILED = "failed"
+
+
+class TransferView(Wire):
+    """``to``: whom the call is to go to. ``sip_code``: why it failed, if SIP said."""
+
+    state: TransferState
+    to: Peer
+    sip_code: int | None = None
+
+
 class CallView(Wire):
     """All that a client needs to draw a call. Times are Unix milliseconds.
 
     ``participants``: everybody else in a meeting; empty in a call of two, where
     ``peer`` is the other one. ``held_here``, ``held_there``: who has put it on hold.
     ``conference``: shared by the calls that are mixed into one; "" for none.
-    ``consults_for``: the call that this one is about. ``caller_key``: what the caller
-    typed into an IVR, or the server says instead of a number."""
+    ``consults_for``: the call that this one is about. ``transferred_by``: who
+    transferred the other party to us. ``caller_key``: what the caller typed into an
+    IVR, or the server says instead of a number."""
 
     call_id: Id
     direction: CallDirection
@@ -205,6 +226,8 @@ class CallView(Wire):
     held_there: bool = False
     conference: ShortText = ""
     consults_for: Id | None = None
+    transfer: TransferView | None = None
+    transferred_by: Peer | None = None
     caller_key: ShortText = ""
     work: WorkView = WorkView()
 

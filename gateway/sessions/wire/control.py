@@ -27,6 +27,17 @@ class CallRetrieve(Wire):
     call_id: Id
 
 
+class CallTransfer(Wire):
+    """Hand the other party over: to ``to`` (blind), or to the other party of
+    ``to_call`` (attended). The call shows how it goes; it ends as ``transferred``, and
+    ``to_call`` with it, or stays when it failed."""
+
+    op_id: Id
+    call_id: Id
+    to: Annotated[str, Field(min_length=1, max_length=255)] | None = None
+    to_call: Id | None = None
+
+
 class CallMerge(Wire):
     """Make one conference of these calls, or bring them into the one that one is in,
     with the rep in it. At most eight are in one (``call.limit``). ``conference`` of

@@ -5,6 +5,7 @@
  * calls that are placed here and that the gateway does not know yet.
  */
 import { isSeen, isWritten } from './call-facts.js';
+import { isHere } from './focus.js';
 import { RECENT_CALLS, withCall, withInvite, without, withRecent } from './client-state.js';
 
 /**
@@ -62,13 +63,14 @@ export class CallBook {
       registration: snapshot.registration,
       crm: snapshot.crm ?? '',
       join: snapshot.join ?? null,
+      presence: snapshot.presence,
       rules: snapshot.rules,
       calls,
       clockOffsetMs: snapshot.server_time - Date.now(),
     });
     this.#count();
     if (gone.length > 0) void this.#endedUnseen(gone);
-    for (const call of live) {
+    for (const call of live.filter(isHere)) {
       if (call.state === 'ringing') {
         void local.preOffer(call);
         emit('incoming', call);
@@ -87,7 +89,7 @@ export class CallBook {
         break;
       case 'call.incoming':
         this.replace(event.call);
-        void local.preOffer(event.call);
+        if (isHere(event.call)) void local.preOffer(event.call);
         emit('incoming', event.call);
         break;
       case 'call.early_media': {
@@ -111,6 +113,9 @@ export class CallBook {
       case 'call.media':
         local.get(event.call_id)?.mediaEvent(event);
         break;
+      case 'presence.changed':
+        update({ presence: event.state });
+        break;
       case 'invite.updated':
         this.#replaceInvite(event.invite);
         emit('invite', event.invite);
@@ -127,17 +132,25 @@ export class CallBook {
     else if (this.find(call.call_id)) this.replace(call);
   }
 
-  /** @param {CallView} call */
-  replace(call) {
-    const former = this.find(call.call_id);
+  /** @param {CallView} news */
+  replace(news) {
+    const former = this.find(news.call_id);
+    const call = named(news, former);
     const local = this.#options.local.get(call.call_id);
     if (local && former && isSeen(former) && !isSeen(call)) {
       // Nobody sees it any more: the light goes out.
       void local.video?.setCamera(false);
       void local.video?.stopSharing();
     }
-    this.#options.update({ calls: withCall(this.#state.calls, call) });
+    const { calls, recent } = this.#state;
+    // One that rang here may go on at the desk phone, under its id.
+    const isBack = former === undefined && recent?.some(({ call_id }) => call_id === call.call_id);
+    this.#options.update({
+      calls: withCall(calls, call),
+      ...(isBack ? { recent: without(recent ?? [], call.call_id) } : {}),
+    });
     this.#count();
+    local?.follow();
     local?.meet();
   }
 
@@ -164,16 +177,18 @@ export class CallBook {
 
   /** @param {CallView} call */
   #restore(call) {
-    if (!this.#options.isDraft(call.call_id)) this.#options.local.restore(call);
+    if (isHere(call) && !this.#options.isDraft(call.call_id)) this.#options.local.restore(call);
   }
 
   /** @param {CallView} call */
   #ended(call) {
     const { local, emit } = this.#options;
+    const wasHere = this.find(call.call_id) !== undefined;
     local.forgetVideo(call.call_id);
     this.forget(call.call_id);
     this.#replaceRecent(call);
-    emit('ended', call);
+    // What did not even ring here is news for the history alone.
+    if (wasHere || call.end_reason !== 'do_not_disturb') emit('ended', call);
   }
 
   /** What history does not know was cut off with the service. @param {CallView[]} calls */
@@ -204,4 +219,16 @@ export class CallBook {
     // Not yet asked for: the list will have it.
     this.#options.update({ invites: invites && withInvite(invites, invite) });
   }
+}
+
+/**
+ * Who was dialled by name keeps it, as long as the gateway knows none.
+ *
+ * @param {CallView} call
+ * @param {CallView} [former]
+ * @returns {CallView}
+ */
+function named(call, former) {
+  const name = former?.peer.display_name;
+  return name && !call.peer.display_name ? { ...call, peer: { ...call.peer, display_name: name } } : call;
 }

@@ -45,6 +45,8 @@ export class CallMedia {
   /** @type {MediaStreamTrack|null} */
   #track = null;
   #isMuted = false;
+  /** On hold: nothing goes out, nothing is heard. */
+  #isSilent = false;
   #wantsVideo = false;
   /** @type {MediaStreamTrack|null} */
   #videoTrack = null;
@@ -94,13 +96,26 @@ export class CallMedia {
   /** @param {boolean} isMuted */
   mute(isMuted) {
     this.#isMuted = isMuted;
-    if (this.#track) this.#track.enabled = !isMuted;
+    this.#openTrack();
+  }
+
+  /** Silence both ways, and no picture goes out. @param {boolean} isSilent */
+  silence(isSilent) {
+    if (isSilent === this.#isSilent) return;
+    this.#isSilent = isSilent;
+    this.#openTrack();
+    void this.#sendVideo();
+    if (this.#link) this.#show(this.#link);
+  }
+
+  #openTrack() {
+    if (this.#track) this.#track.enabled = !this.#isMuted && !this.#isSilent;
   }
 
   /** Speaks through `track` from now on. @param {MediaStreamTrack} track */
   async setTrack(track) {
     this.#track = track;
-    track.enabled = !this.#isMuted;
+    this.#openTrack();
     for (const link of [this.#link, this.#next]) await link?.audio.sender.replaceTrack(track);
   }
 
@@ -160,14 +175,23 @@ export class CallMedia {
   /** Shows this from now on, null for nothing. @param {MediaStreamTrack|null} track */
   async setVideoTrack(track) {
     this.#videoTrack = track;
+    await this.#sendVideo();
+  }
+
+  /** What is shown now. */
+  get #shownVideo() {
+    return this.#isSilent ? null : this.#videoTrack;
+  }
+
+  async #sendVideo() {
     for (const link of [this.#link, this.#next]) {
-      if (link?.video) await link.video.sender.replaceTrack(track);
+      if (link?.video) await link.video.sender.replaceTrack(this.#shownVideo);
     }
   }
 
   /** @param {RTCPeerConnection} connection */
   #addVideo(connection) {
-    return connection.addTransceiver(this.#videoTrack ?? 'video', { direction: 'sendrecv' });
+    return connection.addTransceiver(this.#shownVideo ?? 'video', { direction: 'sendrecv' });
   }
 
   /** @param {string} deviceId */
@@ -315,7 +339,8 @@ export class CallMedia {
     this.#listener.video();
     const { currentDirection: direction, receiver } = link.audio;
     const isHeard = direction === 'sendrecv' || direction === 'recvonly';
-    this.#playback.show([isHeard ? receiver.track : null, ...link.lines.sounds]);
+    const sounds = [isHeard ? receiver.track : null, ...link.lines.sounds];
+    this.#playback.show(this.#isSilent ? sounds.map(() => null) : sounds);
   }
 }
 

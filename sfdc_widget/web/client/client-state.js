@@ -1,8 +1,10 @@
 /** What a page draws, and how news of the gateway change it. Pure. */
 import { isWritten } from './call-facts.js';
+import { focusOf, heldTimes } from './focus.js';
 
 /**
- * @import {CallView, InviteView, JoinView, Registration, UserView, WidgetRules} from './wire.d.ts'
+ * @import {CallView, DirectoryEntry, InviteView, JoinView, PresenceState, Registration,
+ *   UserView, WidgetRules} from './wire.d.ts'
  * @import {DeviceProblem, MicrophoneProblem, SignInFailure} from './errors.js'
  *
  * @typedef {'signed_out'|'signing_in'|'connecting'|'ready'|'reconnecting'|
@@ -18,6 +20,12 @@ import { isWritten } from './call-facts.js';
  * @property {Registration} registration
  * @property {string} crm its name for people, '' when there is none
  * @property {readonly CallView[]} calls those not yet ended, oldest first
+ * @property {string} focus id of the call that the page is about, '' for none
+ * @property {Readonly<Record<string, number>>} heldSince by id of calls on hold, in server
+ *   time, as far as this tab has seen it
+ * @property {PresenceState} presence
+ * @property {readonly DirectoryEntry[]|null} favourites null: not asked for, see
+ *   `searchDirectory`
  * @property {readonly CallView[]|null} recent ended ones, newest first; null: not yet loaded
  * @property {readonly InviteView[]|null} invites to come, next first, and what became
  *   of them since; null: not asked for, see `invites.load`
@@ -43,6 +51,10 @@ export function blankState() {
     registration: { state: 'unregistered' },
     crm: '',
     calls: [],
+    focus: '',
+    heldSince: {},
+    presence: 'available',
+    favourites: null,
     recent: null,
     invites: null,
     join: null,
@@ -54,6 +66,22 @@ export function blankState() {
     isInWindow: false,
     clockOffsetMs: 0,
   };
+}
+
+/**
+ * With what follows from the calls.
+ *
+ * @param {ClientState} state
+ * @param {Partial<ClientState>} changes
+ * @returns {ClientState}
+ */
+export function changed(state, changes) {
+  const next = { ...state, ...changes };
+  if (next.calls === state.calls) return next;
+  const now = Date.now() + next.clockOffsetMs;
+  next.focus = focusOf(next.calls, state.focus);
+  next.heldSince = heldTimes(next.calls, state.heldSince, now);
+  return next;
 }
 
 /** @param {readonly CallView[]} calls @param {CallView} call */

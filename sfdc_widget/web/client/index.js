@@ -12,5 +12,6 @@ export {
 export { Camera, canShareScreen } from './camera.js';
 export { Microphone } from './microphone.js';
 export { endsSoonAt } from './call-facts.js';
+export { background, consultation, focused, together, waiting } from './focus.js';
 
 /** @typedef {import('./remotes.js').Remote} Remote */

@@ -9,7 +9,7 @@
 import { isSeen } from './call-facts.js';
 import { CallMedia, MediaClosed } from './call-media.js';
 import { RequestError } from './errors.js';
-import { keptVideo } from './storage.js';
+import { keptVideo, mutedCalls } from './storage.js';
 
 /**
  * @import {CallVideo} from './call-video.js'
@@ -48,6 +48,8 @@ export class LocalCall {
   /** Its media was built anew. */
   isRestored = false;
   isClosed = false;
+  /** Silent in advance of what was asked for. */
+  #isPaused = false;
   #callId;
   #around;
   /** The gateway waits for an offer. */
@@ -70,7 +72,7 @@ export class LocalCall {
   constructor(callId, iceServers, speakerId, around) {
     this.#callId = callId;
     this.#around = around;
-    this.isMuted = around.storage.get('muted') === callId;
+    this.isMuted = mutedCalls(around.storage).includes(callId);
     this.media = new CallMedia({
       iceServers,
       speakerId,
@@ -86,6 +88,7 @@ export class LocalCall {
       },
     });
     this.media.mute(this.isMuted);
+    this.follow();
     this.media.setRoom(this.#others.length);
   }
 
@@ -102,6 +105,17 @@ export class LocalCall {
   mute(isMuted) {
     this.isMuted = isMuted;
     this.media.mute(isMuted);
+  }
+
+  /** @param {boolean} isPaused */
+  pause(isPaused) {
+    this.#isPaused = isPaused;
+    this.follow();
+  }
+
+  /** On hold nothing of the page is heard or seen, and nothing is in it. */
+  follow() {
+    this.media.silence(this.#isPaused || Boolean(this.#view?.held_here));
   }
 
   /** Ends it; returns the microphone's track for giving back. */
@@ -195,6 +209,7 @@ export class LocalCall {
     if (!this.isConnected || (call.media_generation ?? 0) !== this.media.generation) {
       this.needsRenewal('network');
     }
+    this.follow();
     this.meet();
   }
 

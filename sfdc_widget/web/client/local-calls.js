@@ -4,7 +4,7 @@
 import { Camera } from './camera.js';
 import { MicrophoneError } from './errors.js';
 import { Microphone } from './microphone.js';
-import { keptVideo } from './storage.js';
+import { keptVideo, mutedCalls } from './storage.js';
 
 /**
  * @import {Ask, LocalCall} from './local-call.js'
@@ -126,14 +126,14 @@ export class LocalCalls {
     if (keptVideo(storage, callId)) storage.set('video', null);
   }
 
-  /** @param {string} callId @param {boolean} isMuted */
-  mute(callId, isMuted) {
+  /** @param {readonly string[]} callIds @param {boolean} isMuted */
+  mute(callIds, isMuted) {
+    const { storage, find, update } = this.#options;
     // Who was muted before a reload is muted after it; so is a call without media yet.
-    this.#options.storage.set('muted', isMuted ? callId : null);
-    const local = this.#calls.get(callId);
-    if (!local) return;
-    local.mute(isMuted);
-    this.#options.update({});
+    const others = mutedCalls(storage).filter((id) => !callIds.includes(id) && find(id));
+    storage.set('muted', [...others, ...(isMuted ? callIds : [])].join(' ') || null);
+    for (const id of callIds) this.#calls.get(id)?.mute(isMuted);
+    update({});
   }
 
   // Devices

@@ -51,7 +51,7 @@ export class Placing {
     this.#book.replace(draft);
     try {
       const local = await this.#local.create(callId);
-      if (wanted.isMuted) this.#local.mute(callId, true);
+      if (wanted.isMuted) this.#local.mute([callId], true);
       if (wanted.microphone) await this.#local.openMicrophone(local);
       if (wanted.video) await (await local.loadVideo()).prepare(wanted.camera);
       const offer = await local.media.offer(1);
@@ -67,6 +67,28 @@ export class Placing {
       const wasCancelled = !this.#drafts.delete(callId);
       this.#book.forget(callId);
       throw wasCancelled && !placed.isSent ? new DialCancelled() : error;
+    }
+  }
+
+  /**
+   * At the desk phone: nothing of it is in this page.
+   *
+   * @param {object} params
+   * @param {CallView} draft
+   * @returns {Promise<CallView>}
+   */
+  async placeElsewhere(params, draft) {
+    const callId = draft.call_id;
+    this.#drafts.set(callId, { isSent: true });
+    this.#book.replace(draft);
+    try {
+      const { call } = await this.#ask('call.create', { call_id: callId, ...params }, DIAL_TIMEOUT_MS);
+      if (this.#drafts.delete(callId) && this.#book.find(callId)?.state === 'calling') this.#book.replace(call);
+      return call;
+    } catch (error) {
+      this.#drafts.delete(callId);
+      this.#book.forget(callId);
+      throw error;
     }
   }
 

@@ -4,7 +4,8 @@
  */
 import { Access } from './access.js';
 import { CallBook } from './call-book.js';
-import { blankState } from './client-state.js';
+import { blankState, changed } from './client-state.js';
+import { CallControl } from './control.js';
 import { GatewayHttp } from './http.js';
 import { uuid7 } from './identifiers.js';
 import { Invites } from './invites.js';
@@ -15,7 +16,8 @@ import { PhoneSession } from './session.js';
 import { TabStorage } from './storage.js';
 
 /**
- * @import {CallView, InviteView, Record as CrmRecord} from './wire.d.ts'
+ * @import {CallView, DirectoryEntry, DirectorySearchResult, InviteView, PresenceState,
+ *   Record as CrmRecord} from './wire.d.ts'
  * @import {Credentials} from './http.js'
  * @import {DeviceProblem, MicrophoneProblem} from './errors.js'
  * @import {Ask} from './local-call.js'
@@ -30,6 +32,11 @@ export { DialCancelled } from './placing.js';
 const END_TIMEOUT_MS = 120_000;
 
 /**
+ * @typedef {object} DialOptions
+ * @property {Partial<CrmRecord>|null} [record] whom the number was taken from
+ * @property {string} [name] of who is called, where there is no record
+ * @property {string} [consultsFor] the call that this one is about
+ *
  * @typedef {object} ClientEvents
  * @property {ClientState} change anything in `state` changed
  * @property {CallView} incoming a call rings here
@@ -64,6 +71,8 @@ export class RingbridgeClient extends EventTarget {
   #local;
   #book;
   #placing;
+  #control;
+  #storage;
   /** @type {ClientState} */
   #state = blankState();
 
@@ -95,6 +104,8 @@ export class RingbridgeClient extends EventTarget {
     storage = new TabStorage(),
   } = {}) {
     super();
+    this.#storage = storage;
+    this.#state = { ...this.#state, heldSince: keptTimes(storage) };
     const http = new GatewayHttp(new URL(baseUrl));
     this.#access = new Access(http, storage, { assertion, accessToken });
     this.#session = new PhoneSession({
@@ -137,6 +148,13 @@ export class RingbridgeClient extends EventTarget {
       counted: (isInCall) => this.#session.setInCall(isInCall),
     });
     this.#placing = new Placing({ ask, book: this.#book, local: this.#local });
+    this.#control = new CallControl({
+      ask,
+      request: (method, params) => this.request(method, params),
+      local: this.#local,
+      state: () => this.#state,
+      update: (changes) => this.#update(changes),
+    });
     globalThis.addEventListener('online', () => {
       for (const { call_id } of this.#state.calls) this.#local.get(call_id)?.needsRenewal('network');
     });
@@ -181,8 +199,10 @@ export class RingbridgeClient extends EventTarget {
 
   /** @param {Partial<ClientState>} changes */
   #update(changes) {
-    const status = this.#state.status;
-    this.#state = { ...this.#state, ...changes };
+    const { status, heldSince } = this.#state;
+    this.#state = changed(this.#state, changes);
+    const held = this.#state.heldSince;
+    if (held !== heldSince) this.#storage.set('held', Object.keys(held).length > 0 ? JSON.stringify(held) : null);
     if (this.#state.status !== status) this.#emit('status', { status: this.#state.status });
     this.#emit('change', this.#state);
   }
@@ -245,31 +265,43 @@ export class RingbridgeClient extends EventTarget {
 
   /**
    * Dials digits, E.164, `tel:` or `sip:`. Opens the microphone first, and the camera.
+   * Calls that talk are put on hold.
    *
    * @param {string} to
-   * @param {{record?: Partial<CrmRecord>|null, video?: boolean}} [options] `record`:
-   *   whom the number was taken from
+   * @param {DialOptions & {video?: boolean}} [options]
    * @returns {Promise<CallView>}
    */
-  async dial(to, { record = null, video = false } = {}) {
-    const peer = { number: to, national: to, e164: '', display_name: '' };
-    const draft = draftCall(peer, record, this.#now);
-    return this.#placing.place('call.create', { to, ...(record ? { record } : {}) }, draft, {
-      microphone: true,
-      camera: video,
-      video,
-    });
+  async dial(to, { record = null, name = '', consultsFor = '', video = false } = {}) {
+    const draft = { ...draftCall(peerOf(to, name), record, this.#now), ...consult(consultsFor) };
+    const params = { to, ...(record ? { record } : {}), ...(consultsFor ? { consults_for: consultsFor } : {}) };
+    const wanted = { microphone: true, camera: video, video };
+    return this.#control.instead(draft.call_id, () => this.#placing.place('call.create', params, draft, wanted));
   }
 
   /**
-   * Has the desk phone ring, and call the number once it is picked up.
+   * Calls somebody about the other party of a call, who waits on hold meanwhile;
+   * `transfer` or `merge` then brings them together.
+   *
+   * @param {string} callId
+   * @param {string} to
+   * @param {DialOptions} [options]
+   */
+  async consult(callId, to, options = {}) {
+    return this.dial(to, { ...options, consultsFor: callId });
+  }
+
+  /**
+   * The desk phone rings, and calls when it is picked up. Such a call is only looked at
+   * here: `device` says so.
    *
    * @param {string} to
-   * @param {{record?: Partial<CrmRecord>|null}} [options]
+   * @param {DialOptions} [options]
+   * @returns {Promise<CallView>}
    */
-  async dialByDeskPhone(to, { record = null } = {}) {
-    const request = { call_id: uuid7(), to, device: 'desk_phone', ...(record ? { record } : {}) };
-    this.#book.changed((await this.#ask('call.create', request)).call);
+  async createOnDeskPhone(to, { record = null, name = '' } = {}) {
+    const device = /** @type {const} */ ('desk_phone');
+    const draft = { ...draftCall(peerOf(to, name), record, this.#now), device };
+    return this.#placing.placeElsewhere({ to, device, ...(record ? { record } : {}) }, draft);
   }
 
   /**
@@ -305,10 +337,10 @@ export class RingbridgeClient extends EventTarget {
    */
   async answer(callId, { video = false, camera = video } = {}) {
     const local = this.#local.get(callId) ?? (await this.#local.create(callId));
-    await local.answer({ video, camera });
+    await this.#control.instead(callId, () => local.answer({ video, camera }));
   }
 
-  /** @param {string} callId @param {'declined'|'busy'} [reason] */
+  /** `busy`: on this device alone, others go on ringing. @param {string} callId @param {'declined'|'busy'} [reason] */
   async decline(callId, reason = 'declined') {
     await this.#ask('call.reject', { call_id: callId, reason }, END_TIMEOUT_MS);
   }
@@ -319,9 +351,62 @@ export class RingbridgeClient extends EventTarget {
     await this.#ask('call.hangup', { call_id: callId }, END_TIMEOUT_MS);
   }
 
-  /** @param {string} callId @param {boolean} isMuted */
+  /** All of a conference. @param {string} callId @param {boolean} isMuted */
   mute(callId, isMuted) {
-    this.#local.mute(callId, isMuted);
+    this.#control.mute(callId, isMuted);
+  }
+
+  /** In a conference the rep alone is out of it. @param {string} callId */
+  async hold(callId) {
+    await this.#control.hold(callId);
+  }
+
+  /** Takes it back; calls that talk are put on hold: a swap. @param {string} callId */
+  async retrieve(callId) {
+    await this.#control.retrieve(callId);
+  }
+
+  /**
+   * Hands the other party over: to a number (blind), or to another call's other party
+   * (attended). `transfer` of the call says how it goes; it ends as `transferred`, or
+   * stays when that failed.
+   *
+   * @param {string} callId
+   * @param {{to?: string, toCall?: string}} target one of the two
+   */
+  async transfer(callId, target) {
+    await this.#control.transfer(callId, target);
+  }
+
+  /** One conference of these calls, or of all in the conferences they are in. @param {readonly string[]} callIds */
+  async merge(callIds) {
+    await this.#control.merge(callIds);
+  }
+
+  /** Out of its conference, on hold. @param {string} callId */
+  async split(callId) {
+    await this.#control.split(callId);
+  }
+
+  /** Whether calls ring here. @param {PresenceState} state */
+  async setPresence(state) {
+    await this.#control.setPresence(state);
+  }
+
+  /**
+   * Whom one can call, by name, number or e-mail; '' gives the favourites, which are in
+   * the state from then on.
+   *
+   * @param {string} text
+   * @returns {Promise<DirectorySearchResult>}
+   */
+  async searchDirectory(text) {
+    return this.#control.searchDirectory(text);
+  }
+
+  /** @param {DirectoryEntry} entry @param {boolean} isFavourite */
+  async setFavourite(entry, isFavourite) {
+    await this.#control.setFavourite(entry, isFavourite);
   }
 
   /** @param {string} callId @param {string} digits `0-9 * # A-D` */
@@ -530,5 +615,24 @@ export class RingbridgeClient extends EventTarget {
   /** Also for the calls in progress. @param {string} deviceId */
   async chooseCamera(deviceId) {
     await this.#local.chooseCamera(deviceId);
+  }
+}
+
+/** @param {string} to @param {string} name */
+function peerOf(to, name) {
+  return { number: to, national: to, e164: '', display_name: name };
+}
+
+/** @param {string} about @returns {Partial<CallView>} */
+function consult(about) {
+  return about ? { consults_for: about, type: 'consult' } : {};
+}
+
+/** Since when calls are on hold, from before a reload. @param {TabStorage} storage */
+function keptTimes(storage) {
+  try {
+    return JSON.parse(storage.get('held') ?? '{}');
+  } catch {
+    return {};
   }
 }

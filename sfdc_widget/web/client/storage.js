@@ -51,3 +51,8 @@ export function keptVideo(storage, callId) {
   const [id, kept] = (storage.get('video') ?? '').split(' ');
   return id === callId ? kept ?? '' : '';
 }
+
+/** The calls that are muted in this tab, also after a reload. @param {TabStorage} storage */
+export function mutedCalls(storage) {
+  return (storage.get('muted') ?? '').split(' ').filter(Boolean);
+}

@@ -273,8 +273,9 @@ export interface CallUpdatedEvent {
  * `participants`: everybody else in a meeting; empty in a call of two, where
  * `peer` is the other one. `held_here`, `held_there`: who has put it on hold.
  * `conference`: shared by the calls that are mixed into one; "" for none.
- * `consults_for`: the call that this one is about. `caller_key`: what the caller
- * typed into an IVR, or the server says instead of a number.
+ * `consults_for`: the call that this one is about. `transferred_by`: who
+ * transferred the other party to us. `caller_key`: what the caller typed into an
+ * IVR, or the server says instead of a number.
  */
 export interface CallView {
   call_id: string;
@@ -298,6 +299,8 @@ export interface CallView {
   held_there: boolean;
   conference: string;
   consults_for?: string;
+  transfer?: TransferView;
+  transferred_by?: Peer;
   caller_key: string;
   work: WorkView;
 }
@@ -435,6 +438,25 @@ export interface RecordSearchResult {
 }
 
 /**
+ * Of a transfer that the rep asked for. `asked`: the far end was asked;
+ * `trying`, `ringing`: what it, or the gateway in its stead, reports of the new
+ * call; `failed`: the rep still has the call. When it is done, the call ends as
+ * `transferred`.
+ */
+export type TransferState =
+  | "asked"
+  | "trying"
+  | "ringing"
+  | "failed";
+
+/** `to`: whom the call is to go to. `sip_code`: why it failed, if SIP said. */
+export interface TransferView {
+  state: TransferState;
+  to: Peer;
+  sip_code?: number;
+}
+
+/**
  * Of a call's video. `offered`: the other party offers it or has asked for it,
  * and this side has none yet; it is taken by an offer with video.
  */
@@ -491,6 +513,18 @@ export interface CallRetrieve {
 export interface CallSplit {
   op_id: string;
   call_id: string;
+}
+
+/**
+ * Hand the other party over: to `to` (blind), or to the other party of
+ * `to_call` (attended). The call shows how it goes; it ends as `transferred`, and
+ * `to_call` with it, or stays when it failed.
+ */
+export interface CallTransfer {
+  op_id: string;
+  call_id: string;
+  to?: string;
+  to_call?: string;
 }
 
 export interface PresenceChangedEvent {
@@ -1130,6 +1164,7 @@ export interface Methods {
   "call.choose_record": { params: CallChooseRecord; result: CallResult };
   "call.hold": { params: CallHold; result: CallResult };
   "call.retrieve": { params: CallRetrieve; result: CallResult };
+  "call.transfer": { params: CallTransfer; result: CallResult };
   "call.merge": { params: CallMerge; result: CallResult };
   "call.split": { params: CallSplit; result: CallResult };
   "presence.set": { params: PresenceSet; result: Empty };

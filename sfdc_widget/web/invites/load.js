@@ -1,4 +1,4 @@
-import { h } from '../softphone/dom.js';
+import { loadStyle } from '../softphone/style.js';
 import { InvitesPanel } from './invites-panel.js';
 
 /**
@@ -8,15 +8,6 @@ import { InvitesPanel } from './invites-panel.js';
  * @returns {Promise<InvitesPanel>}
  */
 export async function load(options) {
-  const href = new URL('./invites.css', import.meta.url).href;
-  if (!document.querySelector(`link[href="${href}"]`)) {
-    const link = h('link', { rel: 'stylesheet', href });
-    const isReady = new Promise((resolve, reject) => {
-      link.onload = resolve;
-      link.onerror = reject;
-    });
-    document.head.append(link);
-    await isReady;
-  }
+  await loadStyle(new URL('./invites.css', import.meta.url));
   return new InvitesPanel(options);
 }

@@ -4,26 +4,45 @@
  * then Call again), at the end what ends it (Decline, End, Done).
  */
 import { h, joined, number, setAttribute, setText, show } from './dom.js';
-import { company, duration, elapsed, initials, isWithheld, meeting, named, peerNumber, person } from './format.js';
+import { company, duration, elapsed, initials, isWithheld, listed, meeting, named, peerNumber, person, who } from './format.js';
 import { icon } from './icons.js';
+import { controlIcon } from './control/icons-control.js';
 import { Keypad } from './keypad.js';
-import { MatchPanel } from './match-panel.js';
 import { ProblemCard } from './problem-card.js';
+import { SecondPress } from './second-press.js';
 import { words } from './strings.js';
+import { loadStyle } from './style.js';
 
 /** @import {CallView as Call, WidgetRules} from '../client/wire.d.ts' */
 /** @import {Problem} from './problem-card.js' */
-/** @import {IconName} from './icons.js' */
+/** @import {MatchPanel} from './match-panel.js' */
 /** @import {NotesPanel} from './notes-panel.js' */
+/** @import {IconName} from './icons.js' */
 
 /** A second click meant for the button that was here must not hit the one that is. */
 const GUARD_MS = 400;
 /** Shorter gaps in the audio are not worth a word. */
 const AUDIO_NOTICE_MS = 1_200;
 
+/** What the tools open, one at a time, in the middle of the screen. @typedef {'keypad'|'transfer'|'add'|'more'} PanelName */
+
+/** @typedef {HTMLElement & {opened: () => void, closed: () => void}} Panel */
+
+/**
+ * What is loaded later, and where it goes.
+ *
+ * @typedef {object} Places
+ * @property {HTMLElement[]} others under the person
+ * @property {HTMLElement[]} handover
+ * @property {HTMLElement[]} conference
+ * @property {MatchPanel} match
+ * @property {Record<'transfer'|'add'|'more', Panel>} panels
+ */
+
 /**
  * @typedef {object} CallModel
  * @property {Call} call
+ * @property {readonly Call[]} conference all that are in it, or the call alone
  * @property {boolean} isMuted
  * @property {boolean} isConnected
  * @property {boolean} isRestored the audio is being brought back, not begun
@@ -46,8 +65,10 @@ export class CallScreen extends HTMLElement {
     bringBack: () => {},
     invite: () => {},
     decline: () => {},
+    busy: () => {},
     end: () => {},
     mute: () => {},
+    hold: () => {},
     again: () => {},
     done: () => {},
     digit: (/** @type {string} */ _digit) => {},
@@ -55,10 +76,21 @@ export class CallScreen extends HTMLElement {
     retryActivity: () => {},
   };
 
-  match = new MatchPanel();
+  /** @type {MatchPanel|null} */
+  match = null;
   /** Loaded when there is something to write on. @type {NotesPanel|null} */
   notes = null;
   #isLoadingNotes = false;
+  #notesPlace = h('div', { class: 'rb-place' });
+  #others = h('div', { class: 'rb-place' });
+  #handover = h('div', { class: 'rb-place' });
+  #conference = h('div', { class: 'rb-place' });
+  #panels = h('div', { class: 'rb-place' });
+  #matchPlace = h('div', { class: 'rb-place' });
+  /** @type {Partial<Record<PanelName, Panel>>} */
+  #panel = {};
+  /** @type {PanelName|''} */
+  #open = '';
   #problem = new ProblemCard();
   #keypad = new Keypad();
   #tones = h('output', { class: 'rb-tones', dir: 'ltr', 'aria-label': words.call.tones });
@@ -68,6 +100,10 @@ export class CallScreen extends HTMLElement {
   #company = h('p', { class: 'rb-company' });
   #number = h('p', { class: 'rb-peer' });
   #invite = h('p', { class: 'rb-chip', dir: 'auto', hidden: true });
+  #from = h('p', { class: 'rb-chip', dir: 'auto', hidden: true });
+  #theirs = h('p', { class: 'rb-audio-note', role: 'status', dir: 'auto', hidden: true });
+  #desk = h('p', { class: 'rb-video-note', dir: 'auto', hidden: true });
+  #busy = h('button', { type: 'button', class: 'rb-link rb-stop', title: words.call.busyLong, hidden: true, on: { click: this.#guarded(() => this.actions.busy()) } }, words.call.stopRinging);
   #offer = h('p', { class: 'rb-video-note', hidden: true });
   #windowText = h('p', {});
   #windowNote = h(
@@ -81,7 +117,6 @@ export class CallScreen extends HTMLElement {
       h('button', { type: 'button', class: 'rb-link', on: { click: () => this.actions.bringBack() } }, words.video.back),
     ),
   );
-  #deskNote = h('p', { class: 'rb-video-note', hidden: true });
   #key = h('p', { class: 'rb-peer', hidden: true });
   #audio = h('p', { class: 'rb-audio-note', hidden: true });
   #outcomeTitle = h('h2', { class: 'rb-card-title' });
@@ -120,35 +155,48 @@ export class CallScreen extends HTMLElement {
   #withVideo = this.#big('video', 'answerVideo', 'rb-answer', () => this.actions.video());
   #again = this.#big('phone', 'again', 'rb-neutral', () => this.actions.again());
   #decline = this.#big('phone', 'decline', 'rb-end', () => this.actions.decline());
-  #end = this.#big('phone', 'end', 'rb-end', () => this.actions.end());
+  #end = this.#big('phone', 'end', 'rb-end', () => this.#pressEnd());
   #done = this.#big('check', 'done', 'rb-neutral', () => this.actions.done());
   #mute = this.#tool('mic', words.call.mute, () => this.actions.mute());
-  #keys = this.#tool('grip', words.call.keypad, () => this.#toggleKeypad());
+  #hold = this.#tool('pause', words.call.hold, () => this.actions.hold());
+  #keys = this.#opener('grip', 'keypad');
+  #transfer = this.#opener('phone-forwarded', 'transfer');
+  #add = this.#opener('user-plus', 'add');
+  #more = this.#opener('ellipsis', 'more');
   #video = this.#tool('video', words.video.start, () => this.actions.video());
-  #tools = h('div', { class: 'rb-tools' }, this.#mute, this.#keys, this.#video);
+  #tools = h('div', { class: 'rb-tools' }, this.#mute, this.#hold, this.#keys, this.#transfer, this.#add, this.#more);
+  #sure = new SecondPress(/** @type {HTMLElement} */ (this.#end.lastElementChild), words.call.endAll);
+  #bar = h(
+    'div',
+    { class: 'rb-bar' },
+    h('div', { class: 'rb-slot rb-carry-on' }, this.#withVideo, this.#answer, this.#tools, this.#again),
+    h('div', { class: 'rb-slot' }, this.#video, this.#decline, this.#end, this.#done),
+  );
+  #scroll = h('div', { class: 'rb-scroll' });
   #shapeSince = 0;
   #shape = '';
   /** @type {ReturnType<typeof setTimeout>|undefined} */
   #audioTimer;
   #callId = '';
+  #isConference = false;
 
   connectedCallback() {
     if (this.firstChild) return;
     this.classList.add('rb-view', 'rb-call');
-    this.#keys.setAttribute('aria-expanded', 'false');
     this.#keypad.addEventListener('key', (event) =>
       this.#pressed(/** @type {CustomEvent<string>} */ (event).detail),
     );
-    this.#keypadPanel.addEventListener('keydown', (event) => {
-      if (event.key === 'Escape') {
-        event.stopPropagation();
-        this.#toggleKeypad();
-        this.#keys.focus();
-      }
+    this.#panel.keypad = Object.assign(this.#keypadPanel, {
+      opened: () => this.#keypad.querySelector('button')?.focus({ preventScroll: true }),
+      closed: () => {},
     });
     this.addEventListener('keydown', (event) => {
+      if (event.key === 'Escape' && this.#open !== '') {
+        event.stopPropagation();
+        this.closePanel();
+      }
       const isField = event.target instanceof HTMLElement && event.target.matches('input, textarea, select');
-      if (!this.#keypadPanel.hidden && !isField && !event.ctrlKey && !event.metaKey && !event.altKey && /^[0-9*#]$/.test(event.key)) {
+      if (this.#open === 'keypad' && !isField && !event.ctrlKey && !event.metaKey && !event.altKey && /^[0-9*#]$/.test(event.key)) {
         this.#pressed(event.key);
       }
     });
@@ -157,55 +205,73 @@ export class CallScreen extends HTMLElement {
         'header',
         { class: 'rb-person' },
         this.#avatar,
-        h('div', { class: 'rb-person-text' }, this.#name, this.#company, this.#number, this.#key, this.#invite),
+        h('div', { class: 'rb-person-text' }, this.#name, this.#company, this.#number, this.#key, this.#invite, this.#from),
       ),
-      h(
-        'div',
-        { class: 'rb-scroll' },
-        this.#deskNote,
-        this.#windowNote,
-        this.#offer,
-        this.#audio,
-        this.#outcome,
-        this.#activity,
-        this.#activityProblem,
-        this.#retryActivity,
-        this.#problem,
-        this.#keypadPanel,
-        this.match,
-        this.#makeInvite,
-      ),
-      h(
-        'div',
-        { class: 'rb-bar' },
-        h('div', { class: 'rb-slot rb-carry-on' }, this.#withVideo, this.#answer, this.#tools, this.#again),
-        h('div', { class: 'rb-slot' }, this.#decline, this.#end, this.#done),
-      ),
+      this.#others,
+      this.#scroll,
+      this.#bar,
     );
+    this.#scroll.append(
+      this.#windowNote,
+      this.#offer,
+      this.#desk,
+      this.#theirs,
+      this.#audio,
+      this.#handover,
+      this.#outcome,
+      this.#activity,
+      this.#activityProblem,
+      this.#retryActivity,
+      this.#problem,
+      this.#panels,
+      this.#conference,
+      this.#matchPlace,
+      this.#notesPlace,
+      this.#makeInvite,
+      this.#busy,
+    );
+    this.#panels.append(this.#keypadPanel);
+  }
+
+  /** What has been loaded meanwhile. @param {Places} places */
+  place({ others, handover, conference, match, panels }) {
+    this.#others.append(...others);
+    this.#handover.append(...handover);
+    this.#conference.append(...conference);
+    this.#matchPlace.append(match);
+    this.match = match;
+    this.#panels.append(...Object.values(panels));
+    Object.assign(this.#panel, panels);
   }
 
   /** @param {CallModel} model */
-  update({ call, isMuted, isConnected, isRestored, crm, problem, isOnline, isInWindow, isWindowSilent, canInvite, rules, now }) {
+  update({ call, conference, isMuted, isConnected, isRestored, crm, problem, isOnline, isInWindow, isWindowSilent, canInvite, rules, now }) {
     const isNew = call.call_id !== this.#callId;
     if (isNew) {
       this.#callId = call.call_id;
       this.#tones.textContent = '';
-      if (!this.#keypadPanel.hidden) this.#toggleKeypad();
+      this.#sure.cancel();
+      this.closePanel();
+      this.#scroll.scrollTop = 0;
     }
     this.dataset['state'] = call.state;
-    this.#drawPerson(call);
-    this.match.crm = crm;
-    this.match.update(call);
-    show(this.match, crm !== '' && call.end_reason !== 'answered_elsewhere');
+    const isConference = conference.length > 1;
+    this.#drawPerson(call, conference);
+    if (this.match) {
+      this.match.crm = crm;
+      this.match.update(call);
+      show(this.match, crm !== '' && !isConference && call.end_reason !== 'answered_elsewhere');
+    }
     // Before an answer there is one thing to do, and it is not writing.
     const takesNotes = rules !== null && crm !== '' && call.work.state !== 'none' && call.state !== 'ringing';
     if (this.notes) show(this.notes, takesNotes);
     else if (takesNotes) void this.#loadNotes();
     if (takesNotes) this.notes?.update(call, rules, now);
-    this.#drawButtons(call, isMuted, isOnline);
+    this.#drawButtons(call, isMuted, isOnline, isConference);
+    this.#drawTheirs(call, isConference);
     this.#drawVideo(call, isInWindow, isWindowSilent);
     const isKnown = call.match.state === 'found' && call.match.records.length === 1;
-    show(this.#makeInvite, canInvite && isKnown && call.state !== 'ringing' && !call.invite);
+    show(this.#makeInvite, canInvite && isKnown && call.state === 'ended' && !call.invite);
     setText(this.#makeText, words.invite.make(person(call)));
     this.#drawAudio(call, isConnected, isRestored);
     this.#drawOutcome(call, crm);
@@ -213,13 +279,14 @@ export class CallScreen extends HTMLElement {
   }
 
   async #loadNotes() {
-    if (this.#isLoadingNotes) return;
+    if (this.#isLoadingNotes || !this.match) return;
     this.#isLoadingNotes = true;
     try {
-      const { NotesPanel } = await import('./notes-panel.js');
-      const notes = new NotesPanel();
+      const style = loadStyle(new URL('./notes.css', import.meta.url));
+      const [{ NotesPanel: Made }] = await Promise.all([import('./notes-panel.js'), style]);
+      const notes = new Made();
       notes.client = this.match.client;
-      this.match.after(notes);
+      this.#notesPlace.append(notes);
       this.notes = notes;
       this.dispatchEvent(new CustomEvent('redraw', { bubbles: true }));
     } catch {
@@ -237,33 +304,35 @@ export class CallScreen extends HTMLElement {
     return this.#name;
   }
 
-  /** @param {Call} call */
-  #drawPerson(call) {
-    const name = meeting(call) || named(call);
+  /** @param {Call} call @param {readonly Call[]} conference */
+  #drawPerson(call, conference) {
+    const isConference = conference.length > 1;
+    const name = isConference ? listed(conference.map(who)) : meeting(call) || named(call);
     const shown = peerNumber(call.peer);
     const isHidden = isWithheld(call.peer);
-    const letters = initials(call.participants[0]?.name || name);
-    if (this.#avatar.textContent !== letters || !this.#avatar.firstChild) {
-      this.#avatar.replaceChildren(letters === '' ? icon('user-round') : letters);
+    const letters = isConference ? '' : initials(call.participants[0]?.name || name);
+    const image = isConference ? 'users' : 'user-round';
+    if (this.#avatar.textContent !== letters || !this.#avatar.firstChild || (letters === '' && !this.#avatar.querySelector(`.rb-icon-${image}`))) {
+      this.#avatar.replaceChildren(letters || (isConference ? controlIcon('users') : icon('user-round')));
     }
     const title = name || (isHidden ? words.call.unknown : shown);
     if (this.#name.textContent !== title) {
       this.#name.replaceChildren(name || isHidden ? title : number(title));
     }
     const [record] = call.match.records;
-    const facts = call.match.records.length === 1 && record
+    const facts = !isConference && call.match.records.length === 1 && record
       ? [company(call), record.kind, record.certainty === 'possible' ? words.match.possible : ''].filter(Boolean)
       : [];
     if (this.#company.textContent !== facts.join(' · ')) this.#company.replaceChildren(...joined(facts));
     show(this.#company, facts.length > 0);
     // Who comes by an invite has no number to show or to keep to themselves.
     const unsaid = call.invite ? '' : words.call.hidden;
-    const line = isHidden ? unsaid : name ? shown : '';
+    const line = isConference ? '' : isHidden ? unsaid : name ? shown : '';
     if (this.#number.textContent !== line) {
       this.#number.replaceChildren(isHidden ? line : number(line));
     }
     show(this.#number, line !== '');
-    const key = call.caller_key ?? '';
+    const key = isConference ? '' : call.caller_key;
     if (this.#key.dataset['key'] !== key) {
       this.#key.dataset['key'] = key;
       this.#key.replaceChildren(`${words.call.typed} `, number(key));
@@ -271,22 +340,43 @@ export class CallScreen extends HTMLElement {
     show(this.#key, key !== '');
   }
 
-  /** @param {Call} call @param {boolean} isMuted @param {boolean} isOnline */
-  #drawButtons(call, isMuted, isOnline) {
-    const shape =
-      call.state === 'ringing' ? 'ringing' : call.state === 'ended' ? 'ended' : 'up';
+  /** What the other side has done. @param {Call} call @param {boolean} isConference */
+  #drawTheirs(call, isConference) {
+    const isUp = call.state === 'active';
+    const by = call.transferred_by;
+    setText(this.#from, by ? words.call.transferredBy(by.display_name || peerNumber(by)) : '');
+    show(this.#from, Boolean(by));
+    const isHeld = isUp && call.held_there && !isConference;
+    setText(this.#theirs, isHeld ? words.call.heldByThem(named(call) || peerNumber(call.peer)) : '');
+    show(this.#theirs, isHeld);
+    const isAtDesk = call.device === 'desk_phone' && call.state !== 'ended';
+    show(this.#desk, isAtDesk);
+    setText(this.#desk, call.state === 'active' ? words.desk.useIt : words.desk.pickUp);
+  }
+
+  /** @param {Call} call @param {boolean} isMuted @param {boolean} isOnline @param {boolean} isConference */
+  #drawButtons(call, isMuted, isOnline, isConference) {
+    const isAtDesk = call.device === 'desk_phone' && call.state !== 'ended';
+    const shape = isAtDesk ? 'desk' : call.state === 'ringing' ? 'ringing' : call.state === 'ended' ? 'ended' : 'up';
+    show(this.#bar, !isAtDesk);
+    show(this.#busy, shape === 'ringing');
+    show(this.#video, shape === 'up');
+    if (!isConference) this.#sure.cancel();
+    this.#isConference = isConference;
+    const canControl = call.state === 'active' && isOnline;
+    this.#hold.disabled = !canControl;
+    this.#hold.setAttribute('aria-pressed', String(call.held_here));
+    this.#transfer.disabled = !canControl || !this.#panel.transfer || isConference;
+    this.#add.disabled = !canControl || !this.#panel.add;
+    this.#more.disabled = !this.#panel.more;
     if (shape !== this.#shape) {
       this.#shape = shape;
       this.#shapeSince = performance.now();
     }
-    // What the desk phone has is only followed.
-    const isHere = call.device !== 'desk_phone';
-    show(this.#answer, isHere && shape === 'ringing');
-    show(this.#decline, isHere && shape === 'ringing');
-    show(this.#tools, isHere && shape === 'up');
-    show(this.#end, isHere && shape === 'up');
-    setText(this.#deskNote, words.desk.pickUp);
-    show(this.#deskNote, !isHere && shape !== 'ended' && call.state !== 'active');
+    show(this.#answer, shape === 'ringing');
+    show(this.#decline, shape === 'ringing');
+    show(this.#tools, shape === 'up');
+    show(this.#end, shape === 'up');
     const canCall = shape === 'ended' && call.peer.number !== '' && call.end_reason !== 'answered_elsewhere';
     show(this.#again, canCall);
     setText(
@@ -299,7 +389,7 @@ export class CallScreen extends HTMLElement {
     this.#done.classList.toggle('rb-brand', isWrapUp);
     this.#done.classList.toggle('rb-neutral', !isWrapUp);
     this.#answer.disabled = !isOnline;
-    if (shape !== 'up' && !this.#keypadPanel.hidden) this.#toggleKeypad();
+    if (shape !== 'up') this.closePanel();
 
     this.#mute.setAttribute('aria-pressed', String(isMuted));
     const wanted = isMuted ? 'mic-off' : 'mic';
@@ -312,7 +402,7 @@ export class CallScreen extends HTMLElement {
   #drawVideo(call, isInWindow, isSilent) {
     const isOffered = call.video?.state === 'offered';
     const isRinging = call.state === 'ringing';
-    show(this.#withVideo, isRinging && isOffered && call.device !== 'desk_phone');
+    show(this.#withVideo, isRinging && isOffered && call.device === 'here');
     setText(/** @type {Element} */ (this.#answer.lastElementChild), isRinging && isOffered ? words.call.answerAudio : words.call.answer);
     setAttribute(this.#answer, 'aria-label', isRinging && isOffered ? words.call.answerAudioLong : null);
     this.#withVideo.disabled = this.#answer.disabled;
@@ -333,7 +423,7 @@ export class CallScreen extends HTMLElement {
 
   /** @param {Call} call @param {boolean} isConnected @param {boolean} isRestored */
   #drawAudio(call, isConnected, isRestored) {
-    const isMissing = call.state === 'active' && !isConnected && call.device !== 'desk_phone';
+    const isMissing = call.state === 'active' && !isConnected;
     if (!isMissing) {
       clearTimeout(this.#audioTimer);
       this.#audioTimer = undefined;
@@ -378,12 +468,42 @@ export class CallScreen extends HTMLElement {
     if (!this.#activityIcon.querySelector(`.rb-icon-${name}`)) this.#activityIcon.replaceChildren(icon(name));
   }
 
-  #toggleKeypad() {
-    const isShown = Boolean(this.#keypadPanel.hidden);
-    show(this.#keypadPanel, isShown);
-    this.classList.toggle('rb-keypad-open', isShown);
-    this.#keys.setAttribute('aria-expanded', String(isShown));
-    if (isShown) this.#keypad.querySelector('button')?.focus({ preventScroll: true });
+  /** @param {PanelName} name */
+  #toggle(name) {
+    const isOpening = this.#open !== name;
+    this.closePanel();
+    const panel = this.#panel[name];
+    if (!isOpening || !panel) return;
+    this.#open = name;
+    this.classList.add('rb-panel-open');
+    this.#openerOf(name).setAttribute('aria-expanded', 'true');
+    show(panel, true);
+    this.#scroll.scrollTop = 0;
+    panel.opened();
+  }
+
+  closePanel() {
+    const name = this.#open;
+    if (name === '') return;
+    this.#open = '';
+    const panel = this.#panel[name];
+    const hadFocus = panel?.contains(document.activeElement);
+    panel?.closed();
+    if (panel) show(panel, false);
+    this.classList.remove('rb-panel-open');
+    const opener = this.#openerOf(name);
+    opener.setAttribute('aria-expanded', 'false');
+    if (hadFocus) opener.focus({ preventScroll: true });
+  }
+
+  /** @param {PanelName} name */
+  #openerOf(name) {
+    return { keypad: this.#keys, transfer: this.#transfer, add: this.#add, more: this.#more }[name];
+  }
+
+  #pressEnd() {
+    if (this.#isConference) this.#sure.press(() => this.actions.end());
+    else this.actions.end();
   }
 
   /** @param {string} digit */
@@ -407,13 +527,21 @@ export class CallScreen extends HTMLElement {
     );
   }
 
+  /** @param {IconName} image @param {PanelName} name */
+  #opener(image, name) {
+    const tool = this.#tool(image, words.call[name], () => this.#toggle(name));
+    tool.dataset['tool'] = name;
+    tool.setAttribute('aria-expanded', 'false');
+    return tool;
+  }
+
   /** @param {IconName} image @param {string} label @param {() => void} onPress */
   #tool(image, label, onPress) {
     return h(
       'button',
-      { type: 'button', class: 'rb-tool', on: { click: this.#guarded(onPress) } },
+      { type: 'button', class: 'rb-tool', title: label, on: { click: this.#guarded(onPress) } },
       icon(image),
-      h('span', {}, label),
+      h('span', { class: 'rb-tool-name' }, label),
     );
   }
 

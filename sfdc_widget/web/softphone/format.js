@@ -41,6 +41,11 @@ export function who(call) {
   return meeting(call) || named(call) || peerNumber(call.peer) || words.call.unknown;
 }
 
+/** Names in a row, as one says them. @param {readonly string[]} names */
+export function listed(names) {
+  return new Intl.ListFormat(document.documentElement.lang || undefined).format(names);
+}
+
 /** Who it is, by name; '' for a number. @param {CallView} call */
 export function named(call) {
   return person(call) || (call.invite?.guest ?? '');

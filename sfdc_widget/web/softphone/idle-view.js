@@ -4,13 +4,28 @@ import { company, dialable, duration, elapsed, moment, peerNumber, person, who }
 import { icon } from './icons.js';
 import { Keypad } from './keypad.js';
 import { ProblemCard } from './problem-card.js';
+import { targetOf, targetOfEntry } from './presses.js';
 import { words } from './strings.js';
 
-/** @import {CallView} from '../client/wire.d.ts' */
+/** @import {CallView, DirectoryEntry} from '../client/wire.d.ts' */
+/** @import {Target} from './presses.js' */
 /** @import {Problem} from './problem-card.js' */
 /** @import {IconName} from './icons.js' */
 
 const SKELETON_AFTER_MS = 300;
+
+/**
+ * What is loaded later, and where it goes.
+ *
+ * @typedef {object} Places
+ * @property {HTMLElement} people found as one types
+ * @property {HTMLElement} favourites
+ * @property {HTMLElement} device
+ * @property {(text: string) => void} typed
+ * @property {() => readonly DirectoryEntry[]} found
+ */
+
+/** @typedef {'recents'|'favourites'|'invites'} TabName */
 
 /**
  * @typedef {object} IdleModel
@@ -19,12 +34,14 @@ const SKELETON_AFTER_MS = 300;
  * @property {string} crm
  * @property {boolean} canDial
  * @property {boolean} hasInvites
+ * @property {readonly DirectoryEntry[]|null} favourites
  * @property {number} now server time in ms
  */
 
 export class IdleScreen extends HTMLElement {
   actions = {
-    dial: (/** @type {string} */ _number, /** @type {CallView|null} */ _from, /** @type {boolean} */ _video = false) => {},
+    dial: (/** @type {Target} */ _target, /** @type {boolean} */ _isVideo) => {},
+    star: (/** @type {CallView} */ _call, /** @type {boolean} */ _isFavourite) => {},
     open: (/** @type {CallView} */ _call) => {},
     invites: (/** @type {HTMLElement} */ _panel) => {},
   };
@@ -73,9 +90,20 @@ export class IdleScreen extends HTMLElement {
     h('p', {}, words.idle.emptyText),
   );
   #none = h('p', { class: 'rb-empty', hidden: true }, words.idle.noneFound);
-  #recentsTab = this.#tab('recents', words.idle.recents);
-  #invitesTab = this.#tab('invites', words.idle.invites);
-  #tabs = h('div', { class: 'rb-tabs', role: 'tablist', 'aria-label': words.idle.lists, hidden: true }, this.#recentsTab, this.#invitesTab);
+  /** @type {Record<TabName, HTMLButtonElement>} */
+  #tab = {
+    recents: this.#makeTab('recents', words.idle.recentsTab),
+    favourites: this.#makeTab('favourites', words.idle.favourites),
+    invites: this.#makeTab('invites', words.idle.invites),
+  };
+  #tabs = h('div', { class: 'rb-tabs', role: 'tablist', 'aria-label': words.idle.lists }, ...Object.values(this.#tab));
+  #favourites = h('div', { id: 'rb-panel-favourites', role: 'tabpanel', 'aria-labelledby': 'rb-tab-favourites', hidden: true });
+  #people = h('div', { class: 'rb-place' });
+  #device = h('div', { class: 'rb-place' });
+  /** @type {Places|null} */
+  #places = null;
+  /** Calls are made by the desk phone. */
+  isAtDesk = false;
   #invites = h('div', { id: 'rb-panel-invites', role: 'tabpanel', 'aria-labelledby': 'rb-tab-invites', hidden: true });
   #skeleton = h(
     'div',
@@ -84,7 +112,7 @@ export class IdleScreen extends HTMLElement {
   );
   #recents = h(
     'div',
-    { id: 'rb-panel-recents' },
+    { id: 'rb-panel-recents', role: 'tabpanel', 'aria-labelledby': 'rb-tab-recents' },
     this.#heading,
     this.#list,
     this.#skeleton,
@@ -104,7 +132,7 @@ export class IdleScreen extends HTMLElement {
     this.#field.addEventListener('input', () => this.#typed());
     this.#field.addEventListener('keydown', (event) => {
       if (event.key === 'ArrowDown') {
-        if (!this.isOnInvites) this.#list.querySelector('button')?.focus();
+        this.focusList();
         event.preventDefault();
       } else if (event.key === 'Escape' && this.#field.value !== '') {
         this.setNumber('');
@@ -113,7 +141,9 @@ export class IdleScreen extends HTMLElement {
     });
     this.#list.addEventListener('keydown', (event) => this.#moveInList(event));
     this.#keypad.addEventListener('key', (event) => {
-      this.#field.value += /** @type {CustomEvent<string>} */ (event).detail;
+      const { detail } = /** @type {CustomEvent<string>} */ (event);
+      this.dispatchEvent(new CustomEvent('key-sound', { bubbles: true, detail }));
+      this.#field.value += detail;
       this.#typed();
     });
     const form = h(
@@ -134,13 +164,16 @@ export class IdleScreen extends HTMLElement {
     );
     this.append(
       form,
+      this.#device,
       this.#error,
       h(
         'div',
         { class: 'rb-scroll' },
         this.#keypadPanel,
         this.#problem,
+        this.#people,
         this.#tabs,
+        this.#favourites,
         this.#invites,
         this.#recents,
       ),
@@ -153,14 +186,30 @@ export class IdleScreen extends HTMLElement {
   update(model) {
     this.#model = model;
     this.#problem.update(model.problem);
-    if (show(this.#tabs, model.hasInvites)) {
-      for (const [name, value] of [['role', 'tabpanel'], ['aria-labelledby', 'rb-tab-recents']]) {
-        setAttribute(this.#recents, String(name), model.hasInvites ? value : null);
-      }
-      this.#heading.classList.toggle('rb-live', model.hasInvites);
-      if (!model.hasInvites) this.#choose('recents');
-    }
+    if (show(this.#tab.invites, model.hasInvites) && !model.hasInvites && this.isOnInvites) this.#choose('recents');
     this.#draw();
+  }
+
+  /** What has been loaded meanwhile. @param {Places} places */
+  place(places) {
+    this.#places = places;
+    this.#people.append(places.people);
+    this.#favourites.append(places.favourites);
+    this.#device.append(places.device);
+    if (this.#field.value !== '') places.typed(this.#field.value);
+  }
+
+  /** Others are found. */
+  redraw() {
+    this.#draw();
+  }
+
+  /** @returns {boolean} there is one */
+  focusList() {
+    const panel = [this.#recents, this.#favourites].find((each) => !each.hidden);
+    const first = panel?.querySelector('li button');
+    if (first instanceof HTMLElement) first.focus();
+    return first !== null && first !== undefined;
   }
 
   /** Which list is on show. */
@@ -168,30 +217,33 @@ export class IdleScreen extends HTMLElement {
     return !this.#invites.hidden;
   }
 
-  /** @param {'recents'|'invites'} name */
+  /** @param {TabName} name */
   #choose(name) {
-    const isInvites = name === 'invites';
-    show(this.#invites, isInvites);
-    show(this.#recents, !isInvites);
-    for (const tab of [this.#recentsTab, this.#invitesTab]) {
-      const isChosen = (tab === this.#invitesTab) === isInvites;
-      tab.setAttribute('aria-selected', String(isChosen));
-      tab.tabIndex = isChosen ? 0 : -1;
+    show(this.#recents, name === 'recents');
+    show(this.#favourites, name === 'favourites');
+    show(this.#invites, name === 'invites');
+    for (const [each, tab] of Object.entries(this.#tab)) {
+      tab.setAttribute('aria-selected', String(each === name));
+      tab.tabIndex = each === name ? 0 : -1;
     }
-    if (isInvites) this.actions.invites(this.#invites);
+    if (name === 'invites') this.actions.invites(this.#invites);
   }
 
   /** @param {KeyboardEvent} event */
   #moveInTabs(event) {
-    if (event.key !== 'ArrowLeft' && event.key !== 'ArrowRight') return;
+    const isRtl = getComputedStyle(this.#tabs).direction === 'rtl';
+    const step = { ArrowLeft: isRtl ? 1 : -1, ArrowRight: isRtl ? -1 : 1 }[event.key];
+    if (step === undefined) return;
     event.preventDefault();
-    const other = event.target === this.#recentsTab ? this.#invitesTab : this.#recentsTab;
-    other.focus();
-    this.#choose(other === this.#invitesTab ? 'invites' : 'recents');
+    const shown = Object.values(this.#tab).filter((tab) => !tab.hidden);
+    const index = shown.indexOf(/** @type {HTMLButtonElement} */ (event.target));
+    const next = shown.at((index + step) % shown.length);
+    next?.focus();
+    next?.click();
   }
 
-  /** @param {'recents'|'invites'} name @param {string} label */
-  #tab(name, label) {
+  /** @param {TabName} name @param {string} label */
+  #makeTab(name, label) {
     return h(
       'button',
       {
@@ -231,7 +283,8 @@ export class IdleScreen extends HTMLElement {
 
   #typed() {
     this.showError('');
-    if (this.isOnInvites) this.#choose('recents');
+    if (this.#recents.hidden) this.#choose('recents');
+    this.#places?.typed(this.#field.value);
     show(this.#erase, this.#field.value !== '');
     this.#draw();
   }
@@ -254,20 +307,31 @@ export class IdleScreen extends HTMLElement {
   #submit(video = false) {
     const typed = this.#field.value.trim();
     if (typed === '') {
-      this.#field.focus();
+      this.#recallLast();
       return;
     }
-    const target = dialable(typed);
-    const found = this.#found();
-    const [only] = found;
-    if (target !== null) {
-      this.actions.dial(target, null, video);
-    } else if (only && new Set(found.map(({ peer }) => peer.number)).size === 1) {
-      this.actions.dial(only.peer.e164 || only.peer.number, only, video);
+    const number = dialable(typed);
+    // Who is meant by a name, if only one can be.
+    const people = [...this.#found().map(targetOf), ...(this.#places?.found() ?? []).map(targetOfEntry)];
+    const [only] = people;
+    if (number !== null) {
+      this.actions.dial({ number }, video);
+    } else if (only && new Set(people.map((each) => each.number)).size === 1) {
+      this.actions.dial(only, video);
     } else {
       this.showError(words.idle.invalid);
       this.#field.focus();
     }
+  }
+
+  /** The number dialled last, to be dialled by a second press. */
+  #recallLast() {
+    const last = this.#model?.recent?.find(({ direction: way, peer }) => way === 'outbound' && peer.number !== '');
+    this.#field.focus();
+    if (!last) return;
+    this.setNumber(last.peer.e164 || last.peer.number);
+    this.#field.select();
+    this.dispatchEvent(new CustomEvent('announce', { bubbles: true, detail: words.idle.redial(who(last)) }));
   }
 
   /** The recent calls that what is typed points at. */
@@ -297,12 +361,17 @@ export class IdleScreen extends HTMLElement {
     const found = this.#found();
     const isEmpty = model.recent?.length === 0;
     show(this.#empty, isEmpty && this.#field.value === '');
-    show(this.#none, !isLoading && !isEmpty && found.length === 0 && dialable(this.#field.value) === null);
+    const isAnybody = found.length > 0 || (this.#places?.found().length ?? 0) > 0;
+    show(this.#none, !isLoading && !isEmpty && !isAnybody && dialable(this.#field.value) === null);
+    // The tab says it, while nothing else is above.
     show(this.#heading, found.length > 0);
-    this.#callButton.disabled = this.#videoButton.disabled = !model.canDial;
+    this.#heading.classList.toggle('rb-live', this.#field.value.trim() === '');
+    show(this.#tabs, this.#field.value.trim() === '');
+    this.#callButton.disabled = !model.canDial;
+    this.#videoButton.disabled = !model.canDial || this.isAtDesk;
 
     const today = new Date(model.now).toDateString();
-    const key = JSON.stringify([found, model.crm, model.canDial, today]);
+    const key = JSON.stringify([found, model.crm, model.canDial, today, model.favourites?.map((each) => each.number)]);
     if (key === this.#drawn) return;
     this.#drawn = key;
     const focused = /** @type {HTMLElement|null} */ (
@@ -317,7 +386,7 @@ export class IdleScreen extends HTMLElement {
   }
 
   /** @param {CallView} call @param {IdleModel} model */
-  #row(call, { crm, canDial, now }) {
+  #row(call, { crm, canDial, now, favourites }) {
     const kind = direction(call);
     const name = who(call);
     const isPerson = person(call) !== '';
@@ -378,10 +447,31 @@ export class IdleScreen extends HTMLElement {
           'aria-label': words.idle.callBack(name),
           title: words.idle.callBack(name),
           disabled: !canDial || call.peer.number === '',
-          on: { click: () => this.actions.dial(call.peer.e164 || call.peer.number, call) },
+          on: { click: () => this.actions.dial(targetOf(call), false) },
         },
         icon('phone'),
       ),
+      favourites && call.peer.number !== '' ? this.#star(call, name, favourites) : null,
+    );
+  }
+
+  /** @param {CallView} call @param {string} name @param {readonly DirectoryEntry[]} favourites */
+  #star(call, name, favourites) {
+    const { e164, number: dialled } = call.peer;
+    const isOn = favourites.some((each) => each.number === e164 || each.number === dialled);
+    const label = isOn ? words.people.unstar(name) : words.people.star(name);
+    return h(
+      'button',
+      {
+        type: 'button',
+        class: 'rb-icon-button rb-star',
+        'data-role': 'star',
+        'data-on': isOn,
+        'aria-label': label,
+        title: label,
+        on: { click: () => this.actions.star(call, !isOn) },
+      },
+      icon('star'),
     );
   }
 
@@ -418,6 +508,8 @@ function direction(call) {
   switch (call.end_reason) {
     case 'answered_elsewhere':
       return { name: 'elsewhere', icon: 'monitor-smartphone', label: words.history.elsewhere };
+    case 'do_not_disturb':
+      return { name: 'missed', icon: 'phone-missed', label: words.history.doNotDisturb };
     case 'declined_here':
     case 'declined_elsewhere':
       return { name: 'declined', icon: 'phone-off', label: words.history.declined };

@@ -4,13 +4,13 @@ import { icon } from './icons.js';
 import { words } from './strings.js';
 
 /** @import {RingbridgeClient} from '../client/ringbridge-client.js' */
+/** @import {Preferences} from './preferences.js' */
 
 /** Who is signed in, devices, sounds, signing out. Choices are `setting` events. */
 export class Menu extends HTMLElement {
-  /** @type {RingbridgeClient} */
-  client = /** @type {any} */ (null);
+  client;
+  #preferences;
   isRingtoneOn = true;
-  isByDeskPhone = false;
 
   #name = h('p', { class: 'rb-menu-name', dir: 'auto' });
   #detail = h('p', { class: 'rb-menu-detail' });
@@ -22,8 +22,16 @@ export class Menu extends HTMLElement {
     type: 'checkbox',
     on: { change: () => this.#tell('ringtone', this.#ringtone.checked) },
   });
-  #desk = h('input', { type: 'checkbox', on: { change: () => this.#tell('desk-phone', this.#desk.checked) } });
-  #deskLabel = h('label', { class: 'rb-check' }, this.#desk, words.desk.dial);
+  #shortcuts = h('input', {
+    type: 'checkbox',
+    'aria-describedby': 'rb-shortcut-keys',
+    on: { change: () => this.#setShortcuts(this.#shortcuts.checked) },
+  });
+  #keys = h(
+    'dl',
+    { class: 'rb-keys', id: 'rb-shortcut-keys', hidden: true },
+    ...words.menu.shortcutKeys.map(([what, keys]) => h('div', {}, h('dt', {}, what), h('dd', {}, h('kbd', { dir: 'ltr' }, keys)))),
+  );
   #notifications = h('input', { type: 'checkbox', on: { change: () => void this.#askNotifications() } });
   #notificationsLabel = h('label', { class: 'rb-check' }, this.#notifications, words.menu.notifications);
   #signOut = h(
@@ -33,6 +41,13 @@ export class Menu extends HTMLElement {
     h('span', {}, words.menu.signOut),
   );
   #isSure = false;
+
+  /** @param {RingbridgeClient} client @param {Preferences} preferences */
+  constructor(client, preferences) {
+    super();
+    this.client = client;
+    this.#preferences = preferences;
+  }
 
   connectedCallback() {
     if (this.firstChild) return;
@@ -54,8 +69,9 @@ export class Menu extends HTMLElement {
       this.#microphoneLabel,
       this.#speakerLabel,
       h('label', { class: 'rb-check' }, this.#ringtone, words.menu.ringtone),
-      this.#deskLabel,
       this.#notificationsLabel,
+      h('label', { class: 'rb-check' }, this.#shortcuts, words.menu.shortcuts),
+      this.#keys,
       this.#signOut,
     );
   }
@@ -68,8 +84,8 @@ export class Menu extends HTMLElement {
     setText(/** @type {Element} */ (this.#signOut.lastElementChild), words.menu.signOut);
     this.#signOut.classList.remove('rb-end');
     this.#ringtone.checked = this.isRingtoneOn;
-    this.#desk.checked = this.isByDeskPhone;
-    show(this.#deskLabel, Boolean(this.client.state.rules?.desk_phone));
+    this.#shortcuts.checked = this.#preferences.get('shortcuts') === 'on';
+    show(this.#keys, this.#shortcuts.checked);
     const permission = 'Notification' in globalThis ? Notification.permission : 'denied';
     this.#notifications.checked = permission === 'granted';
     this.#notifications.disabled = permission !== 'default';
@@ -96,6 +112,12 @@ export class Menu extends HTMLElement {
         .filter(({ deviceId }) => deviceId !== 'default' && deviceId !== 'communications')
         .map(({ deviceId, label }) => h('option', { value: deviceId, selected: deviceId === chosen }, label)),
     );
+  }
+
+  /** @param {boolean} isOn */
+  #setShortcuts(isOn) {
+    this.#preferences.set('shortcuts', isOn ? 'on' : 'off');
+    show(this.#keys, isOn);
   }
 
   async #askNotifications() {

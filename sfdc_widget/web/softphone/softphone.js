@@ -1,34 +1,46 @@
 /**
  * The softphone: draws a client's state, turns presses into the client's methods.
  * Screens are made once and stay: what is typed survives a call passing through.
+ *
+ * What each part is about is in its own module. What shows calls, and the menu, is
+ * loaded after the first picture (`control/load.js`), while the session is opened.
  */
-import { h, setAttribute, setText, show } from './dom.js';
-import { CallScreen } from './call-view.js';
-import { duration, elapsed, soonOver, who } from './format.js';
+import { focused, isHere, isTalking, together, waiting } from '../client/focus.js';
+import { Banners } from './banners.js';
+import { h, setText, show } from './dom.js';
+import { who } from './format.js';
+import { Header } from './header.js';
 import { icon } from './icons.js';
 import { IdleScreen } from './idle-view.js';
-import { Menu } from './menu.js';
+import { InvitesDoor } from './invites-door.js';
+import { Preferences } from './preferences.js';
+import { entryOf, Presses, recordOf, targetOf } from './presses.js';
+import { callProblem, idleProblem, problemOf } from './problems.js';
 import { Sounds } from './sounds.js';
+import { stateInWords } from './status.js';
 import { words } from './strings.js';
 
-/** @import {CallView} from '../client/wire.d.ts' */
-/** @import {ClientState} from '../client/ringbridge-client.js' */
-/** @import {WindowedClient} from '../video/windowed.js' */
-/** @import {Order} from '../video/messages.js' */
-/** @import {InvitesPanel} from '../invites/invites-panel.js' */
-/** @import {HostAdapter, PhoneMood} from '../hosts/adapter.js' */
-/** @import {Problem} from './problem-card.js' */
-/** @import {SignInScreen, SignInWay} from './sign-in-view.js' */
+/**
+ * @import {CallView, Record as CrmRecord} from '../client/wire.d.ts'
+ * @import {ClientState} from '../client/ringbridge-client.js'
+ * @import {WindowedClient} from '../video/windowed.js'
+ * @import {HostAdapter, PhoneMood} from '../hosts/adapter.js'
+ * @import {CallScreen} from './call-view.js'
+ * @import {Control} from './control/control.js'
+ * @import {Problem} from './problem-card.js'
+ * @import {SignInScreen, SignInWay} from './sign-in-view.js'
+ */
 
 /** How long an ended call stays on show. */
 const DONE_AFTER_MS = 6_000;
 const READ_AFTER_MS = 15_000;
 /** … and while in use. */
 const BUSY_MS = 4_000;
-const PLAIN_ENDS = new Set(['hung_up_here', 'hung_up_there', 'cancelled_here', 'declined_here', 'declined_elsewhere']);
-const LOAD_AGAIN_MS = 3_000;
+const PLAIN_ENDS = new Set(['hung_up_here', 'hung_up_there', 'cancelled_here', 'declined_here', 'declined_elsewhere', 'transferred']);
 /** Reconnecting for less than this is not worth a word. */
 const BANNER_AFTER_MS = 700;
+/** Before another try to load what comes later. */
+const LOAD_AGAIN_MS = 5_000;
 
 /** @typedef {'connecting'|'signed-out'|'superseded'|'idle'|'call'} ViewName */
 
@@ -44,37 +56,11 @@ export class Softphone extends HTMLElement {
   sounds = new Sounds();
 
   #signInNote = '';
-  #dot = h('span', { class: 'rb-dot', 'aria-hidden': 'true' });
-  #state = h('span', { class: 'rb-state' });
-  #aside = h('span', { class: 'rb-aside', dir: 'auto' });
-  #menuButton = h(
-    'button',
-    {
-      type: 'button',
-      class: 'rb-icon-button',
-      'aria-label': words.menu.open,
-      title: words.menu.open,
-      'aria-expanded': 'false',
-      'aria-controls': 'rb-menu',
-      on: { click: () => this.#toggleMenu() },
-    },
-    icon('ellipsis-vertical'),
-  );
-  #menu = new Menu();
-  #banner = h('p', { class: 'rb-banner', hidden: true });
-  #secondText = h('p', { class: 'rb-second-text' });
-  #second = h(
-    'section',
-    { class: 'rb-second', hidden: true },
-    this.#secondText,
-    h(
-      'div',
-      { class: 'rb-row' },
-      h('button', { type: 'button', class: 'rb-button rb-answer', on: { click: () => void this.#endAndAnswer() } }, words.call.endAndAnswer),
-      h('button', { type: 'button', class: 'rb-button rb-neutral', on: { click: () => this.#declineSecond() } }, words.call.decline),
-    ),
-  );
-  #call = new CallScreen();
+  #header = new Header();
+  #banners = new Banners();
+  #preferences = new Preferences();
+  #over = h('div', { class: 'rb-place' });
+  #menuPlace = h('div', { class: 'rb-place' });
   #idle = new IdleScreen();
   /** Most reps never see it: it is loaded with its first use. */
   #signIn = /** @type {SignInScreen} */ (document.createElement('ringbridge-sign-in'));
@@ -107,16 +93,18 @@ export class Softphone extends HTMLElement {
     this.#showWindow,
     this.#takeOver,
   );
-  #endingText = h('p', {});
-  #ending = h(
-    'section',
-    { class: 'rb-banner rb-ending', hidden: true },
-    this.#endingText,
-    h('button', { type: 'button', class: 'rb-button rb-neutral', on: { click: () => void this.#extendInvite() } }, words.ending.extend),
-  );
+  #main = h('main', { class: 'rb-main' }, this.#connecting, this.#signIn, this.#superseded, this.#idle);
   #polite = h('div', { class: 'rb-live', role: 'status', 'aria-live': 'polite' });
   #assertive = h('div', { class: 'rb-live', role: 'alert', 'aria-live': 'assertive' });
 
+  #presses = /** @type {Presses} */ (/** @type {any} */ (null));
+  #invites = /** @type {InvitesDoor} */ (/** @type {any} */ (null));
+  /** @type {Control|null} */
+  #control = null;
+  /** @type {CallScreen|null} */
+  #call = null;
+  /** @type {Promise<void>|null} */
+  #loading = null;
   /** @type {ViewName|null} */
   #view = null;
   /** @type {CallView|null} the last call, while it is still on show */
@@ -134,12 +122,6 @@ export class Softphone extends HTMLElement {
   #notification = null;
   /** @type {ReturnType<typeof setInterval>|undefined} */
   #clock;
-  /** @type {Promise<InvitesPanel>|null} */
-  #invites = null;
-  /** @type {InvitesPanel|null} */
-  #panel = null;
-  /** The call that the invite dialog was opened in. */
-  #sheetFor = '';
   /** @type {HTMLElement|null} */
   #lastFocused = null;
   #life = new AbortController();
@@ -147,28 +129,32 @@ export class Softphone extends HTMLElement {
   connectedCallback() {
     if (this.firstChild) return;
     this.classList.add('rb-softphone');
-    this.#menu.client = this.client;
-    this.#call.match.client = this.client;
-    this.#call.match.host = this.host;
-    this.append(
-      h(
-        'div',
-        { class: 'rb-header' },
-        this.#dot,
-        this.#state,
-        this.#aside,
-        this.#menuButton,
-      ),
-      this.#menu,
-      this.#banner,
-      this.#ending,
-      this.#second,
-      h('main', { class: 'rb-main' }, this.#connecting, this.#signIn, this.#superseded, this.#idle, this.#call),
-      this.#polite,
-      this.#assertive,
-    );
+    const { client, host } = this;
+    this.#presses = new Presses({
+      client,
+      announce: (text) => this.#announce(text),
+      fail: (error) => this.#fail(error),
+      problem: (problem) => this.#setFailure(problem),
+      hush: () => this.sounds.play(null),
+      keepNumber: (number, error) => {
+        this.#idle.setNumber(number);
+        this.#idle.showError(error);
+        this.update();
+      },
+    });
+    this.#invites = new InvitesDoor({
+      client,
+      host,
+      main: this.#main,
+      shownCall: () => this.#shown?.call_id ?? '',
+      problem: (problem) => this.#setFailure(problem),
+      changed: () => this.update(),
+    });
+    this.append(this.#header.element, this.#menuPlace, ...this.#banners.elements, this.#over, this.#main, this.#polite, this.#assertive);
     for (const view of this.#views().values()) view.hidden = true;
     this.#wire();
+    this.#act();
+    void this.#later();
     this.update();
   }
 
@@ -184,7 +170,7 @@ export class Softphone extends HTMLElement {
   }
 
   #views() {
-    /** @type {[ViewName, HTMLElement][]} */
+    /** @type {[ViewName, HTMLElement|null][]} */
     const views = [
       ['connecting', this.#connecting],
       ['signed-out', this.#signIn],
@@ -192,7 +178,7 @@ export class Softphone extends HTMLElement {
       ['idle', this.#idle],
       ['call', this.#call],
     ];
-    return new Map(views);
+    return new Map(/** @type {[ViewName, HTMLElement][]} */ (views.filter(([, element]) => element !== null)));
   }
 
   #wire() {
@@ -210,87 +196,158 @@ export class Softphone extends HTMLElement {
       if (isInvite) void this.invite(record);
       else void this.dial(number, record);
     });
-    this.#call.actions = {
-      answer: () => void this.#answer(),
-      video: () => this.#video(),
-      showWindow: () => client.callWindow.show(),
-      bringBack: () => client.callWindow.bringBack(),
-      invite: () => {
-        const call = this.#focused(client.state) ?? this.#ended;
-        if (call) void this.invite(recordOf(call));
-      },
-      decline: () => this.#withCall((call) => client.decline(call.call_id)),
-      end: () => this.#withCall((call) => client.hangup(call.call_id)),
-      mute: () =>
-        this.#withCall((call) => {
-          const isMuted = !client.localState(call.call_id).isMuted;
-          client.mute(call.call_id, isMuted);
-          this.#announce(isMuted ? words.announce.muted : words.announce.unmuted);
-        }),
-      again: () => {
-        const call = this.#ended;
-        if (call) void this.dial(call.peer.e164 || call.peer.number, recordOf(call));
-      },
-      done: () => void this.#done(),
-      digit: (digit) => this.#withCall((call) => client.sendDigits(call.call_id, digit)),
-      openActivity: () => this.#ended && this.#openActivity(this.#ended),
-      retryActivity: () => {
-        if (this.#ended) this.client.retryActivity(this.#ended.call_id).catch((error) => this.#fail(error));
-      },
-    };
-    this.#idle.actions = {
-      dial: (number, from, video) => void this.dial(number, from ? recordOf(from) : null, video),
-      open: (call) => {
-        const record = recordOf(call);
-        if (record) void host.popRecord(record).catch(() => undefined);
-      },
-      invites: (panel) => void this.#showInvites(panel),
-    };
     this.#signIn.addEventListener('sign-in', (event) => {
       client.signIn(/** @type {CustomEvent} */ (event).detail).catch(() => undefined);
     });
     this.#signIn.addEventListener('cancel', () => client.cancelSignIn());
-    this.#menu.addEventListener('setting', (event) => {
-      const { name, value } = /** @type {CustomEvent<{name: string, value: boolean}>} */ (event).detail;
-      if (name === 'close') this.#toggleMenu(false);
-      if (name === 'ringtone') {
-        this.sounds.isRingtoneOn = this.#menu.isRingtoneOn = value;
-        this.#playSounds();
-      }
-      if (name === 'desk-phone') this.#menu.isByDeskPhone = value;
-      if (name === 'sign-out') {
-        this.#toggleMenu(false);
-        void client.signOut();
-      }
-    });
     this.addEventListener('redraw', () => this.update());
     this.addEventListener('announce', (event) => this.#announce(/** @type {CustomEvent<string>} */ (event).detail));
+    this.addEventListener('key-sound', (event) => this.sounds.key(/** @type {CustomEvent<string>} */ (event).detail));
     this.addEventListener('focusin', (event) => {
       this.#lastFocused = /** @type {HTMLElement} */ (event.target);
     });
-    this.addEventListener('pointerdown', () => {
-      this.sounds.unlock();
-      this.#busyUntil = Date.now() + BUSY_MS;
-    });
+    this.addEventListener('pointerdown', () => this.#touched());
     this.addEventListener('keydown', (event) => {
-      this.sounds.unlock();
-      this.#busyUntil = Date.now() + BUSY_MS;
-      if (event.key === 'Escape' && this.#view === 'call' && this.#ended && this.#ended.work.state !== 'wrap_up') this.#dismiss();
+      this.#touched();
+      if (event.key === 'Escape' && this.#view === 'call' && this.#ended && !isWrapUp(this.#ended)) this.#dismiss();
     });
+    document.addEventListener('keydown', (event) => this.#control?.shortcut(event, focused(client.state)), { signal });
     document.addEventListener(
       'pointerdown',
       (event) => {
         const target = /** @type {Node} */ (event.target);
-        if (!this.#menu.hidden && !this.#menu.contains(target) && !this.#menuButton.contains(target)) {
-          this.#toggleMenu(false);
-        }
+        const menu = this.#control?.menu;
+        if (menu && !menu.hidden && !menu.contains(target) && !this.#header.menuButton.contains(target)) this.#toggleMenu(false);
       },
       { signal },
     );
     this.#clock = setInterval(() => this.#tick(), 500);
   }
 
+  #touched() {
+    this.sounds.unlock();
+    this.#busyUntil = Date.now() + BUSY_MS;
+  }
+
+  /** What presses on the screens mean. */
+  #act() {
+    const { host } = this;
+    const presses = this.#presses;
+    this.#header.actions = {
+      presence: () => void presses.presence(),
+      menu: () => void this.#later().then(() => this.#toggleMenu()),
+    };
+    this.#banners.actions.extend = () =>
+      void this.#invites.extend().then(
+        () => this.#announce(words.ending.extended),
+        (error) => this.#fail(error),
+      );
+    this.#idle.actions = {
+      dial: (target, isVideo) => void presses.dial(target, { isVideo, isAtDesk: this.#idle.isAtDesk }),
+      star: (call, isFavourite) => void presses.favourite(entryOf(call), isFavourite),
+      open: (call) => {
+        const record = recordOf(call);
+        if (record) void host.popRecord(record).catch(() => undefined);
+      },
+      invites: (panel) => void this.#invites.showList(panel),
+    };
+  }
+
+  /** @param {CallScreen} screen */
+  #actOn(screen) {
+    const { client } = this;
+    const presses = this.#presses;
+    const withCall = (/** @type {(call: CallView) => unknown} */ act) => () => {
+      const call = focused(client.state);
+      if (call) void act(call);
+    };
+    screen.actions = {
+      answer: withCall((call) => this.#answer(call)),
+      video: withCall((call) => presses.video(call)),
+      showWindow: () => client.callWindow.show(),
+      bringBack: () => client.callWindow.bringBack(),
+      invite: () => this.#inviteShown(),
+      decline: withCall((call) => presses.decline(call)),
+      busy: withCall((call) => presses.decline(call, 'busy')),
+      end: withCall((call) => presses.end(call)),
+      mute: withCall((call) => presses.mute(call)),
+      hold: withCall((call) => presses.hold(call)),
+      again: () => {
+        const call = this.#ended;
+        this.#ended = null;
+        if (call) void presses.dial(targetOf(call));
+      },
+      done: () => void this.#done(),
+      digit: (digit) => {
+        this.sounds.key(digit);
+        withCall((call) => presses.digit(call, digit))();
+      },
+      openActivity: () => this.#ended && this.#openActivity(this.#ended),
+      retryActivity: () => {
+        if (this.#ended) client.retryActivity(this.#ended.call_id).catch((error) => this.#fail(error));
+      },
+    };
+  }
+
+  #inviteShown() {
+    const call = this.#shown;
+    if (call) void this.invite(recordOf(call));
+  }
+
+  /** Loads what is not in the first picture. */
+  #later() {
+    this.#loading ??= import('./control/load.js')
+      .then(({ load }) =>
+        load({
+          client: this.client,
+          host: this.host,
+          presses: this.#presses,
+          preferences: this.#preferences,
+          idle: this.#idle,
+          invite: () => this.#inviteShown(),
+          canInvite: () => this.#invites.isAllowed,
+          announce: (text) => this.#announce(text),
+        }),
+      )
+      .then((control) => {
+        this.#control = control;
+        this.#call = control.call;
+        this.#call.hidden = true;
+        this.#actOn(this.#call);
+        this.#main.append(this.#call);
+        this.#over.append(control.over);
+        this.#menuPlace.append(control.menu);
+        control.menu.addEventListener('setting', (event) => this.#set(/** @type {CustomEvent} */ (event).detail));
+        this.update();
+      })
+      .catch(() => {
+        setTimeout(() => {
+          this.#loading = null;
+          void this.#later();
+        }, LOAD_AGAIN_MS);
+      });
+    return this.#loading;
+  }
+
+  /** A choice in the menu. @param {{name: string, value: boolean}} setting */
+  #set({ name, value }) {
+    if (name === 'close') this.#toggleMenu(false);
+    if (name === 'ringtone' && this.#control) {
+      this.sounds.isRingtoneOn = this.#control.menu.isRingtoneOn = value;
+      this.#playSounds();
+    }
+    if (name === 'sign-out') {
+      this.#toggleMenu(false);
+      void this.client.signOut();
+    }
+  }
+
   // What to show
+
+  /** The call that the screen is about. */
+  get #shown() {
+    return focused(this.client.state) ?? this.#ended;
+  }
 
   update() {
     const { state } = this.client;
@@ -300,39 +357,29 @@ export class Softphone extends HTMLElement {
     if (this.#ended) {
       this.#ended = state.recent?.find(({ call_id }) => call_id === this.#ended?.call_id) ?? this.#ended;
     }
-    const focus = this.#focused(state);
+    const focus = focused(state);
     if (focus) this.#ended = null;
     // After a reload too, and after a call that came in between.
-    else this.#ended ??= state.recent?.find(({ work }) => work.state === 'wrap_up') ?? null;
+    else this.#ended ??= state.recent?.find(isWrapUp) ?? null;
     if (focus && focus.call_id !== this.#panelOpenedFor) {
       // After a reload too.
       this.#panelOpenedFor = focus.call_id;
       this.host.setPanelVisible(true);
     }
+    this.#control?.update(focus);
     this.#drawScreen(state, focus);
-    this.#drawSheet(focus);
+    const isCovered = this.#invites.update(focus, this.#view === 'idle');
+    this.#idle.inert = isCovered;
+    if (this.#call) this.#call.inert = isCovered;
     this.#drawHeader(state, focus);
-    this.#drawBanner(state, focus);
-    this.#drawSecond(state, focus);
+    const said = this.#banners.update(state, state.status === 'reconnecting' && this.#isOfflineForLong);
+    if (said !== '') this.#announce(said);
     this.#tellHost(state, focus);
     this.#playSounds();
     if (!state.calls.some((call) => call.state === 'ringing')) {
       this.#notification?.close();
       this.#notification = null;
     }
-  }
-
-  /** The call that the screen is about. @param {ClientState} state @returns {CallView|null} */
-  #focused(state) {
-    // What the rep can act on comes before what is on the desk phone.
-    const here = state.calls.filter(isHere);
-    if (here.length > 0 && here.length < state.calls.length) return this.#focused({ ...state, calls: here });
-    return (
-      state.calls.find((call) => call.state === 'active' || call.state === 'answering') ??
-      state.calls.find((call) => call.direction === 'outbound') ??
-      state.calls[0] ??
-      null
-    );
   }
 
   /** @param {ClientState} state @param {CallView|null} focus */
@@ -343,31 +390,17 @@ export class Softphone extends HTMLElement {
     if (state.status === 'superseded') view = 'superseded';
     else if (state.status === 'signed_out' || (state.status === 'signing_in' && !this.#isByHost)) view = this.#signInView();
     else if (!state.user) view = 'connecting';
-    else if (shown) view = 'call';
+    else if (shown) view = this.#call ? 'call' : 'connecting';
 
-    if (view === 'call' && shown) {
-      const local = this.client.localState(shown.call_id);
-      this.#call.update({
-        call: shown,
-        isMuted: local.isMuted,
-        isConnected: local.isConnected,
-        isRestored: local.isRestored,
-        crm: state.crm,
-        problem: this.#callProblem(state, shown),
-        isOnline: state.status === 'ready',
-        isInWindow: this.client.callWindow.mirror !== null,
-        isWindowSilent: this.client.callWindow.isSilent,
-        canInvite: this.#canInvite,
-        rules: state.rules,
-        now: Date.now() + state.clockOffsetMs,
-      });
-    } else if (view === 'idle') {
+    if (view === 'call' && shown && this.#call) this.#drawCall(this.#call, state, shown);
+    else if (view === 'idle') {
       this.#idle.update({
         recent: state.recent,
-        problem: this.#idleProblem(state),
+        problem: idleProblem(this.client, { registrationSince: this.#registrationSince, failure: this.#failure, onFail: (error) => this.#fail(error) }),
         crm: state.crm,
         canDial: state.status === 'ready',
-        hasInvites: this.#canInvite,
+        hasInvites: this.#invites.isAllowed,
+        favourites: state.favourites,
         now: Date.now() + state.clockOffsetMs,
       });
     } else if (view === 'superseded') {
@@ -386,6 +419,28 @@ export class Softphone extends HTMLElement {
       });
     }
     this.#showView(view, shown);
+  }
+
+  /** @param {CallScreen} screen @param {ClientState} state @param {CallView} call */
+  #drawCall(screen, state, call) {
+    const { callWindow } = this.client;
+    const { isMuted, isConnected, isRestored } = this.client.localState(call.call_id);
+    const answer = () => void this.#answer(call);
+    screen.update({
+      call,
+      conference: together(state.calls, call),
+      isMuted,
+      isConnected: isConnected || call.device === 'desk_phone',
+      isRestored,
+      crm: state.crm,
+      problem: callProblem(this.client, call, { failure: this.#failure, answer }),
+      isOnline: state.status === 'ready' || callWindow.mirror !== null,
+      isInWindow: callWindow.mirror !== null,
+      isWindowSilent: callWindow.isSilent,
+      canInvite: this.#invites.isAllowed,
+      rules: state.rules,
+      now: Date.now() + state.clockOffsetMs,
+    });
   }
 
   /** @returns {ViewName} */
@@ -436,98 +491,19 @@ export class Softphone extends HTMLElement {
   /** @param {ClientState} state @param {CallView|null} focus */
   #drawHeader(state, focus) {
     const shown = focus ?? this.#ended;
-    const { text, tone } = this.#stateInWords(state, shown);
-    if (this.#state.textContent !== text) {
-      setText(this.#state, text);
-      // Ringing is announced by name instead.
-      if (focus?.state !== 'ringing' && this.#view !== 'connecting') this.#announce(text);
-    }
+    const { text, tone } = stateInWords(state, shown, {
+      isMuted: shown !== null && this.client.localState(shown.call_id).isMuted,
+      isOfflineForLong: this.#isOfflineForLong,
+    });
     this.dataset['tone'] = tone;
     const isCall = shown !== null && this.#view === 'call';
-    const now = Date.now() + state.clockOffsetMs;
-    const talk = isCall && (shown.state !== 'ended' || shown.answered_at) ? duration(elapsed(shown, now)) : '';
-    setText(this.#aside, isCall ? talk : state.user?.name ?? '');
-    this.#aside.title = isCall ? '' : [state.user?.name, state.user?.number].filter(Boolean).join(' · ');
-    this.#aside.classList.toggle('rb-timer', isCall);
-    setAttribute(this.#aside, 'role', isCall ? 'timer' : null);
-    setAttribute(this.#aside, 'aria-live', isCall ? 'off' : null);
-    show(this.#menuButton, state.user !== null && this.#view !== 'signed-out');
-  }
-
-  /** @param {ClientState} state @param {CallView|null} shown */
-  #stateInWords(state, shown) {
-    const say = words.status;
-    if (state.status === 'superseded') return { text: state.isInWindow ? say.inWindow : say.elsewhere, tone: 'off' };
-    if (state.status === 'signed_out') return { text: say.signedOut, tone: 'off' };
-    if (state.status === 'signing_in' || state.status === 'connecting') return { text: say.connecting, tone: 'wait' };
-    if (state.status === 'reconnecting' && this.#isOfflineForLong) return { text: say.reconnecting, tone: 'warn' };
-    if (shown?.device === 'desk_phone' && shown.state !== 'ended') {
-      if (shown.state === 'ringing') return { text: words.desk.ringing, tone: 'ring' };
-      return { text: shown.state === 'active' ? words.desk.active : words.desk.calling, tone: 'call' };
-    }
-    if (shown?.state === 'ended' && shown.work.state === 'wrap_up') return { text: say.wrapUp, tone: 'off' };
-    switch (shown?.state) {
-      case 'ringing':
-        return { text: shown.video?.state === 'offered' ? say.incomingVideo : say.incoming, tone: 'ring' };
-      case 'answering':
-        return { text: say.answering, tone: 'call' };
-      case 'calling':
-        return { text: say.calling, tone: 'call' };
-      case 'alerting':
-        return { text: say.alerting, tone: 'call' };
-      case 'active':
-        return this.client.localState(shown.call_id).isMuted
-          ? { text: say.activeMuted, tone: 'warn' }
-          : { text: say.active, tone: 'call' };
-      case 'ended':
-        return { text: say.ended, tone: 'off' };
-      default:
-    }
-    switch (state.registration.state) {
-      case 'registered':
-        return { text: say.ready, tone: 'ready' };
-      case 'registering':
-        return { text: say.phoneConnecting, tone: 'wait' };
-      default:
-        return { text: say.phoneOff, tone: 'error' };
-    }
+    const isNew = this.#header.update(state, isCall ? shown : null, text, state.user !== null && this.#view !== 'signed-out');
+    // Ringing is announced by name instead.
+    if (isNew && focus?.state !== 'ringing' && this.#view !== 'connecting') this.#announce(text);
   }
 
   get #isOfflineForLong() {
     return this.#offlineSince > 0 && Date.now() - this.#offlineSince >= BANNER_AFTER_MS;
-  }
-
-  /** @param {ClientState} state @param {CallView|null} focus */
-  #drawBanner(state, focus) {
-    const isShown = state.status === 'reconnecting' && this.#isOfflineForLong;
-    setText(this.#banner, focus ? words.reconnecting.inCall : words.reconnecting.idle);
-    show(this.#banner, isShown);
-    const now = Date.now() + state.clockOffsetMs;
-    const ending = soonOver(state, now);
-    const wasShown = !this.#ending.hidden;
-    show(this.#ending, ending !== null);
-    if (!ending) return;
-    setText(this.#endingText, words.ending.in(Math.ceil((ending.at - now) / 60_000)));
-    if (!wasShown) this.#announce(this.#endingText.textContent ?? '');
-  }
-
-  async #extendInvite() {
-    const { state } = this.client;
-    const ending = soonOver(state, Date.now() + state.clockOffsetMs);
-    if (!ending) return;
-    try {
-      await this.client.invites.extend(ending.inviteId, words.ending.minutes);
-      this.#announce(words.ending.extended);
-    } catch (error) {
-      this.#fail(error);
-    }
-  }
-
-  /** @param {ClientState} state @param {CallView|null} focus */
-  #drawSecond(state, focus) {
-    const second = state.calls.find((call) => call.state === 'ringing' && call !== focus);
-    show(this.#second, second !== undefined);
-    if (second) setText(this.#secondText, words.call.second(who(second)));
   }
 
   /** @param {ClientState} state @param {CallView|null} focus */
@@ -546,252 +522,55 @@ export class Softphone extends HTMLElement {
   }
 
   #playSounds() {
-    const { calls } = this.client.state;
-    const focus = this.#focused(this.client.state);
-    if (focus?.device === 'desk_phone') this.sounds.play(null);
+    const { state } = this.client;
+    const focus = focused(state);
+    const isTold = waiting(state) !== null;
+    if (focus && !isHere(focus)) this.sounds.play(null);
     else if (focus?.state === 'ringing') this.sounds.play('ringtone');
+    else if (isTold && focus) this.sounds.play(isTalking(focus) || focus.state !== 'active' ? 'waiting' : 'ringtone');
     else if (focus?.state === 'alerting' && !this.client.localState(focus.call_id).hasEarlyMedia) this.sounds.play('ringback');
-    else if (calls.length === 0 || focus) this.sounds.play(null);
-  }
-
-  // Problems
-
-  /** @param {ClientState} state @returns {Problem|null} */
-  #idleProblem(state) {
-    const { registration } = state;
-    if (registration.state === 'failed') {
-      const advice = words.registrationProblem[registration.problem ?? 'unavailable'] ?? words.registrationProblem.unavailable;
-      const left = registration.retry_in_s
-        ? Math.ceil(registration.retry_in_s - (Date.now() - this.#registrationSince) / 1000)
-        : 0;
-      return {
-        title: advice.title,
-        text: left > 0 ? `${advice.text} ${words.problem.retryIn(left)}` : advice.text,
-        code: [registration.problem, registration.sip_code ? `SIP ${registration.sip_code}` : ''].filter(Boolean).join(', '),
-        action: words.problem.retry,
-        onAction: () => this.client.retryRegistration().catch((error) => this.#fail(error)),
-      };
-    }
-    const open = () => this.client.tryMicrophone().catch(() => undefined);
-    return this.#microphoneProblem(state, open) ?? this.#failure ?? this.#microphoneOffer(state, open);
-  }
-
-  /** @param {ClientState} state @param {() => unknown} onAction @returns {Problem|null} */
-  #microphoneOffer(state, onAction) {
-    if (!state.willAskMicrophone) return null;
-    return {
-      title: words.problem.askTitle,
-      text: words.problem.askText,
-      action: words.problem.allow,
-      onAction,
-      isMild: true,
-    };
-  }
-
-  /** @param {ClientState} state @param {CallView} call @returns {Problem|null} */
-  #callProblem(state, call) {
-    if (call.state === 'ended') return this.#failure;
-    if (state.isPlaybackBlocked) {
-      return {
-        title: words.problem.hear,
-        text: words.problem.playback,
-        action: words.problem.hear,
-        onAction: () => this.client.unblockPlayback(),
-      };
-    }
-    const retry =
-      call.state === 'ringing'
-        ? () => this.#answer()
-        : () => this.client.retryMicrophone(call.call_id).catch(() => undefined);
-    return this.#microphoneProblem(state, retry) ?? this.#failure;
-  }
-
-  /** @param {ClientState} state @param {() => unknown} retry @returns {Problem|null} */
-  #microphoneProblem(state, retry) {
-    const problem = state.microphoneProblem;
-    if (problem === null) return null;
-    const { title, text } = words.microphone[problem];
-    const canRetry = problem !== 'insecure' && problem !== 'unsupported';
-    return {
-      title,
-      text,
-      code: `microphone ${problem}`,
-      action: canRetry ? words.problem.retry : '',
-      onAction: retry,
-    };
-  }
-
-  /** @param {unknown} error */
-  #fail(error) {
-    const { kind = 'internal', sipCode, traceId } = /** @type {any} */ (error);
-    if (kind === 'microphone' || kind === 'cancelled') return;
-    const advice = words.error[/** @type {keyof typeof words.error} */ (kind)] ?? words.error.internal;
-    this.#failure = {
-      title: advice.title,
-      text: advice.text,
-      code: [kind, sipCode ? `SIP ${sipCode}` : '', traceId ?? ''].filter(Boolean).join(', '),
-    };
-    this.#announce([advice.title, advice.text].join('. '));
-    this.update();
-  }
-
-  // Invites: loaded with their first use
-
-  get #canInvite() {
-    return Boolean(this.client.state.user?.invites_from);
-  }
-
-  /** @returns {Promise<InvitesPanel|null>} */
-  async #loadInvites() {
-    try {
-      this.#invites ??= import('../invites/load.js').then(({ load }) =>
-        load({ client: this.client, host: this.host, onToggle: () => this.#sheetToggled() }),
-      );
-      const panel = await this.#invites;
-      if (!panel.sheet.isConnected) this.querySelector('main')?.append(panel.sheet);
-      this.#panel = panel;
-      return panel;
-    } catch {
-      this.#invites = null;
-      this.#failure = { title: words.invite.loadFailed, text: words.invite.loadFailedText };
-      this.update();
-      return null;
-    }
-  }
-
-  /** @param {HTMLElement} place */
-  async #showInvites(place) {
-    const panel = await this.#loadInvites();
-    if (!panel) return;
-    if (!panel.list.isConnected) place.append(panel.list);
-    await panel.list.load();
-  }
-
-  /** The dialog, for somebody. @param {Partial<import('../client/wire.d.ts').Record>|null} record */
-  async invite(record) {
-    this.#failure = null;
-    if (!this.#canInvite) {
-      this.#failure = { title: words.invite.off, text: words.invite.offText };
-      this.#announce(words.invite.off);
-      this.update();
-      return;
-    }
-    await (await this.#loadInvites())?.make('make', record);
-  }
-
-  #sheetToggled() {
-    this.#sheetFor = this.#focused(this.client.state)?.call_id ?? this.#ended?.call_id ?? '';
-    this.update();
-  }
-
-  /** A call that comes in lies over the dialog until it is over. @param {CallView|null} focus */
-  #drawSheet(focus) {
-    if (!this.#panel) return;
-    const isFree = focus === null ? this.#view === 'idle' || this.#view === 'call' : focus.call_id === this.#sheetFor && focus.state === 'active';
-    const isShown = this.#panel.isOpen && isFree;
-    show(this.#panel.sheet, isShown);
-    this.#idle.inert = this.#call.inert = isShown;
-    if (this.#view === 'idle') this.#panel.list.update();
+    else this.sounds.play(null);
   }
 
   // What is pressed
 
+  /** @param {Problem|null} problem of what was pressed last */
+  #setFailure(problem) {
+    if (problem === null && this.#failure === null) return;
+    this.#failure = problem;
+    if (problem) this.#announce([problem.title, problem.text].filter(Boolean).join('. '));
+    this.update();
+  }
+
+  /** @param {unknown} error */
+  #fail(error) {
+    const problem = problemOf(error);
+    if (problem) this.#setFailure(problem);
+  }
+
   /**
    * @param {string} number
-   * @param {Partial<import('../client/wire.d.ts').Record>|null} [record]
-   * @param {boolean} [video] in the window of the call
+   * @param {Partial<CrmRecord>|null} [record]
    */
-  async dial(number, record = null, video = false) {
-    const { state } = this.client;
-    this.#failure = null;
-    if (state.calls.some(isHere)) {
-      this.#announce(words.idle.finishFirst);
-      this.#failure = { title: words.idle.finishFirst, text: '' };
-      this.update();
-      return;
-    }
+  async dial(number, record = null) {
     this.#ended = null;
-    if (state.status !== 'ready') {
-      this.#idle.setNumber(number);
-      this.#idle.showError(words.idle.notConnected);
-      this.update();
-      return;
-    }
-    this.#announce(words.announce.calling(record?.name || number));
-    if (video) {
-      this.#openWindow({ act: 'dial', to: number, record });
-      return;
-    }
-    try {
-      if (this.#menu.isByDeskPhone && state.rules?.desk_phone) await this.client.dialByDeskPhone(number, { record });
-      else await this.client.dial(number, { record });
-      this.#idle.setNumber('');
-    } catch (error) {
-      const { kind } = /** @type {{kind?: string}} */ (error);
-      this.#idle.setNumber(number);
-      if (kind === 'number.invalid') this.#idle.showError(words.idle.invalid);
-      else this.#fail(error);
-    }
+    await this.#presses.dial({ number, record }, { isAtDesk: this.#idle.isAtDesk });
   }
 
-  /** Answers with video, or raises the call to it: in the window. */
-  #video() {
-    const call = this.#focused(this.client.state);
-    if (!call) return;
-    this.#failure = null;
-    this.sounds.play(null);
-    this.#openWindow({ act: call.state === 'ringing' ? 'answer' : 'start', callId: call.call_id });
-  }
-
-  /** @param {Order} order */
-  #openWindow(order) {
-    if (this.client.callWindow.open(order)) return;
-    this.#failure = { title: words.video.blockedTitle, text: words.video.blockedText };
-    this.#announce([words.video.blockedTitle, words.video.blockedText].join('. '));
-    this.update();
+  /** The dialog, for somebody. @param {Partial<CrmRecord>|null} record */
+  async invite(record) {
+    await this.#invites.make(record);
   }
 
   #findWindow() {
     if (!this.client.callWindow.show()) setText(this.#supersededText, words.video.gone);
   }
 
-  async #answer() {
-    const call = this.#focused(this.client.state);
-    if (call?.state !== 'ringing') return;
-    this.#failure = null;
-    this.sounds.play(null);
-    try {
-      await this.client.answer(call.call_id);
-    } catch (error) {
-      this.#fail(error);
-    }
+  /** @param {CallView} call */
+  async #answer(call) {
+    if (call.state !== 'ringing') return;
+    await this.#presses.answer(call);
     this.update();
-  }
-
-  async #endAndAnswer() {
-    const { state } = this.client;
-    const current = this.#focused(state);
-    const second = state.calls.find((call) => call.state === 'ringing' && call !== current);
-    if (!current || !second) return;
-    try {
-      await this.client.hangup(current.call_id);
-      await this.client.answer(second.call_id);
-    } catch (error) {
-      this.#fail(error);
-    }
-  }
-
-  #declineSecond() {
-    const { state } = this.client;
-    const current = this.#focused(state);
-    const second = state.calls.find((call) => call.state === 'ringing' && call !== current);
-    if (second) this.client.decline(second.call_id).catch((error) => this.#fail(error));
-  }
-
-  /** @param {(call: CallView) => unknown} action */
-  #withCall(action) {
-    const call = this.#focused(this.client.state);
-    if (call) Promise.resolve(action(call)).catch((error) => this.#fail(error));
   }
 
   /** @param {CallView} call */
@@ -809,7 +588,7 @@ export class Softphone extends HTMLElement {
   /** @param {CallView} call */
   #incoming(call) {
     this.#failure = null;
-    if (!this.#menu.hidden) this.#toggleMenu(false);
+    this.#toggleMenu(false);
     if (this.#announcedCall !== call.call_id) {
       this.#announcedCall = call.call_id;
       const isVideo = call.video?.state === 'offered';
@@ -835,19 +614,34 @@ export class Softphone extends HTMLElement {
   /** @param {CallView} call */
   #callEnded(call) {
     setText(this.#assertive, '');
-    const focus = this.#focused(this.client.state);
-    if (focus) return;
+    const { state } = this.client;
+    const advice = words.endReason[call.end_reason ?? 'failed'] ?? words.endReason.failed;
+    if (focused(state)) {
+      this.#endedBeside(call, advice.title);
+      return;
+    }
     this.#ended = call;
     const isPlain = PLAIN_ENDS.has(call.end_reason ?? '');
     this.#endedUntil = Date.now() + (isPlain ? DONE_AFTER_MS : READ_AFTER_MS);
-    const advice = words.endReason[call.end_reason ?? 'failed'] ?? words.endReason.failed;
     this.update();
     this.#announce([advice.title, advice.text].filter(Boolean).join('. '));
   }
 
+  /** Others go on, so that there is no screen for it. @param {CallView} call @param {string} why */
+  #endedBeside(call, why) {
+    const about = this.client.state.calls.find(({ call_id }) => call_id === call.consults_for);
+    const isByThem = !['hung_up_here', 'cancelled_here', 'transferred'].includes(call.end_reason ?? '');
+    if (about && isByThem) {
+      this.#setFailure({ title: words.control.askedEnded(who(call), why, who(about)), text: '', isMild: true });
+    } else {
+      this.#announce(`${who(call)}: ${why}`);
+    }
+  }
+
   async #done() {
-    if (this.#ended?.work.state === 'wrap_up' && this.#call.notes && !(await this.#call.notes.save())) return;
-    await this.#call.notes?.flush();
+    const notes = this.#control?.call.notes;
+    if (this.#ended && isWrapUp(this.#ended) && notes && !(await notes.save())) return;
+    await notes?.flush();
     this.#dismiss();
   }
 
@@ -859,29 +653,29 @@ export class Softphone extends HTMLElement {
 
   #tick() {
     const { state } = this.client;
-    if (this.#ended?.work.state === 'wrap_up') {
+    if (this.#ended && isWrapUp(this.#ended)) {
       this.#endedUntil = Date.now() + DONE_AFTER_MS;
       this.update();
       return;
     }
-    if (this.#ended && !this.#call.notes?.isInUse && Date.now() > Math.max(this.#endedUntil, this.#busyUntil) && !this.#call.match.querySelector('form:not([hidden])') && !this.#panel?.isOpen) {
+    const isInUse = this.#call?.notes?.isInUse || Date.now() <= Math.max(this.#endedUntil, this.#busyUntil);
+    if (this.#ended && !isInUse && !this.#control?.match.querySelector('form:not([hidden])') && !this.#invites.isOpen) {
       this.#dismiss();
       return;
     }
     if (state.calls.length > 0 || state.status === 'reconnecting' || state.registration.retry_in_s) this.update();
   }
 
-  /** @param {boolean} [isOpen] */
-  #toggleMenu(isOpen = Boolean(this.#menu.hidden)) {
-    if (isOpen === !this.#menu.hidden) return;
-    const hadFocus = this.#menu.contains(document.activeElement);
-    if (isOpen) this.#menu.open();
-    else this.#menu.hidden = true;
-    this.#menuButton.setAttribute('aria-expanded', String(isOpen));
-    const label = isOpen ? words.menu.close : words.menu.open;
-    this.#menuButton.setAttribute('aria-label', label);
-    this.#menuButton.title = label;
-    if (!isOpen && hadFocus) this.#menuButton.focus();
+  /** @param {boolean} [isOpen] else the other way round */
+  #toggleMenu(isOpen) {
+    const menu = this.#control?.menu;
+    const wanted = isOpen ?? menu?.hidden;
+    if (!menu || wanted === !menu.hidden) return;
+    const hadFocus = menu.contains(document.activeElement);
+    if (wanted) menu.open();
+    else menu.hidden = true;
+    this.#header.isMenuOpen = Boolean(wanted);
+    if (!wanted && hadFocus) this.#header.menuButton.focus();
   }
 
   /** @param {string} text */
@@ -892,12 +686,6 @@ export class Softphone extends HTMLElement {
 customElements.define('ringbridge-softphone', Softphone);
 
 /** @param {CallView} call */
-function recordOf(call) {
-  const [record] = call.match.records;
-  return call.match.state === 'found' && call.match.records.length === 1 && record ? record : null;
-}
-
-/** @param {CallView} call */
-function isHere(call) {
-  return call.device !== 'desk_phone';
+function isWrapUp({ work }) {
+  return work.state === 'wrap_up';
 }

@@ -2,6 +2,7 @@
  * The window of a call: the stage, what is wrong, who else calls, and the end of it.
  * It does what it was opened for (`perform`), then what is pressed.
  */
+import { focused, isHere } from '../client/focus.js';
 import { endsSoonAt } from '../client/call-facts.js';
 import { canShareScreen } from '../client/camera.js';
 import { h, setText, show } from '../softphone/dom.js';
@@ -328,14 +329,8 @@ export class CallPage extends HTMLElement {
 
   /** The call on show: the one it was opened for, or the one that is up. */
   #call() {
-    const { calls } = this.client.state;
-    return (
-      this.#find(this.#order?.callId) ??
-      calls.find(({ state }) => state === 'active' || state === 'answering') ??
-      calls.find(({ direction }) => direction === 'outbound') ??
-      calls[0] ??
-      null
-    );
+    const inFocus = focused(this.client.state);
+    return this.#find(this.#order?.callId) ?? (inFocus && isHere(inFocus) ? inFocus : null);
   }
 
   /** @param {string|undefined} callId */

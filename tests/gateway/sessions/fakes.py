@@ -147,6 +147,13 @@ class FakeBackend:
                 view = self._call(user, params.call_id)
                 self.publisher.publish(user.key, wire.CallAnsweredEvent, call=view)
                 return wire.CallAnswerResult(call=view)
+            case (
+                wire.CallHold()
+                | wire.CallRetrieve()
+                | wire.CallSplit()
+                | wire.CallTransfer()
+            ):
+                return wire.CallResult(call=self._call(user, params.call_id))
             case wire.CallHangup() | wire.CallReject() | wire.CallChooseRecord():
                 view = self._call(user, params.call_id)
                 self.publisher.publish(user.key, wire.CallEndedEvent, call=view)

@@ -1,0 +1,13 @@
+import { loadStyle } from '../style.js';
+import { Control } from './control.js';
+
+/**
+ * Call control with its style, which is there before it is shown.
+ *
+ * @param {ConstructorParameters<typeof Control>[0]} options
+ * @returns {Promise<Control>}
+ */
+export async function load(options) {
+  await loadStyle(new URL('./control.css', import.meta.url));
+  return new Control(options);
+}
