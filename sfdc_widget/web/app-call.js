@@ -3,7 +3,9 @@ import { RingbridgeClient } from './client/index.js';
 import { TabStorage } from './client/storage.js';
 import { Bridge } from './video/bridge.js';
 import { CallPage } from './video/call-page.js';
+import { loadVideoWords } from './video/words.js';
 
+await loadVideoWords();
 // A window that a page of this origin opens begins with a copy of its storage.
 const storage = new TabStorage('ringbridge.call.');
 const page = new CallPage();

@@ -4,9 +4,9 @@ import { openCtiHost } from './hosts/open-cti.js';
 import { standaloneHost } from './hosts/standalone.js';
 import { Softphone } from './softphone/softphone.js';
 import { windowed } from './video/windowed.js';
-import { words } from './softphone/strings.js';
+import { moreWords } from './softphone/strings.js';
 
-const config = await loadConfig('salesforce');
+const [config] = await Promise.all([loadConfig('salesforce'), moreWords('start')]);
 const softphone = new Softphone();
 try {
   softphone.host = await openCtiHost(config);
@@ -26,6 +26,6 @@ softphone.client = windowed(
 );
 softphone.tenant = config.tenant ?? '';
 if (config.sign_in?.length) softphone.ways = config.sign_in;
-softphone.signInNote = words.signInByHost;
+softphone.isVouchedFor = true;
 document.body.append(softphone);
 await softphone.client.start();

@@ -4,8 +4,9 @@ import { wantedInvite } from './hosts/launch.js';
 import { standaloneHost } from './hosts/standalone.js';
 import { windowed } from './video/windowed.js';
 import { Softphone } from './softphone/softphone.js';
+import { moreWords } from './softphone/strings.js';
 
-const config = await loadConfig('standalone');
+const [config] = await Promise.all([loadConfig('standalone'), moreWords('start')]);
 const softphone = new Softphone();
 softphone.host = standaloneHost();
 softphone.client = windowed(

@@ -1,6 +1,6 @@
 /** The document that Salesforce sends the sign-in window back to; see docs/design/015. */
 import { failureOf, MESSAGE } from './client/sign-in-window.js';
-import { words } from './softphone/strings.js';
+import { moreWords, words } from './softphone/strings.js';
 
 const { origin = '', code, problem } = /** @type {Record<string, string>} */ (
   /** @type {HTMLElement} */ (document.querySelector('main')).dataset
@@ -12,6 +12,7 @@ const opener = /** @type {Window|null} */ (window.opener);
 // To that origin and no other: who lured somebody here is told nothing.
 opener?.postMessage(problem ? { type: MESSAGE, problem } : { type: MESSAGE, code }, origin);
 
+await Promise.all([moreWords('start'), moreWords('sign-in')]);
 const said = words.signInWindow;
 const title = /** @type {HTMLElement} */ (document.getElementById('title'));
 const text = /** @type {HTMLElement} */ (document.getElementById('text'));

@@ -6,10 +6,11 @@ import { tokenOf } from '../../sfdc_widget/web/guest/link.js';
 import { fixFor, platformOf } from '../../sfdc_widget/web/guest/platform.js';
 import { lookAgainMs, minutesLeft, screenOf, wayBack } from '../../sfdc_widget/web/guest/screen.js';
 import { levelOf } from '../../sfdc_widget/web/guest/sound-check.js';
-import { chooseLanguage, loadWords } from '../../sfdc_widget/web/guest/strings/index.js';
-import { countdown, hostTime, localeFor, meetingTime, moment, shownZone } from '../../sfdc_widget/web/guest/times.js';
+import { loadWords } from '../../sfdc_widget/web/guest/strings/index.js';
+import { countdown, hostTime, meetingTime, moment, shownZone } from '../../sfdc_widget/web/guest/times.js';
+import { chooseLanguage, LANGUAGES as NAMES, localeFor } from '../../sfdc_widget/web/words/languages.js';
 
-const LANGUAGES = ['en', 'de', 'es', 'fr'];
+const LANGUAGES = Object.keys(NAMES);
 const MINUTE = 60_000;
 const view = (changes) => ({ state: 'open', opens_at: 0, starts_at: 0, ends_at: 10 * MINUTE, ...changes });
 const facts = (changes) => ({

@@ -32,8 +32,11 @@ import {
   splitName,
   who,
 } from '../../sfdc_widget/web/softphone/format.js';
+import { moreWords } from '../../sfdc_widget/web/softphone/strings.js';
 import { around, grid } from '../../sfdc_widget/web/video/arrange.js';
 import { listed } from '../../sfdc_widget/web/video/people.js';
+
+await moreWords('start');
 
 test('back-off: full jitter under a doubling ceiling that is capped', () => {
   const highest = new Backoff({ random: () => 1 });

@@ -20,8 +20,8 @@ import { NoticeView } from './notice-view.js';
 import { noticeModel } from './notices.js';
 import { minutesLeft, screenOf } from './screen.js';
 import { StageView } from './stage-view.js';
-import { chooseLanguage, loadWords } from './strings/index.js';
-import { localeFor } from './times.js';
+import { chooseLanguage, directionOf, localeFor } from '../words/languages.js';
+import { loadWords } from './strings/index.js';
 import { UnseenCamera } from './unseen-camera.js';
 
 /**
@@ -200,7 +200,7 @@ export class GuestPage {
     this.#language = language;
     this.#locale = localeFor(language, navigator.languages);
     this.#words = words;
-    document.documentElement.lang = language;
+    Object.assign(document.documentElement, { lang: language, dir: directionOf(language) });
     this.#views?.stage.close();
     this.#views = this.#makeViews(words);
     this.#shown = '';

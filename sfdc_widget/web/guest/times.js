@@ -7,16 +7,6 @@ const CLOCK = { hour: 'numeric', minute: '2-digit' };
 const DATE = { weekday: 'long', day: 'numeric', month: 'long' };
 
 /**
- * The user's own kind of the language, so that `en` reads as they are used to.
- *
- * @param {string} language
- * @param {readonly string[]} preferred
- */
-export function localeFor(language, preferred) {
-  return preferred.find((tag) => tag.split('-')[0]?.toLowerCase() === language) ?? language;
-}
-
-/**
  * When a meeting is: "Today, 10:00 – 10:30".
  *
  * @param {number} startsAt

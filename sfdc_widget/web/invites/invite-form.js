@@ -11,6 +11,8 @@ import { labelled, setFieldError } from './fields.js';
 import { GuestFields } from './guest-fields.js';
 import { inviteIcon } from './icons-invites.js';
 import { checkWindow, cityOf, fromField, isEmail, startOf, timeHere, timeThere, toField, USUAL_MS, zone, zoneInWords } from './times.js';
+import { languageInUse } from '../words/index.js';
+import { directionOf, FALLBACK, LANGUAGES } from '../words/languages.js';
 import { inviteWords as say } from './words.js';
 
 /**
@@ -25,6 +27,8 @@ import { inviteWords as say } from './words.js';
  * @property {Partial<CrmRecord>|null} [about] the record it is made from
  */
 
+/** Those that there are mails in. */
+const MAIL_LANGUAGES = ['en', 'de', 'es', 'fr'];
 const MAX_GUESTS = 4;
 const PEOPLE = new Set(['Contact', 'Lead']);
 
@@ -66,7 +70,7 @@ export class InviteForm extends HTMLElement {
   #language = h(
     'select',
     { name: 'language' },
-    ...Object.entries(say.form.languages).map(([value, label]) => h('option', { value, lang: value }, label)),
+    ...MAIL_LANGUAGES.map((value) => h('option', { value, lang: value, dir: directionOf(value) }, LANGUAGES[value])),
   );
   #further = h('div', { class: 'rb-further' });
   #addGuest = h(
@@ -138,7 +142,7 @@ export class InviteForm extends HTMLElement {
     const { user } = this.client.state;
     this.#subject.value = say.form.usualSubject(user?.company ?? '');
     this.#text.value = '';
-    this.#language.value = languageOf(navigator.language);
+    this.#language.value = MAIL_LANGUAGES.find((each) => each === languageInUse()) ?? FALLBACK;
     this.#first.clear();
     this.#usePreset(mode === 'now' ? 'now' : 'soon');
     this.#setAbout(about && about.id ? whole(about) : null);
@@ -434,12 +438,6 @@ customElements.define('ringbridge-invite-form', InviteForm);
 /** Whether a record is somebody to invite. @param {Partial<CrmRecord>|null} record */
 export function isPerson(record) {
   return PEOPLE.has(record?.kind ?? '');
-}
-
-/** @param {string} tag of the browser */
-function languageOf(tag) {
-  const language = tag.slice(0, 2).toLowerCase();
-  return language in say.form.languages ? language : 'en';
 }
 
 /** @param {Partial<CrmRecord>} record @returns {CrmRecord} */

@@ -1,5 +1,6 @@
 import { loadStyle } from '../softphone/style.js';
 import { InvitesPanel } from './invites-panel.js';
+import { loadInviteWords } from './words.js';
 
 /**
  * The invites with their style, which is there before they are shown.
@@ -8,6 +9,6 @@ import { InvitesPanel } from './invites-panel.js';
  * @returns {Promise<InvitesPanel>}
  */
 export async function load(options) {
-  await loadStyle(new URL('./invites.css', import.meta.url));
+  await Promise.all([loadStyle(new URL('./invites.css', import.meta.url)), loadInviteWords()]);
   return new InvitesPanel(options);
 }

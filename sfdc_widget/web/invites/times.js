@@ -1,5 +1,7 @@
 /** Windows of time as a form has them. Pure; the zone is the browser's. */
 
+import { localeInUse } from '../words/index.js';
+
 export const USUAL_MS = 30 * 60_000;
 export const LONGEST_MS = 24 * 3_600_000;
 /** What was "now" when the form was opened is still meant as now a little later. */
@@ -138,7 +140,7 @@ export function timeThere(at, there, here = zone()) {
   try {
     if (clockIn(at, there) === clockIn(at, here)) return null;
     const isSameDay = clockIn(at, there).slice(0, 10) === clockIn(at, here).slice(0, 10);
-    return new Intl.DateTimeFormat(undefined, {
+    return new Intl.DateTimeFormat(localeInUse(), {
       ...(isSameDay ? {} : { weekday: 'short' }),
       hour: 'numeric',
       minute: '2-digit',
@@ -151,7 +153,7 @@ export function timeThere(at, there, here = zone()) {
 
 /** "16:00", as clocks here show it. @param {number} at */
 export function timeHere(at) {
-  return new Date(at).toLocaleTimeString(undefined, { hour: 'numeric', minute: '2-digit' });
+  return new Date(at).toLocaleTimeString(localeInUse(), { hour: 'numeric', minute: '2-digit' });
 }
 
 /** `2026-12-01, 16:00` anywhere. @param {number} at @param {string} timeZone */
@@ -163,7 +165,7 @@ function clockIn(at, timeZone) {
 export function zoneInWords(name, at) {
   const city = cityOf(name);
   try {
-    const parts = new Intl.DateTimeFormat(undefined, { timeZone: name, timeZoneName: 'short' }).formatToParts(at);
+    const parts = new Intl.DateTimeFormat(localeInUse(), { timeZone: name, timeZoneName: 'short' }).formatToParts(at);
     const short = parts.find(({ type }) => type === 'timeZoneName')?.value ?? '';
     return short && short !== city ? `${city} (${short})` : city;
   } catch {
@@ -181,14 +183,14 @@ export function zoneInWords(name, at) {
  */
 export function span(starts, ends, now, words) {
   const [start, end] = [new Date(starts), new Date(ends)];
-  const time = (/** @type {Date} */ date) => date.toLocaleTimeString(undefined, { hour: 'numeric', minute: '2-digit' });
+  const time = (/** @type {Date} */ date) => date.toLocaleTimeString(localeInUse(), { hour: 'numeric', minute: '2-digit' });
   const day = (/** @type {Date} */ date) => {
     const tomorrow = new Date(now);
     tomorrow.setDate(tomorrow.getDate() + 1);
     if (date.toDateString() === new Date(now).toDateString()) return words.today;
     if (date.toDateString() === tomorrow.toDateString()) return words.tomorrow;
     const isThisYear = date.getFullYear() === new Date(now).getFullYear();
-    return date.toLocaleDateString(undefined, { weekday: 'short', day: 'numeric', month: 'short', ...(isThisYear ? {} : { year: 'numeric' }) });
+    return date.toLocaleDateString(localeInUse(), { weekday: 'short', day: 'numeric', month: 'short', ...(isThisYear ? {} : { year: 'numeric' }) });
   };
   const isOneDay = start.toDateString() === end.toDateString();
   return `${day(start)} ${time(start)} – ${isOneDay ? '' : `${day(end)} `}${time(end)}`;

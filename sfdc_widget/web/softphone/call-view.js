@@ -283,7 +283,7 @@ export class CallScreen extends HTMLElement {
     this.#isLoadingNotes = true;
     try {
       const style = loadStyle(new URL('./notes.css', import.meta.url));
-      const [{ NotesPanel: Made }] = await Promise.all([import('./notes-panel.js'), style]);
+      const [{ NotesPanel: Made }] = await Promise.all([import('./notes-panel.js'), style, import('./notes-words.js').then(({ loadNotesWords }) => loadNotesWords())]);
       const notes = new Made();
       notes.client = this.match.client;
       this.#notesPlace.append(notes);

@@ -1,5 +1,6 @@
 /** @import {CallView, Peer} from '../client/wire.d.ts' */
 import { endsSoonAt, peerNumber, person } from '../client/call-facts.js';
+import { localeInUse } from '../words/index.js';
 import { words } from './strings.js';
 
 export { peerNumber, person };
@@ -24,10 +25,10 @@ export function elapsed(call, nowMs) {
 export function moment(atMs, nowMs) {
   const [at, now] = [new Date(atMs), new Date(nowMs)];
   if (at.toDateString() === now.toDateString()) {
-    return at.toLocaleTimeString(undefined, { hour: 'numeric', minute: '2-digit' });
+    return at.toLocaleTimeString(localeInUse(), { hour: 'numeric', minute: '2-digit' });
   }
-  if (nowMs - atMs < 6 * 86_400_000) return at.toLocaleDateString(undefined, { weekday: 'short' });
-  return at.toLocaleDateString(undefined, { day: 'numeric', month: 'short' });
+  if (nowMs - atMs < 6 * 86_400_000) return at.toLocaleDateString(localeInUse(), { weekday: 'short' });
+  return at.toLocaleDateString(localeInUse(), { day: 'numeric', month: 'short' });
 }
 
 /** The caller keeps the number to themselves. @param {Peer} peer */
@@ -43,7 +44,7 @@ export function who(call) {
 
 /** Names in a row, as one says them. @param {readonly string[]} names */
 export function listed(names) {
-  return new Intl.ListFormat(document.documentElement.lang || undefined).format(names);
+  return new Intl.ListFormat(localeInUse()).format(names);
 }
 
 /** Who it is, by name; '' for a number. @param {CallView} call */

@@ -1,17 +1,13 @@
 /** What the notes of a call say; loaded with them. */
-export const notesWords = {
-  notes: 'Notes',
-  disposition: 'Disposition',
-  dispositionRequired: 'Disposition (needed)',
-  dispositionNeeded: 'Choose a disposition first.',
-  noDisposition: 'None',
-  about: 'Related to',
-  aboutLast: 'Last record opened',
-  nextStep: 'Next step',
-  stepSubject: 'What',
-  stepDay: 'When',
-  savesIn: (/** @type {string} */ time) => `Saves in ${time}`,
-  keptOpen: 'Saves when you are done',
-  keepOpen: 'Keep editing',
-  notYet: 'Not saved yet. It will be tried again.',
-};
+import { say } from '../words/index.js';
+
+/** @import {words} from '../words/en/notes.js' */
+
+/** The words in use. */
+export let notesWords = /** @type {typeof words} */ ({});
+
+export function loadNotesWords() {
+  return say('notes', (/** @type {typeof words} */ loaded) => {
+    notesWords = loaded;
+  });
+}

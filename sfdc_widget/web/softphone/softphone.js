@@ -18,7 +18,7 @@ import { entryOf, Presses, recordOf, targetOf } from './presses.js';
 import { callProblem, idleProblem, problemOf } from './problems.js';
 import { Sounds } from './sounds.js';
 import { stateInWords } from './status.js';
-import { words } from './strings.js';
+import { moreWords, words } from './strings.js';
 
 /**
  * @import {CallView, Record as CrmRecord} from '../client/wire.d.ts'
@@ -55,7 +55,8 @@ export class Softphone extends HTMLElement {
   ways = ['password'];
   sounds = new Sounds();
 
-  #signInNote = '';
+  /** The page around is to say who this is: a form here means that it did not. */
+  isVouchedFor = false;
   #header = new Header();
   #banners = new Banners();
   #preferences = new Preferences();
@@ -162,11 +163,6 @@ export class Softphone extends HTMLElement {
     this.#life.abort();
     clearInterval(this.#clock);
     this.sounds.play(null);
-  }
-
-  /** Said under the sign-in form when the host could not vouch. @param {string} note */
-  set signInNote(note) {
-    this.#signInNote = note;
   }
 
   #views() {
@@ -413,7 +409,7 @@ export class Softphone extends HTMLElement {
       this.#signIn.update({
         isBusy: state.status === 'signing_in',
         problem: state.signInProblem,
-        note: this.#signInNote,
+        note: this.isVouchedFor ? words.signInByHost : '',
         tenant: this.tenant,
         ways: this.ways,
       });
@@ -446,7 +442,7 @@ export class Softphone extends HTMLElement {
   /** @returns {ViewName} */
   #signInView() {
     if (this.#hasSignIn) return 'signed-out';
-    this.#signInLoading ??= import('./sign-in-view.js').then(
+    this.#signInLoading ??= Promise.all([import('./sign-in-view.js'), moreWords('sign-in')]).then(
       () => {
         this.#hasSignIn = true;
         this.update();

@@ -1,6 +1,8 @@
 /** What the window of a call has to show of it. Pure: facts in, a stage's model out. */
 import { initials, duration, elapsed, who } from '../softphone/format.js';
 import { words } from '../softphone/strings.js';
+import { localeInUse } from '../words/index.js';
+import { listed } from './people.js';
 import { videoWords as say } from './words.js';
 
 /**
@@ -25,7 +27,7 @@ export function stageModel(call, local, { now, canShare }) {
   const people = isLive ? peopleOf(call, local) : [];
   return {
     callId: call?.call_id ?? '',
-    name: call ? say.people(people.length > 0 ? people.map(({ name }) => name) : [who(call)]) : '',
+    name: call ? listed(people.length > 0 ? people.map(({ name }) => name) : [who(call)], localeInUse(), say.others) : '',
     status: call ? statusOf(call, local) : '',
     timer: call?.answered_at ? duration(elapsed(call, now)) : '',
     people,

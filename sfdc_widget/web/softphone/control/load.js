@@ -1,3 +1,4 @@
+import { moreWords } from '../strings.js';
 import { loadStyle } from '../style.js';
 import { Control } from './control.js';
 
@@ -8,6 +9,6 @@ import { Control } from './control.js';
  * @returns {Promise<Control>}
  */
 export async function load(options) {
-  await loadStyle(new URL('./control.css', import.meta.url));
+  await Promise.all([loadStyle(new URL('./control.css', import.meta.url)), moreWords('calls')]);
   return new Control(options);
 }
