@@ -325,6 +325,11 @@ export class Softphone extends HTMLElement {
     return this.#loading;
   }
 
+  /** @param {() => void} act */
+  #whenLoaded(act) {
+    void this.#later().then(() => this.#control && act());
+  }
+
   /** A choice in the menu. @param {{name: string, value: boolean}} setting */
   #set({ name, value }) {
     if (name === 'close') this.#toggleMenu(false);
@@ -392,7 +397,8 @@ export class Softphone extends HTMLElement {
     else if (view === 'idle') {
       this.#idle.update({
         recent: state.recent,
-        problem: idleProblem(this.client, { registrationSince: this.#registrationSince, failure: this.#failure, onFail: (error) => this.#fail(error) }),
+        // Loaded with what shows calls, as its words are.
+        problem: this.#control && idleProblem(this.client, { registrationSince: this.#registrationSince, failure: this.#failure, onFail: (error) => this.#fail(error) }),
         crm: state.crm,
         canDial: state.status === 'ready',
         hasInvites: this.#invites.isAllowed,
@@ -540,6 +546,10 @@ export class Softphone extends HTMLElement {
 
   /** @param {unknown} error */
   #fail(error) {
+    if (!this.#control) {
+      this.#whenLoaded(() => this.#fail(error));
+      return;
+    }
     const problem = problemOf(error);
     if (problem) this.#setFailure(problem);
   }
@@ -609,6 +619,10 @@ export class Softphone extends HTMLElement {
 
   /** @param {CallView} call */
   #callEnded(call) {
+    if (!this.#control) {
+      this.#whenLoaded(() => this.#callEnded(call));
+      return;
+    }
     setText(this.#assertive, '');
     const { state } = this.client;
     const advice = words.endReason[call.end_reason ?? 'failed'] ?? words.endReason.failed;

@@ -11,5 +11,5 @@ export async function loadVideoWords() {
   const own = say('video', (/** @type {typeof words} */ loaded) => {
     videoWords = loaded;
   });
-  await Promise.all([own, moreWords('start'), moreWords('calls')]);
+  await Promise.all([own, moreWords('start'), moreWords('calls'), moreWords('problems')]);
 }

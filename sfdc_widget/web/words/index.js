@@ -17,7 +17,7 @@ const browsers = () => globalThis.navigator?.languages ?? [];
 const wished = () => [preferences.get(CHOSEN), preferences.get(HOSTS), ...browsers()];
 /** @type {Map<string, (words: any) => void>} by part, what is done with its words */
 const parts = new Map();
-let language = chooseLanguage(wished(), ['en']);
+let language = chooseLanguage(wished());
 
 /** The language in use. @returns {string} BCP 47 */
 export function languageInUse() {

@@ -14,10 +14,9 @@ export const FALLBACK = 'en';
  * The first of the tags wished for that there is, `en` when there is none.
  *
  * @param {readonly string[]} wished BCP 47, best first
- * @param {readonly string[]} [known]
  */
-export function chooseLanguage(wished, known = Object.keys(LANGUAGES)) {
-  return wished.map(primary).find((language) => known.includes(language)) ?? FALLBACK;
+export function chooseLanguage(wished) {
+  return wished.map(primary).find((language) => Object.hasOwn(LANGUAGES, language)) ?? FALLBACK;
 }
 
 /**

@@ -1,7 +1,7 @@
 /** What the window of a call says; loaded with it. */
 
 /** @import {DeviceProblem} from '../../client/errors.js' */
-/** @import {Advice} from './start.js' */
+/** @import {Advice} from './problems.js' */
 /** @import {GalleryWords} from '../../video/gallery.js' */
 import { plurals } from '../plurals.js';
 

@@ -1,0 +1,76 @@
+/** @import {words as english} from '../en/video.js' */
+import { plurals } from '../plurals.js';
+
+const plural = plurals('es');
+
+/** @type {typeof english} */
+export const words = {
+  title: (who) => `${who}, videollamada`,
+  others: (count) => plural(count, { one: '1 persona más', other: `${count} personas más` }),
+  mute: 'Silenciar',
+  unmute: 'Activar el micrófono',
+  cameraOn: 'Encender la cámara',
+  cameraOff: 'Apagar la cámara',
+  share: 'Compartir la pantalla',
+  stopSharing: 'Dejar de compartir',
+  devices: 'Dispositivos',
+  camera: 'Cámara',
+  pictureInPicture: 'Imagen en imagen',
+  fullScreen: 'Pantalla completa',
+  leaveFullScreen: 'Salir de pantalla completa',
+  end: 'Colgar',
+  controls: 'Controles de la llamada',
+  own: 'Su imagen. Muévala con las flechas.',
+  noPicture: (who) => `Sin imagen de ${who}`,
+  noPictureOfOne: 'Sin imagen',
+  waiting: (who) => `Esperando a que ${who} active el vídeo. Mientras tanto pueden hablar.`,
+  soundOnly: 'Solo sonido',
+  audioOnly: 'Seguir solo con sonido',
+  connecting: 'Conectando…',
+  restoring: 'Recuperando imagen y sonido. No cuelgue.',
+  sharing: 'Está compartiendo su pantalla',
+  ended: 'Llamada terminada',
+  closing: 'Esta ventana se cierra sola.',
+  close: 'Cerrar',
+  noCall: 'No hay ninguna llamada en esta ventana.',
+  noCallText: 'Ábrala desde su teléfono, con el botón «Vídeo» de una llamada.',
+  elsewhere: 'Su teléfono se está usando en otra página.',
+  takeOver: 'Usarlo aquí',
+  answerBare: 'Contestar sin cámara',
+  goOnBare: 'Seguir sin cámara',
+  answerAudio: 'Contestar solo con audio',
+  announce: {
+    muted: 'Micrófono silenciado',
+    unmuted: 'Micrófono activado',
+    cameraOn: 'Cámara encendida',
+    cameraOff: 'Cámara apagada',
+    sharing: 'Está compartiendo su pantalla',
+    notSharing: 'Ha dejado de compartir la pantalla',
+    theirPicture: (who) => `Se ve a ${who}`,
+    noPicture: (who) => `Ya no se ve a ${who}`,
+  },
+  gallery: {
+    others: 'Los demás en la llamada',
+    picture: (who) => `Imagen de ${who}`,
+    enlarge: (who) => `Ver a ${who} en grande`,
+    shrink: (who) => `Ver a todos; ${who} está en grande`,
+    joined: (who) => `${who} ha entrado`,
+    left: (who) => `${who} ha salido`,
+  },
+  refused: {
+    title: 'En esta llamada no es posible el vídeo',
+    text: 'La llamada sigue con sonido.',
+  },
+
+  problem: {
+    insecure: { title: 'La cámara necesita una página segura', text: 'Abra esta página con https://.' },
+    unsupported: { title: 'Este navegador no puede hacer videollamadas', text: 'Use un Chrome, Edge, Firefox o Safari actual.' },
+    blocked_by_policy: { title: 'La cámara no está permitida aquí', text: 'Su administrador puede permitirla para este sitio.' },
+    denied: {
+      title: 'La cámara está bloqueada en su navegador',
+      text: 'Abra los ajustes del sitio a la izquierda de la barra de direcciones, ponga la cámara en «Permitir» e inténtelo de nuevo.',
+    },
+    no_device: { title: 'No se encontró ninguna cámara', text: 'Conecte una cámara e inténtelo de nuevo.' },
+    device_busy: { title: 'La cámara no arranca', text: 'Puede que la use otro programa. Ciérrelo e inténtelo de nuevo.' },
+  },
+};
