@@ -17,9 +17,9 @@ DONE         the far end talks to the target
 * Nobody can take back a REFER. What its reports say is of no interest after the rep
   has taken the call, and until they end there is no other: the gateway joins.
 * After UNKNOWN the far end may well have got through: hanging up our call then is what
-  phones do that have. The rep's own hanging up always is theirs.
+  phones do that have.
 * Attended, both far ends are there: what a wrong route or an old phone spoils
-  (Replaces is known to few) the gateway mends. Only what a person refuses stays refused.
+  (Replaces is known to few) the gateway mends, but not what a person refuses.
 """
 
 from __future__ import annotations

@@ -92,7 +92,7 @@ class FakeClock:
         return sum(not alarm.cancelled for alarm in self._alarms)
 
 
-@dataclass
+@dataclass(eq=False)
 class FakeAlarm:
     when: float
     then: Callable[[], None]
