@@ -33,6 +33,10 @@ def _has_ended(leg: FakeLeg) -> bool:
 CHOICE = st.integers(min_value=0, max_value=5)
 UP = (CallState.CALLING, CallState.ALERTING, CallState.ACTIVE)
 # The far end sends in all of them, so that our answer says whether we receive.
+ANSWERED = [sip.Answered(sdp=phone())] * 2
+TO = st.one_of(st.none(), CHOICE)
+REFUSAL = st.sampled_from([0, 405, 603])
+ANSWER = st.sampled_from([None, sip.Progress(180, None), *ANSWERED])
 THEIRS = st.sampled_from([Direction.SENDRECV, Direction.SENDONLY])
 
 
@@ -92,12 +96,21 @@ class AnyOrder(RuleBasedStateMachine):
             # Whether it may be is said by other tests; here: what it leaves behind.
             await settle()
 
-    @initialize(count=st.integers(min_value=0, max_value=4))
-    def have(self, count: int) -> None:
+    @initialize(
+        count=st.integers(min_value=0, max_value=4),
+        transfers=st.lists(st.tuples(CHOICE, TO, REFUSAL, ANSWER), max_size=3),
+    )
+    def have(
+        self,
+        count: int,
+        transfers: list[tuple[int, int | None, int, sip.CallEvent | None]],
+    ) -> None:
         for _ in range(count):
             self.dial()
             self.run(self.office.answered(f"c{self.names}"))
         self.run(self.office.agree_all())
+        for each in transfers:
+            self.transfer(*each)
 
     # What the rep does ----------------------------------------------------------------
 
@@ -158,11 +171,26 @@ class AnyOrder(RuleBasedStateMachine):
             if called:
                 group.create_task(self.office.answered(called))
 
-    @rule(choice=CHOICE, to=st.one_of(st.none(), CHOICE))
-    def transfer(self, choice: int, to: int | None) -> None:
-        if call_id := self._pick(choice):
-            target = {"to": "1004"} if to is None else {"to_call": self._pick(to)}
-            self.run(self._ask("call.transfer", call_id=call_id, **target))
+    @rule(choice=CHOICE, to=TO, refusal=REFUSAL, answer=ANSWER)
+    def transfer(
+        self, choice: int, to: int | None, refusal: int, answer: sip.CallEvent | None
+    ) -> None:
+        """Far into it at once: steps of its own are too rare to get there."""
+        call_id = self._pick(choice, CallState.ACTIVE)
+        if not call_id:
+            return
+        target = {"to": "1004"}
+        if to is not None:
+            target = {"to_call": self._pick(to, CallState.ACTIVE)}
+        self.run(self._ask("call.transfer", call_id=call_id, **target))
+        self.one_refer_at_a_time()
+        if self.office.is_asked(call_id):
+            self.run(self.office.agree(call_id))
+            self.one_refer_at_a_time()
+        if refusal and self.office.legs[call_id].is_referring:
+            self._report(self.office.legs[call_id], sip.TransferRefused(refusal))
+            if answer is not None:
+                self.the_target_says(0, answer)
 
     @rule(choice=CHOICE)
     def hang_up(self, choice: int) -> None:
@@ -220,16 +248,21 @@ class AnyOrder(RuleBasedStateMachine):
         """Of a REFER."""
         if leg := self._referred(choice):
             is_final = status is None or status >= 200
-            leg.is_referring = not is_final
-            leg.on_event(sip.TransferProgress(status, is_final))
-            self.run(settle())
+            self._report(leg, sip.TransferProgress(status, is_final))
 
     @rule(choice=CHOICE, status=st.sampled_from([405, 603]))
     def does_not_transfer(self, choice: int, status: int) -> None:
         if leg := self._referred(choice):
-            leg.is_referring = False
-            leg.on_event(sip.TransferRefused(status))
-            self.run(settle())
+            self._report(leg, sip.TransferRefused(status))
+
+    def _report(
+        self, leg: FakeLeg, event: sip.TransferProgress | sip.TransferRefused
+    ) -> None:
+        leg.is_referring = isinstance(event, sip.TransferProgress) and (
+            not event.is_final
+        )
+        leg.on_event(event)
+        self.run(settle())
 
     def _referred(self, choice: int) -> FakeLeg | None:
         """A far end that has not said yet what becomes of our REFER."""
@@ -248,14 +281,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule(
         choice=CHOICE,
-        event=st.sampled_from(
-            [
-                sip.Progress(180, None),
-                sip.Answered(sdp=phone()),
-                sip.Answered(sdp=phone()),
-                sip.Rejected(486),
-            ]
-        ),
+        event=st.sampled_from([sip.Progress(180, None), sip.Rejected(486), *ANSWERED]),
     )
     def the_target_says(self, choice: int, event: sip.CallEvent) -> None:
         """Of the gateway's own call to it."""
