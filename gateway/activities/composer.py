@@ -154,7 +154,11 @@ def links(record: CrmRecord | None, about: CrmRecord | None = None) -> tuple[str
 def _outcome(call: CallRecord, reason: EndReason) -> Outcome | None:
     is_answered = call.answered_at is not None
     if call.invite is None:
-        return outcome_of(reason, call.direction, is_answered)
+        outcome = outcome_of(reason, call.direction, is_answered)
+        if outcome is not None and call.transferred_to:
+            to = one_line(call.transferred_to)
+            return replace(outcome, note=f"Transferred to {to}.")
+        return outcome
     if not call.invite.is_attempt:
         return None
     outcome = outcome_of(reason, call.direction, is_answered)

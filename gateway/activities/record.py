@@ -49,6 +49,7 @@ class CallRecord:
         answered_at, ended_at, reason: None until it happens.
         sip_code: final SIP status of an unanswered outgoing call.
         invite: the video invite it came by, None for all other calls.
+        transferred_to: who has got the call of the rep's, "" for nobody.
         work: what the rep has written down about it.
     """
 
@@ -67,6 +68,7 @@ class CallRecord:
     invite: InviteOfCall | None = None
     type: CallType = CallType.EXTERNAL
     device: CallDevice = CallDevice.HERE
+    transferred_to: str = ""
     work: Work = NO_WORK
 
     @property

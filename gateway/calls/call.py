@@ -25,6 +25,7 @@ from gateway.activities.record import CallRecord
 from gateway.calls.attendance import Attendance
 from gateway.calls.far_end import FarEnd
 from gateway.calls.guest_calls import CallInvite
+from gateway.calls.handover import Handover
 from gateway.calls.holding import Holding
 from gateway.calls.inbox import Inbox
 from gateway.calls.machine import CallInput, CallMachine, WrongState
@@ -148,6 +149,9 @@ class Call:
             self.attendance,
             post=lambda job: self._post(job, vital=True),
         )
+        self.handover = Handover(
+            call_id, self, self.media, self._far_end, self.holding, self.attendance
+        )
         # What the rep was told of it last, of what changes by itself.
         self._shown = (VideoView(), False)
         # Whether the rep may see it: an incoming call not before it is kept.
@@ -215,6 +219,9 @@ class Call:
 
     def sip_event(self, event: sip.CallEvent) -> None:
         """Called by the SIP leg."""
+        if (heir := self.handover.heir) is not None:
+            heir.sip_event(event)
+            return
         # Of all others the far end can send no more than one at a time.
         is_noise = isinstance(event, sip.Progress | sip.InfoReceived)
         self._post(lambda: self._on_sip(event), vital=not is_noise)
@@ -222,6 +229,10 @@ class Call:
     def media_event(self, event: MediaEvent) -> None:
         """Called for the engine's events of this call."""
         self._post(lambda: self._on_media(event))
+
+    def tell(self, news: Callable[[], None]) -> None:
+        """Something for its parts, in its turn."""
+        self._post(lambda: _now(news), vital=True)
 
     def match_found(self, match: Match) -> None:
         """The CRM's answer, whenever it comes; also after the end."""
@@ -277,8 +288,9 @@ class Call:
     async def _free(self) -> None:
         self._set_alarm(None, None)
         self._near_end.close()
-        self._far_end.close()
-        await self.media.close()
+        if self.handover.heir is None:
+            self._far_end.close()
+            await self.media.close()
         while (job := self._inbox.take()) is not None:
             # Requests that came too late learn that the call has ended.
             await self._answer_late(job)
@@ -477,20 +489,13 @@ class Call:
         return negotiated.sdp, self.media.generation
 
     async def send_digits(self, digits: str) -> None:
-        """DTMF by RFC 4733, or by INFO where the far end takes no telephone-event."""
+        """DTMF for the far end."""
         self.machine.apply(CallInput.DIGITS, now=self._services.now())
         if self._far_end.leg is None:
             raise RequestError(
                 ErrorKind.CALL_WRONG_STATE, "There is no telephone in this call."
             )
-        digits = digits.upper()
-        if await self.media.send_digits(digits):
-            return
-        for digit in digits:
-            self._far_end.leg.info(
-                "application/dtmf-relay",
-                f"Signal={digit}\r\nDuration=160\r\n".encode("ascii"),
-            )
+        await self._far_end.send_digits(self._far_end.leg, digits.upper())
 
     async def abandon(self) -> None:
         """Nobody came back in the resume window."""
@@ -513,15 +518,23 @@ class Call:
     # SIP ------------------------------------------------------------------------------
 
     async def _on_sip(self, event: sip.CallEvent) -> None:
+        if (heir := self.handover.heir) is not None:
+            heir.sip_event(event)
+            return
         if self.is_over or self._far_end.leg is None:
             return
         await self._far_end.receive(event)
         self.show_news()
+        self.handover.settle()
+
+    def transfer_told(self, event: sip.TransferProgress | sip.TransferRefused) -> None:
+        """What the far end says of the transfer that it was asked for."""
+        self.handover.told(event)
 
     async def far_end_left(self, reason: EndReason) -> None:
         """The SIP leg has ended; in a meeting the call may live on without it."""
         if not await self.attendance.outlives_leg():
-            self.finish(reason)
+            self.finish(self.handover.reason_to_leave(reason))
 
     def alert(self, event: type[Event]) -> None:
         """It rings at the far end, or sends sound already."""
@@ -549,7 +562,9 @@ class Call:
     # Media ----------------------------------------------------------------------------
 
     async def _on_media(self, event: MediaEvent) -> None:
-        if not self.is_over:
+        if (heir := self.handover.heir) is not None:
+            heir.media_event(event)
+        elif not self.is_over:
             await self._near_end.receive(event)
 
     def agreed(self, negotiated: Negotiated) -> None:

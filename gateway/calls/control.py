@@ -126,6 +126,10 @@ class CallControl:
                     ErrorKind.CALL_WRONG_STATE,
                     "A call by an invite cannot be in a conference.",
                 )
+            if call.handover.is_bound:
+                raise RequestError(
+                    ErrorKind.CALL_WRONG_STATE, "The call is being transferred."
+                )
             if call.state is not CallState.ACTIVE:
                 raise RequestError(
                     ErrorKind.CALL_WRONG_STATE, f"merge in state {call.state.value}"

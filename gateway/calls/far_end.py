@@ -60,6 +60,9 @@ class Owner(Protocol):
     def retrieve_refused(self) -> None:
         """It would not be taken back from hold."""
 
+    def transfer_told(self, event: sip.TransferProgress | sip.TransferRefused) -> None:
+        """What it says of the transfer that it was asked for."""
+
 
 class FarEnd:
     """See the module. Methods that negotiate raise :class:`MediaError`.
@@ -81,22 +84,32 @@ class FarEnd:
         self._call_id = call_id
         self._call = call
         self._media = media
+        self._post = post
         self.renegotiation = Renegotiation(
             call_id,
             media,
-            may_offer=lambda: call.state is CallState.ACTIVE,
-            on_agreed=call.agreed,
-            on_video_outcome=call.show,
-            on_retrieve_refused=call.retrieve_refused,
+            may_offer=lambda: self._call.state is CallState.ACTIVE,
+            on_agreed=lambda negotiated: self._call.agreed(negotiated),
+            on_video_outcome=lambda: self._call.show(),
+            on_retrieve_refused=lambda: self._call.retrieve_refused(),
         )
         # The branch whose early media is heard; the first that sends any.
         self._early_media_of: str | None = None
 
         def paced(job: Callable[[], Awaitable[None]]) -> Paced:
-            return Paced(lambda: post(job), now=services.now, later=services.later)
+            return Paced(
+                lambda: self._post(job), now=services.now, later=services.later
+            )
 
         self._far_keyframes = paced(self._ask_keyframe)
         self._own_keyframes = paced(media.request_keyframe)
+
+    def move_to(
+        self, call: Owner, post: Callable[[Callable[[], Awaitable[None]]], None]
+    ) -> None:
+        """It belongs to this call from now on, and runs in its actor."""
+        self._call = call
+        self._post = post
 
     def close(self) -> None:
         """Nothing is asked for any more."""
@@ -130,6 +143,16 @@ class FarEnd:
     def keyframe_wanted(self) -> None:
         """Our browser waits for a full picture, and RTCP cannot say so there."""
         self._far_keyframes.ask()
+
+    async def send_digits(self, leg: SipLeg, digits: str) -> None:
+        """DTMF by RFC 4733, or by INFO where it takes no telephone-event."""
+        if await self._media.send_digits(digits):
+            return
+        for digit in digits:
+            leg.info(
+                "application/dtmf-relay",
+                f"Signal={digit}\r\nDuration=160\r\n".encode("ascii"),
+            )
 
     async def tell_hold(self) -> None:
         """Say whether we hold the call now; and begin with full pictures again."""
@@ -174,7 +197,7 @@ class FarEnd:
             case sip.TransferRequested():
                 self.require_leg().refuse_transfer(603)
             case sip.TransferProgress() | sip.TransferRefused():
-                logger.debug("call %s: %s, for nobody", self._call_id, event)
+                self._call.transfer_told(event)
             case sip.Replaced():
                 await self._call.far_end_left(EndReason.HUNG_UP_THERE)
             case sip.Failed() | sip.LocalEnd():

@@ -42,6 +42,7 @@ class Holding:
         conference: its id, "" for none.
         may_talk: whether the call is one that is not to wait now.
         on_cut_off: told when the far end, in a conference, would not talk again.
+        on_retrieve: told when the rep wants to talk in it again.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Holding:
         self.conference = ""
         self.may_talk: Callable[[], bool] = lambda: True
         self.on_cut_off: Callable[[], None] = lambda: None
+        self.on_retrieve: Callable[[], None] = lambda: None
         self._call_id = call_id
         self._call = call
         self._media = media
@@ -108,6 +110,7 @@ class Holding:
             raise WrongState(f"retrieve in state {self._call.state.value}")
         if not self.may_talk():
             raise WrongState("another call was taken meanwhile")
+        self.on_retrieve()
         await self._set(is_held=False)
 
     def takes_part(self, conference: str, others: frozenset[MediaCallId]) -> bool:

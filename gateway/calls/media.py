@@ -80,6 +80,8 @@ class CallMedia:
         self._engine_holds = False
         self._engine_mixes: frozenset[MediaCallId] = frozenset()
         self._is_open = False
+        # The rep has left for good, or never came.
+        self._is_browserless = False
         # What of the room the call should have, and what the engine was told.
         self._seat: RoomSeat | None = None
         self._entered: tuple[str, MediaCallId | None] | None = None
@@ -175,6 +177,30 @@ class CallMedia:
             return
         self._entered = wanted
 
+    async def begin_without_browser(self) -> None:
+        """Open the call for its far end alone."""
+        self._is_browserless = True
+        await self._open()
+
+    async def drop_browser(self) -> None:
+        """The rep has left; the far end goes on with whom it hears."""
+        self._is_browserless = True
+        self.has_browser = False
+        self.video.browser_gone()
+        if not self._is_open:
+            return
+        try:
+            await self._engine.drop(self.media_id, Leg.BROWSER)
+        except MediaError as error:
+            # Else the next worker is told.
+            if error.kind is not MediaErrorKind.ENGINE_LOST:
+                raise
+
+    async def packets_received(self) -> int:
+        """From the far end, so far in this worker."""
+        statistics = await self._engine.statistics(self.media_id)
+        return statistics.sip.packets_received
+
     async def drop_sip(self) -> None:
         """There is no SIP side any more."""
         self.sip_is_agreed = False
@@ -268,5 +294,7 @@ class CallMedia:
         if not self._is_open:
             await self._engine.open(self.media_id, room=self._room, beside=self._beside)
             self._is_open = True
+            if self._is_browserless:
+                await self._engine.drop(self.media_id, Leg.BROWSER)
             # Before anybody can be heard by it.
             await self.settle_sound()

@@ -12,8 +12,8 @@ from gateway.calls.desks import Desk, unknown_call
 from gateway.calls.guest_calls import CallInvite, legible
 from gateway.calls.ports import Dial
 from gateway.calls.requests import RequestTable
-from gateway.calls.switchboard import Switchboard
-from gateway.crm.numbers import Number, NumberError, normalise
+from gateway.calls.switchboard import Switchboard, TenantLine
+from gateway.crm.numbers import NumberError, normalise
 from gateway.sessions.backend import RequestError
 from gateway.sessions.wire import (
     CallAnswerResult,
@@ -25,6 +25,30 @@ from gateway.sessions.wire import (
     Peer,
     RegistrationState,
 )
+
+
+def check_registered(desk: Desk) -> None:
+    """Raises RequestError: the user cannot call anybody now."""
+    if desk.state.state is not RegistrationState.REGISTERED:
+        raise RequestError(
+            ErrorKind.REGISTRAR_DOWN,
+            "The phone account is not registered.",
+            retryable=True,
+        )
+
+
+def target_of(tenant: TenantLine, dialled: str) -> tuple[Peer, sip.Uri]:
+    """Who is meant by what a user dialled, and their address.
+
+    Raises:
+        RequestError: it is no number.
+    """
+    try:
+        number = normalise(dialled, tenant.country)
+    except NumberError as error:
+        raise RequestError(ErrorKind.NUMBER_INVALID, str(error)) from None
+    target = sip.Uri("sip", user=sip.escape_user(number.dial), host=tenant.domain)
+    return peer_of(number), target
 
 
 class Placing:
@@ -47,15 +71,8 @@ class Placing:
         desk.check_room(params.call_id, at_most)
         if params.consults_for is not None and params.consults_for not in desk.calls:
             raise unknown_call()
-        if desk.state.state is not RegistrationState.REGISTERED:
-            raise RequestError(
-                ErrorKind.REGISTRAR_DOWN,
-                "The phone account is not registered.",
-                retryable=True,
-            )
-        tenant = self._board.tenant(user.key)
-        number = self._number(params.to, tenant.country)
-        target = sip.Uri("sip", user=sip.escape_user(number.dial), host=tenant.domain)
+        check_registered(desk)
+        peer, target = target_of(self._board.tenant(user.key), params.to)
         account = self._board.accounts[user.key]
         await self._control.take_floor(desk, params.call_id, ())
         # Another request may have come first while others were put on hold.
@@ -64,7 +81,7 @@ class Placing:
             desk,
             params.call_id,
             CallDirection.OUTBOUND,
-            peer_of(number),
+            peer,
             record=params.record,
             type=None if params.consults_for is None else CallType.CONSULT,
         )
@@ -76,13 +93,6 @@ class Placing:
             params.offer,
             lambda sdp, on_event: telephony.call(account, target, sdp, on_event),
         )
-
-    @staticmethod
-    def _number(text: str, country: str) -> Number:
-        try:
-            return normalise(text, country)
-        except NumberError as error:
-            raise RequestError(ErrorKind.NUMBER_INVALID, str(error)) from None
 
     async def join(self, desk: Desk, params: CallJoin) -> CallAnswerResult:
         """``call.join``: a guest calls the host of the invite: its address, and no

@@ -11,6 +11,7 @@ from gateway.sessions.wire import (
     ActivityState,
     ActivityView,
     CallView,
+    Peer,
     VideoView,
     WorkView,
 )
@@ -44,6 +45,7 @@ def view_of(call: Call) -> CallView:
         held_there=call.holding.is_held_there,
         conference="" if machine.is_over else call.holding.conference,
         consults_for=call.consults_for,
+        transfer=call.handover.view,
         caller_key=call.caller_key,
         # A guest is not to see it.
         work=WorkView()
@@ -69,6 +71,7 @@ def record_of(call: Call) -> CallRecord:
         reason=machine.end_reason,
         sip_code=machine.sip_code,
         type=call.type,
+        transferred_to=_named(call.handover.transferred_to),
         work=call.sheet.work,
     )
     return own if call.invite is None else call.invite.kept(own)
@@ -96,6 +99,13 @@ def records_to_keep(call: Call) -> Iterator[tuple[User, CallRecord]]:
     attempt = None if call.invite is None else call.invite.attempt.call
     if attempt is not None and attempt is not call and attempt.sheet is call.sheet:
         yield owner_of(attempt), record_of(attempt)
+
+
+def _named(peer: Peer | None) -> str:
+    if peer is None:
+        return ""
+    number = peer.national or peer.number
+    return f"{peer.display_name} ({number})" if peer.display_name else number
 
 
 def _ms(seconds: float) -> int:

@@ -12,7 +12,16 @@ from gateway.identity.users import User, UserKey
 from gateway.media.engine import MediaCallId, MediaEngine
 from gateway.sessions.backend import Publisher
 from gateway.sessions.wire import ActivityView, CallView, EndReason, Participant
-from sip import Account, CallEvent, Reason, Registration, RegistrationState, Uri
+from sip import (
+    Account,
+    CallEvent,
+    NameAddr,
+    Reason,
+    Registration,
+    RegistrationState,
+    Replaces,
+    Uri,
+)
 
 
 class SipLeg(Protocol):
@@ -39,6 +48,15 @@ class SipLeg(Protocol):
     def reject_offer(self, status: int) -> None: ...
     def info(self, content_type: str, body: bytes) -> None: ...
     def refuse_transfer(self, status: int) -> None: ...
+    def transfer(self, target: Uri, *, replaces: Replaces | None = None) -> None: ...
+
+    @property
+    def remote(self) -> NameAddr:
+        """Who is called, or From of who calls."""
+
+    @property
+    def as_replaces(self) -> Replaces:
+        """For whoever is to take its place; raises LocalProtocolError."""
 
 
 # Sends an INVITE with this SDP; what happens to it comes by the callback.
@@ -222,9 +240,11 @@ class Alarm(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CallLimits:
-    """Seconds, and calls one user may have at once."""
+    """Seconds, and calls one user may have at once; ``max_joined_per_user`` of those
+    they have transferred and that the gateway keeps together."""
 
     max_per_user: int = 6
+    max_joined_per_user: int = 12
     no_answer_s: float = 90.0
     ring_while_away_s: float = 10.0
 

@@ -59,6 +59,11 @@ class Renegotiation:
         # The far end took its offer back while we were about to answer it.
         self._is_withdrawn = False
 
+    @property
+    def is_open(self) -> bool:
+        """The far end has yet to answer an offer of ours."""
+        return self._open is not None
+
     async def tell_far_end(self, leg: SipLeg) -> None:
         """Re-INVITE if what it knows of our media is no longer true, when possible."""
         if not self._may_offer() or self._open or not self._media.sip_is_behind:

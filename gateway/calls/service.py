@@ -28,6 +28,7 @@ from gateway.calls.presence import Presences
 from gateway.calls.requests import RequestTable
 from gateway.calls.subjects import Subjects
 from gateway.calls.switchboard import CallCounters, Switchboard, TenantLine
+from gateway.calls.transferring import Transferring
 from gateway.calls.work import WorkDesk
 from gateway.identity.users import User, UserKey
 from gateway.sessions import wire
@@ -87,6 +88,8 @@ class CallService:
         control.add_to(self._requests)
         Placing(self.board, control).add_to(self._requests)
         Handling(control).add_to(self._requests)
+        self._transferring = Transferring(self.board)
+        self._transferring.add_to(self._requests)
         self._presences = Presences(self.board, presences)
         self._presences.add_to(self._requests)
         subjects.add_to(self._requests)
@@ -118,6 +121,7 @@ class CallService:
         async with asyncio.TaskGroup() as group:
             for desk in tuple(self.board.desks.values()):
                 group.create_task(clear(desk))
+        await self._transferring.close()
         self.board.stop()
 
     @property
@@ -131,7 +135,13 @@ class CallService:
 
     @property
     def active_calls(self) -> int:
-        return sum(len(desk.calls) for desk in self.board.desks.values())
+        of_users = sum(len(desk.calls) for desk in self.board.desks.values())
+        return of_users + self.joined_calls
+
+    @property
+    def joined_calls(self) -> int:
+        """Those that reps have transferred and that go on here without them."""
+        return len(self._transferring.junctions)
 
     @property
     def guest_counters(self) -> GuestCounters:

@@ -12,7 +12,7 @@ import random
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import sip
 from gateway.calls import people
@@ -67,6 +67,12 @@ class CallCounters:
     refused: int = 0
 
 
+class MediaUser(Protocol):
+    """Whose a call of the engine is."""
+
+    def media_event(self, event: MediaEvent) -> None: ...
+
+
 class Switchboard:
     """See the module. :meth:`run` must be running before the first call.
 
@@ -105,7 +111,7 @@ class Switchboard:
         self.counters = CallCounters()
         self._tenants = tenants
         self._is_colleague = is_colleague
-        self._by_media: dict[str, Call] = {}
+        self._by_media: dict[str, MediaUser] = {}
         self._members: dict[str, Member] = {}
         self._jobs: asyncio.Queue[Coroutine[Any, Any, None] | None] = asyncio.Queue()
         services.engine.subscribe(self._on_media)
@@ -215,12 +221,21 @@ class Switchboard:
     def forget(self, desk: Desk, call: Call) -> None:
         """It is over, or never began."""
         desk.calls.pop(call.call_id, None)
-        self._by_media.pop(call.media_id, None)
+        # Its far end may go on, as somebody else's.
+        if self._by_media.get(call.media_id) is call:
+            del self._by_media[call.media_id]
         if (member := self._members.pop(call.media_id, None)) is not None:
             member.gone()
         if call.invite is not None and call.is_guests:
             self.guests.end(call.invite.attempt, answered=call.was_answered)
         self.on_call_gone(desk, call)
+
+    def media_belongs(self, media_id: MediaCallId, user: MediaUser | None) -> None:
+        """The engine's events of that call are for ``user`` from now on."""
+        if user is None:
+            self._by_media.pop(media_id, None)
+        else:
+            self._by_media[media_id] = user
 
     async def end(self, call: Call, how: Callable[[], Awaitable[None]]) -> None:
         """End a call by one of its methods, if it has not ended meanwhile."""

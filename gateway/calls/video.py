@@ -124,6 +124,11 @@ class CallVideo:
         """The peer's offer came first: what ours asked for is still to be asked."""
         self._is_anew = True
 
+    def browser_gone(self) -> None:
+        """There is no browser any more, and nobody who would look."""
+        self._wanted = None
+        self._is_anew = self._is_offered = self.is_in_room = False
+
     def sip_gone(self) -> None:
         """There is no SIP side any more."""
         self._told = None

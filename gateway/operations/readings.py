@@ -35,6 +35,8 @@ class Calls(Protocol):
     @property
     def active_calls(self) -> int: ...
     @property
+    def joined_calls(self) -> int: ...
+    @property
     def registrations(self) -> Mapping[Any, int]: ...
     @property
     def counters(self) -> Any: ...
@@ -123,6 +125,11 @@ class ServiceReadings:
         """All families."""
         calls = self._calls.counters
         yield _gauge("calls_active", "Calls going on.", self._calls.active_calls)
+        yield _gauge(
+            "calls_joined",
+            "Transferred calls that go on here without a rep.",
+            self._calls.joined_calls,
+        )
         yield _counter("calls_started", "Calls begun.", {"": calls.started})
         yield _counter(
             "calls_ended", "Calls ended, by reason.", dict(calls.ended), "reason"

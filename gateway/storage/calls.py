@@ -133,6 +133,7 @@ class CallJournal:
                     sip_code=call.sip_code,
                     type=call.type.value,
                     device=call.device.value,
+                    transferred_to=call.transferred_to[:255],
                     work=work_to_json(call.work),
                 )
             )
@@ -294,6 +295,7 @@ class CallJournal:
             "seen_at": call.answered_at or call.started_at,
             "type": call.type.value,
             "device": call.device.value,
+            "transferred_to": call.transferred_to[:255],
         }
         await connection.execute(self._database.insert_or_ignore(CallRow, values))
 
@@ -323,6 +325,7 @@ def _call(row: Row[Any]) -> CallRecord:
         sip_code=row.sip_code,
         type=CallType(row.type),
         device=CallDevice(row.device),
+        transferred_to=row.transferred_to,
         work=work_from_json(row.work),
     )
 

@@ -62,6 +62,7 @@ class CallRow(Base):
     sip_code: Mapped[int | None] = mapped_column(Integer)
     type: Mapped[str] = mapped_column(String(16), server_default="external")
     device: Mapped[str] = mapped_column(String(16), server_default="here")
+    transferred_to: Mapped[str] = mapped_column(String(255), server_default="")
     # What the rep has written down, as gateway.storage.serial writes it.
     work: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
 

@@ -92,7 +92,7 @@ class FakeClock:
         return sum(not alarm.cancelled for alarm in self._alarms)
 
 
-@dataclass
+@dataclass(eq=False)
 class FakeAlarm:
     when: float
     then: Callable[[], None]
@@ -246,6 +246,8 @@ class FakeLeg:
         self.on_event: Callable[[sip.CallEvent], None] = lambda event: None
         self.did: list[tuple[Any, ...]] = []
         self.is_ended = False
+        # Its library would not send another REFER now.
+        self.is_referring = False
         self.request = SimpleNamespace(headers=sip.Headers())
 
     def ring(self) -> None:
@@ -272,8 +274,16 @@ class FakeLeg:
     def info(self, content_type: str, body: bytes) -> None:
         self.did.append(("info", content_type, body))
 
-    def transfer(self, target: sip.Uri) -> None:
-        self.did.append(("transfer", str(target)))
+    def transfer(
+        self, target: sip.Uri, *, replaces: sip.Replaces | None = None
+    ) -> None:
+        if self.is_referring:
+            raise sip.LocalProtocolError("a transfer is under way")
+        self.did.append(("transfer", str(target), *filter(None, [replaces])))
+
+    @property
+    def as_replaces(self) -> sip.Replaces:
+        return sip.Replaces(self.call_id, "theirs", "ours")
 
     def refuse_transfer(self, status: int) -> None:
         self.did.append(("refuse_transfer", status))
@@ -378,7 +388,7 @@ class FakeTelephony:
     ) -> FakeLeg:
         self.dialled.append((str(target), offer))
         self.dialled_by.append(account)
-        leg = FakeLeg(account, call_id=f"made-{len(self.legs)}")
+        leg = FakeLeg(account, call_id=f"made-{len(self.legs)}", remote=f"<{target}>")
         leg.on_event = on_event
         self.legs.append(leg)
         return leg

@@ -14,18 +14,29 @@ from hypothesis.stateful import (
     rule,
 )
 
+import sip
 from gateway.media.engine import MediaErrorKind
 from gateway.sessions.backend import RequestError
-from gateway.sessions.wire import CallState, CallView
+from gateway.sessions.wire import CallState, CallView, TransferState
 from sip.sdp import Direction
-from tests.gateway.calls.descriptions import browser
-from tests.gateway.calls.fakes import ROBIN, World, settle
+from tests.gateway.calls.descriptions import browser, phone
+from tests.gateway.calls.fakes import ROBIN, FakeLeg, World, settle
 from tests.gateway.calls.office import Office
+
+
+def _has_ended(leg: FakeLeg) -> bool:
+    """By us."""
+    return any(did[0] in ("hangup", "reject") for did in leg.did)
+
 
 # Which of the calls that are there, as far as there are so many.
 CHOICE = st.integers(min_value=0, max_value=5)
 UP = (CallState.CALLING, CallState.ALERTING, CallState.ACTIVE)
 # The far end sends in all of them, so that our answer says whether we receive.
+ANSWERED = [sip.Answered(sdp=phone())] * 2
+TO = st.one_of(st.none(), CHOICE)
+REFUSAL = st.sampled_from([0, 405, 603])
+ANSWER = st.sampled_from([None, sip.Progress(180, None), *ANSWERED])
 THEIRS = st.sampled_from([Direction.SENDRECV, Direction.SENDONLY])
 
 
@@ -40,6 +51,11 @@ class AnyOrder(RuleBasedStateMachine):
         self.generation = 1
         # Calls of which a far end refused something: it was not told what is so.
         self.untold: set[str] = set()
+        # How many REFERs each leg has had.
+        self.refers: dict[int, int] = {}
+        # Legs that were answered to the gateway, and those that ended by themselves.
+        self.reached: list[FakeLeg] = []
+        self.gone: list[FakeLeg] = []
         self.run(self._begin())
 
     async def _begin(self) -> None:
@@ -55,6 +71,7 @@ class AnyOrder(RuleBasedStateMachine):
     async def _end(self) -> None:
         for call_id in self.office.views:
             await self._ask("call.hangup", call_id=call_id)
+        assert len(self.world.journal.over) == len(self.world.journal.begun)
         desk = self.world.service.board.desks[ROBIN.key]
         assert (desk.calls, desk.floor, desk.conferences.seats) == ({}, "", {})
         await self.world.service.close()
@@ -79,12 +96,21 @@ class AnyOrder(RuleBasedStateMachine):
             # Whether it may be is said by other tests; here: what it leaves behind.
             await settle()
 
-    @initialize(count=st.integers(min_value=0, max_value=4))
-    def have(self, count: int) -> None:
+    @initialize(
+        count=st.integers(min_value=0, max_value=4),
+        transfers=st.lists(st.tuples(CHOICE, TO, REFUSAL, ANSWER), max_size=3),
+    )
+    def have(
+        self,
+        count: int,
+        transfers: list[tuple[int, int | None, int, sip.CallEvent | None]],
+    ) -> None:
         for _ in range(count):
             self.dial()
             self.run(self.office.answered(f"c{self.names}"))
         self.run(self.office.agree_all())
+        for each in transfers:
+            self.transfer(*each)
 
     # What the rep does ----------------------------------------------------------------
 
@@ -145,6 +171,27 @@ class AnyOrder(RuleBasedStateMachine):
             if called:
                 group.create_task(self.office.answered(called))
 
+    @rule(choice=CHOICE, to=TO, refusal=REFUSAL, answer=ANSWER)
+    def transfer(
+        self, choice: int, to: int | None, refusal: int, answer: sip.CallEvent | None
+    ) -> None:
+        """Far into it at once: steps of its own are too rare to get there."""
+        call_id = self._pick(choice, CallState.ACTIVE)
+        if not call_id:
+            return
+        target = {"to": "1004"}
+        if to is not None:
+            target = {"to_call": self._pick(to, CallState.ACTIVE)}
+        self.run(self._ask("call.transfer", call_id=call_id, **target))
+        self.one_refer_at_a_time()
+        if self.office.is_asked(call_id):
+            self.run(self.office.agree(call_id))
+            self.one_refer_at_a_time()
+        if refusal and self.office.legs[call_id].is_referring:
+            self._report(self.office.legs[call_id], sip.TransferRefused(refusal))
+            if answer is not None:
+                self.the_target_says(0, answer)
+
     @rule(choice=CHOICE)
     def hang_up(self, choice: int) -> None:
         if call_id := self._pick(choice):
@@ -179,6 +226,7 @@ class AnyOrder(RuleBasedStateMachine):
     @rule(choice=CHOICE)
     def hung_up(self, choice: int) -> None:
         if call_id := self._pick(choice, CallState.ACTIVE):
+            self.gone.append(self.office.legs[call_id])
             self.run(self.office.hang_up(call_id))
 
     @rule(choice=CHOICE)
@@ -194,6 +242,70 @@ class AnyOrder(RuleBasedStateMachine):
             if status != 491:
                 self.untold.add(call_id)
             self.run(self.office.refuse(call_id, status))
+
+    @rule(choice=CHOICE, status=st.sampled_from([100, 180, 200, 404, 603, None]))
+    def reports(self, choice: int, status: int | None) -> None:
+        """Of a REFER."""
+        if leg := self._referred(choice):
+            is_final = status is None or status >= 200
+            self._report(leg, sip.TransferProgress(status, is_final))
+
+    @rule(choice=CHOICE, status=st.sampled_from([405, 603]))
+    def does_not_transfer(self, choice: int, status: int) -> None:
+        if leg := self._referred(choice):
+            self._report(leg, sip.TransferRefused(status))
+
+    def _report(
+        self, leg: FakeLeg, event: sip.TransferProgress | sip.TransferRefused
+    ) -> None:
+        leg.is_referring = isinstance(event, sip.TransferProgress) and (
+            not event.is_final
+        )
+        leg.on_event(event)
+        self.run(settle())
+
+    def _referred(self, choice: int) -> FakeLeg | None:
+        """A far end that has not said yet what becomes of our REFER."""
+        found = [leg for leg in self._legs() if leg.is_referring]
+        return found[choice % len(found)] if found else None
+
+    def _legs(self) -> list[FakeLeg]:
+        """Those that have not ended."""
+        legs = [*self.office.legs.values(), *self._targets()]
+        return [leg for leg in legs if leg not in self.gone and not _has_ended(leg)]
+
+    def _targets(self) -> list[FakeLeg]:
+        """Whom the gateway has called."""
+        own = self.office.legs.values()
+        return [leg for leg in self.world.telephony.legs if leg not in own]
+
+    @rule(
+        choice=CHOICE,
+        event=st.sampled_from([sip.Progress(180, None), sip.Rejected(486), *ANSWERED]),
+    )
+    def the_target_says(self, choice: int, event: sip.CallEvent) -> None:
+        """Of the gateway's own call to it."""
+        found = [leg for leg in self._targets() if leg in self._legs()]
+        found = [leg for leg in found if leg not in self.reached]
+        if found:
+            leg = found[choice % len(found)]
+            if isinstance(event, sip.Answered):
+                self.reached.append(leg)
+            elif isinstance(event, sip.Rejected):
+                self.gone.append(leg)
+            leg.on_event(event)
+            self.run(settle())
+
+    @rule(choice=CHOICE)
+    def one_of_the_joined_hangs_up(self, choice: int) -> None:
+        views = self.office.views
+        own = [leg for name, leg in self.office.legs.items() if name not in views]
+        left = [leg for leg in (*own, *self.reached) if leg in self._legs()]
+        if left:
+            leg = left[choice % len(left)]
+            self.gone.append(leg)
+            leg.on_event(sip.RemoteHangup())
+            self.run(settle())
 
     @rule(choice=CHOICE, theirs=THEIRS)
     def offers(self, choice: int, theirs: Direction) -> None:
@@ -249,6 +361,38 @@ class AnyOrder(RuleBasedStateMachine):
             }
             assert not view.conference or len(others) > 1
             assert self.office.hears(call_id) == others - {call_id}
+
+    @invariant()
+    def one_refer_at_a_time(self) -> None:
+        for leg in self.office.legs.values():
+            sent = sum(did[0] == "transfer" for did in leg.did)
+            new = sent - self.refers.get(id(leg), 0)
+            assert new <= (not leg.is_referring)
+            leg.is_referring |= bool(new)
+            self.refers[id(leg)] = sent
+
+    @invariant()
+    def nobody_is_left_alone(self) -> None:
+        """Every leg that goes on is of a call that is shown, or joined with another."""
+        shown = {id(self.office.legs[call_id]) for call_id in self.office.views}
+        others = [leg for leg in self._legs() if id(leg) not in shown]
+        joined = self.world.service.joined_calls
+        calling = [leg for leg in self._targets() if leg in others]
+        waiting = [leg for leg in calling if leg not in self.reached]
+        assert len(others) == 2 * joined + len(waiting)
+        # Nobody is called for nobody.
+        under_way = (TransferState.TRYING, TransferState.RINGING)
+        assert len(waiting) <= sum(
+            view.transfer is not None and view.transfer.state in under_way
+            for view in self.office.views.values()
+        )
+
+    @invariant()
+    def who_is_transferred_waits(self) -> None:
+        for view in self.office.views.values():
+            if view.transfer is not None:
+                assert view.held_here
+                assert view.conference == ""
 
     @invariant()
     def far_ends_know_whether_they_are_held(self) -> None:

@@ -23,6 +23,7 @@ FOREIGN_ID = {
     "call.hold": wire.CallHold(op_id="1", call_id="c1"),
     "call.retrieve": wire.CallRetrieve(op_id="1", call_id="c1"),
     "call.merge": wire.CallMerge(op_id="1", call_ids=("c1", "c2")),
+    "call.transfer": wire.CallTransfer(op_id="1", call_id="c1", to="1002"),
     "call.split": wire.CallSplit(op_id="1", call_id="c1"),
     "work.change": wire.WorkChange(op_id="1", call_id="c1", notes="mine"),
     "work.save": wire.WorkSave(op_id="1", call_id="c1"),
