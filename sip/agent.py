@@ -442,12 +442,15 @@ class UserAgent:
             return self._refusal(request, 400)  # RFC 3891 3
         if request.to.tag is not None:
             core = self._core_always
-            if DialogId.of_request(request) in core.sessions or (
-                request.method == "NOTIFY"
-                and _notified_key(request) in core.subscriptions
-            ):
+            if DialogId.of_request(request) in core.sessions:
                 return "accept"
-            return self._refusal(request, 481)
+            subscription = core.subscriptions.get(_notified_key(request))
+            if subscription is None or request.method != "NOTIFY":
+                return self._refusal(request, 481)
+            account = subscription.account
+            if not account.trusts(source.host):
+                return self._turn_away(request, drop=account.untrusted == "drop")
+            return "accept"
         return self._screen_outside(request, source)
 
     def on_request(self, transaction: ServerTransaction) -> None:

@@ -24,9 +24,10 @@ from sip.call_events import (
     Replaced,
 )
 from sip.core import Core
-from sip.errors import LocalProtocolError, ParseError
+from sip.errors import LocalProtocolError
 from sip.headers import Reason
-from sip.message import Message, Request
+from sip.identity import asserted_identity
+from sip.message import Request
 from sip.replaces import Replaces
 from sip.session import Session, SessionEvent
 from sip.uri import NameAddr, Uri
@@ -219,6 +220,10 @@ class Call(abc.ABC):
 
     # -- from the session --------------------------------------------------------------
 
+    def believes(self, host: str) -> bool:
+        """Part of ``SessionUser``."""
+        return self.account.trusts(host)
+
     def on_session_event(self, event: SessionEvent) -> None:
         """Part of ``SessionUser``."""
         self._emit(event)
@@ -261,12 +266,3 @@ class Call(abc.ABC):
         """Nothing is left to be done for this call."""
         self._core.calls.discard(self)
         self._core.idle_changed()
-
-
-def asserted_identity(message: Message) -> NameAddr | None:
-    """The first P-Asserted-Identity; None when there is none that can be read."""
-    try:
-        values = message.headers.get_list("P-Asserted-Identity")
-        return NameAddr.parse(values[0]) if values else None
-    except ParseError:
-        return None

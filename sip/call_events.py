@@ -88,6 +88,13 @@ class InfoReceived:
 
 
 @dataclass(frozen=True, slots=True)
+class PeerIdentified:
+    """A trusted re-INVITE or UPDATE says who the peer is now; it may be who it was."""
+
+    identity: NameAddr
+
+
+@dataclass(frozen=True, slots=True)
 class TransferProgress:
     """What the peer reports of the transfer that we asked for.
 
@@ -202,6 +209,7 @@ CallEvent = (
     | OfferAnswered
     | OfferFailed
     | InfoReceived
+    | PeerIdentified
     | TransferProgress
     | TransferRefused
     | TransferRequested

@@ -35,6 +35,7 @@ from sip.call_events import (
     Offer,
     OfferAnswered,
     OfferFailed,
+    PeerIdentified,
 )
 from sip.clock import TimerHandle
 from sip.compose import HeaderLines
@@ -44,6 +45,7 @@ from sip.digest import DigestClient
 from sip.errors import LocalProtocolError, ParseError
 from sip.exchange import Acknowledgement, Exchange, Reply
 from sip.headers import Reason
+from sip.identity import stated_identity
 from sip.message import Request, Response
 from sip.multipart import find_body
 from sip.transaction import FailureKind
@@ -63,12 +65,21 @@ MAX_RETRY_AFTER_S = 10
 ACCEPT = ("Accept", SDP)
 
 SessionEvent = (
-    Confirmed | Offer | OfferAnswered | OfferFailed | InfoReceived | TransferEvent
+    Confirmed
+    | Offer
+    | OfferAnswered
+    | OfferFailed
+    | InfoReceived
+    | PeerIdentified
+    | TransferEvent
 )
 
 
 class SessionUser(Protocol):
     """The call a session belongs to."""
+
+    def believes(self, host: str) -> bool:
+        """Whether what is said from this address of who the peer is may be true."""
 
     def on_session_event(self, event: SessionEvent) -> None:
         """Something happened that does not end the session."""
@@ -338,6 +349,7 @@ class Session:
     def _receive_offer(self, transaction: ServerTransaction) -> None:
         if not self._is_free_for_offer(transaction):
             return
+        self._note_identity(transaction)
         sdp = sdp_of(transaction.request)
         self._incoming = _Incoming(transaction, sdp is not None)
         transaction.user = _Cancellation(self, transaction)
@@ -346,11 +358,21 @@ class Session:
     def _receive_update(self, transaction: ServerTransaction) -> None:
         sdp = sdp_of(transaction.request)
         if sdp is None:
+            self._note_identity(transaction)
             self.dialog.refresh_target(transaction.request)
             transaction.answer(200, headers=self.headers_of_session())
         elif self._is_free_for_offer(transaction):
+            self._note_identity(transaction)
             self._incoming = _Incoming(transaction, True)
             self._user.on_session_event(Offer(sdp))
+
+    def _note_identity(self, transaction: ServerTransaction) -> None:
+        if not self._user.believes(transaction.source.host):
+            return
+        request = transaction.request
+        identity = stated_identity(request, self.dialog.remote.uri)
+        if identity is not None:
+            self._user.on_session_event(PeerIdentified(identity))
 
     def _is_free_for_offer(self, transaction: ServerTransaction) -> bool:
         """Whether the peer's offer may be looked at; else it is refused here."""

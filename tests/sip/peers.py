@@ -298,9 +298,12 @@ class Bench:
         headers: Sequence[tuple[str, str]] = (),
         cseq: int | None = None,
         branch: str | None = None,
+        source: Source = PROXY,
+        sender: str = "",
     ) -> Request:
         """A request of the peer in the dialog of a message.
 
+        ``sender``: its From, without the tag, if that is another than before.
         ``dialog`` is a request of the agent's, or a response of the agent's.
         """
         if cseq is None and method != "ACK":
@@ -308,6 +311,9 @@ class Bench:
         ours_first = isinstance(dialog, Request)
         local = dialog.headers.get("To" if ours_first else "From") or ""
         remote = dialog.headers.get("From" if ours_first else "To") or ""
+        if sender:
+            tag = sip.NameAddr.parse(local).tag or ""
+            local = str(sip.NameAddr.parse(sender).with_tag(tag))
         contact = dialog.contact
         request = Request(
             method,
@@ -326,7 +332,7 @@ class Bench:
         if body is not None:
             request.headers.add("Content-Type", content_type)
             request.body = body.encode()
-        self.deliver(request)
+        self.deliver(request, source)
         return request
 
     def cancel(

@@ -24,7 +24,8 @@ from sip.subscription import (
     State,
     SubscriptionMachine,
 )
-from tests.sip.peers import EXPIRY_S, Bench, account
+from sip.transport import Source
+from tests.sip.peers import EXPIRY_S, PROXY, Bench, account
 
 CONTACT = sip.Uri.parse("sip:0123456789abcdef@198.51.100.7:5060")
 TARGET = sip.Uri.parse("sip:rep@example.com")
@@ -501,6 +502,7 @@ class Watch:
         *,
         body: str | None = "<x/>",
         tag: str = "as",
+        source: Source = PROXY,
     ) -> None:
         self.bench.cseq += 1
         request = Request(
@@ -520,7 +522,7 @@ class Watch:
         if body is not None:
             request.headers.add("Content-Type", TYPE)
             request.body = body.encode()
-        self.bench.deliver(request)
+        self.bench.deliver(request, source)
 
 
 def test_subscribes_by_the_accounts_way(bench: Bench) -> None:
@@ -628,3 +630,28 @@ def test_strangers_notify_nobody(bench: Bench) -> None:
     bench.response(481, "NOTIFY")
     bench.run()
     assert not watch.bodies
+
+
+@pytest.mark.parametrize("untrusted", ["reject", "drop"])
+async def test_notifies_come_from_where_calls_may_come_from(untrusted: str) -> None:
+    """RFC 6665 7.3: who has overheard Call-ID and tags still is not the server."""
+    bench = await Bench(trusted_sources=("192.0.2.1",), untrusted=untrusted).start()
+    watch = Watch(bench)
+    subscribe = watch.begin()
+    stranger = Source("udp", "203.0.113.5", 5060)
+    # Before there is a dialog, and within it.
+    for _ in range(2):
+        watch.notify(subscribe, body="<forged/>", source=stranger)
+        watch.notify(subscribe, "terminated", source=stranger)
+        if untrusted == "reject":
+            for _ in range(2):
+                bench.response(403, "NOTIFY")
+        bench.quiet()
+        watch.notify(subscribe)
+        bench.response(200, "NOTIFY")
+    bench.reply(subscribe, 200)
+    bench.run()
+    assert [each.body for each in watch.bodies] == [b"<x/>", b"<x/>"]
+    assert watch.subscription.state.status == "active"
+    assert bench.agent.counters["requests_untrusted"] == 4
+    await bench.finish()
