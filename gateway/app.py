@@ -33,6 +33,7 @@ from gateway.calls.desk_phones import DeskPhones, DeskTenant, MadeLegs
 from gateway.calls.directory import Directory
 from gateway.calls.people_backend import PeopleBackend
 from gateway.calls.ports import CallLimits, Services
+from gateway.calls.referrals import TransfersFromOutside
 from gateway.calls.service import CallService, TenantLine
 from gateway.config import Config, PicklistSection, SipAccountSection, TenantSection
 from gateway.crm.connector import Connector, CrmUser
@@ -397,6 +398,9 @@ class Gateway:
                     connector=connectors.get(tenant.id),
                     guest_account=_guest_account(tenant),
                     caller_key=_caller_key(tenant),
+                    transfers_from_outside=TransfersFromOutside(
+                        tenant.transfers_from_outside
+                    ),
                     work=partial(work.of, tenant.id),
                 )
                 for tenant in self._tenants.values()

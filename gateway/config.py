@@ -494,6 +494,8 @@ class TenantSection(Section):
     written at once, and corrected afterwards. ``dispositions``: a list, or ``{picklist:
     Field}`` of the organisation's Tasks. ``disposition_required``: the rep cannot end
     wrap-up without one; by itself it ends all the same.
+    ``transfers_from_outside``: who may transfer the rep to somebody else, by a call on
+    the rep's account: nobody (``refuse``), ``colleagues``, anybody (``allow``).
     """
 
     id: Name
@@ -508,6 +510,7 @@ class TenantSection(Section):
         Annotated[tuple[Disposition, ...], Field(max_length=200)] | PicklistSection
     ) = ()
     disposition_required: bool = False
+    transfers_from_outside: Literal["refuse", "colleagues", "allow"] = "refuse"
     logging: LoggingSection = LoggingSection()
     sign_in: SignInSection | None = None
     phone_sign_in: bool = False

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import assert_never
 
 from gateway.activities.logging_rules import LoggingRules
-from gateway.activities.record import CallRecord
+from gateway.activities.record import CallRecord, Party
 from gateway.activities.work import contacts
 from gateway.crm.connector import Activity, ActivityDirection, CrmRecord, CrmUser
 from gateway.crm.numbers import to_show
@@ -76,7 +76,9 @@ def compose(
     talk_s = 0
     if call.answered_at is not None:
         talk_s = max(0, round(call.ended_at - call.answered_at))
-    who_id, what_id = links(call.record, about_of(call, rules))
+    whom = with_whom(call)
+    who_id, what_id = links(whom, about_of(call, rules))
+    others = (*contacts(call.work.visited), *contacts(_records_of(call.earlier)))
     return Activity(
         key=f"call:{call.call_id}",
         user=CrmUser(
@@ -91,9 +93,9 @@ def compose(
         number=call.e164 or call.number,
         who_id=who_id,
         what_id=what_id,
-        match_number=call.e164 if call.record is None else "",
+        match_number=call.e164 if whom is None else "",
         disposition=one_line(call.work.disposition),
-        contact_ids=tuple(id for id in contacts(call.work.visited) if id != who_id),
+        contact_ids=tuple(id for id in dict.fromkeys(others) if id != who_id),
     )
 
 
@@ -104,7 +106,8 @@ def compose_next_step(
     step = call.work.next_step
     if step is None:
         return None
-    who_id, what_id = links(call.record, about_of(call, rules))
+    whom = with_whom(call)
+    who_id, what_id = links(whom, about_of(call, rules))
     return Activity(
         key=f"next:{call.work.next_id}",
         user=CrmUser(
@@ -119,10 +122,21 @@ def compose_next_step(
         number=call.e164 or call.number,
         who_id=who_id,
         what_id=what_id,
-        match_number=call.e164 if call.record is None else "",
+        match_number=call.e164 if whom is None else "",
         is_call=False,
         due_on=step.on,
     )
+
+
+def with_whom(call: CallRecord) -> CrmRecord | None:
+    """Whom the activity belongs to: of those the call was with, the last one known."""
+    if call.record is not None or not call.earlier:
+        return call.record
+    return next(reversed(_records_of(call.earlier)), None)
+
+
+def _records_of(earlier: Sequence[Party]) -> tuple[CrmRecord, ...]:
+    return tuple(party.record for party in earlier if party.record is not None)
 
 
 def about_of(call: CallRecord, rules: LoggingRules = _EVERYTHING) -> CrmRecord | None:
@@ -244,6 +258,8 @@ def _subject(call: CallRecord, user: User, outcome: Outcome) -> str:
     ending = f", {outcome.words.lower()}"
     kind = "Call" if call.invite is None else "Video call"
     start = f"{kind} {_PREPOSITIONS[call.direction]} {name[:MAX_NAME]}"
+    if call.earlier:
+        start += f" (transferred by {_named(call.earlier[-1], user)})"
     if call.invite is not None and (subject := one_line(call.invite.subject)):
         start += f" (invite: {subject})"
     return start[: MAX_SUBJECT - len(ending)] + ending
@@ -263,6 +279,10 @@ def _description(call: CallRecord, user: User, outcome: Outcome, talk_s: int) ->
     shown = one_line(call.display_name)
     if shown:
         lines.append(f"Name shown: {shown}")
+    for place, party in enumerate(call.earlier):
+        # Who it was first is worth a word, also after several transfers.
+        with_whom = "Was first with" if place == 0 else "Then with"
+        lines.append(f"{with_whom}: {_named(party, user, with_number=True)}")
     lines.append(f"Started: {_time(call.started_at)}")
     ended_at = call.started_at if call.ended_at is None else call.ended_at
     if call.answered_at is not None:
@@ -313,7 +333,16 @@ def _printable(notes: str) -> str:
     return "".join(kept).strip()
 
 
-def _number(call: CallRecord, user: User) -> str:
+def _named(party: Party, user: User, *, with_number: bool = False) -> str:
+    named = "" if party.record is None else party.record.name
+    name = one_line(named) or one_line(party.display_name)
+    number = _number(party, user)
+    if not name:
+        return number
+    return f"{name} ({number})" if with_number else name
+
+
+def _number(call: CallRecord | Party, user: User) -> str:
     shown = one_line(to_show(call.number, call.e164, user.country))
     return shown or "an unknown number"
 

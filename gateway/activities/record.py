@@ -39,6 +39,16 @@ class InviteOfCall:
 
 
 @dataclass(frozen=True, slots=True)
+class Party:
+    """Whom a call was with before it was with somebody else; fields as of the call."""
+
+    number: str
+    e164: str
+    display_name: str
+    record: CrmRecord | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class CallRecord:
     """One call or attempt. Times are Unix seconds.
 
@@ -51,6 +61,8 @@ class CallRecord:
         invite: the video invite it came by, None for all other calls.
         transferred_to: who has got the call of the rep's, "" for nobody.
         work: what the rep has written down about it.
+        earlier: whom it was with before, the first one first; the last of them
+            transferred the call to whom it is with.
     """
 
     call_id: str
@@ -70,6 +82,7 @@ class CallRecord:
     device: CallDevice = CallDevice.HERE
     transferred_to: str = ""
     work: Work = NO_WORK
+    earlier: tuple[Party, ...] = ()
 
     @property
     def owner(self) -> UserKey:

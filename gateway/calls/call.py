@@ -10,7 +10,8 @@ change is an offer with a higher generation (:meth:`Call.offer_media`), and the 
 end's call is not touched.
 
 Its parts are public for who shows the call (:mod:`.portrait`); what changes them is
-done in the actor. :mod:`.attendance` is a call's part in a meeting.
+done in the actor. :mod:`.attendance` is a call's part in a meeting; :mod:`.succession`
+has its far end become another, :mod:`.referred` does so when that asks for it.
 """
 
 from __future__ import annotations
@@ -39,7 +40,9 @@ from gateway.calls.ports import (
     Services,
     SipLeg,
 )
+from gateway.calls.referred import Referred
 from gateway.calls.subject import Subject
+from gateway.calls.succession import Succession, is_same
 from gateway.identity.users import User
 from gateway.media.engine import (
     MediaCallId,
@@ -162,6 +165,20 @@ class Call:
         self.caller_key = ""
         self.consults_for: str | None = None
         self.subject = Subject(record, match)
+        self.succession = Succession(
+            call_id, self, self.media, self._far_end, self.subject, services
+        )
+        self.referred = Referred(
+            call_id,
+            self,
+            self.media,
+            self._far_end,
+            self.succession,
+            services,
+            post=lambda job: self._post(job, vital=True),
+        )
+        # Call-IDs of all SIP legs that it has or had.
+        self.sip_call_ids: set[str] = set()
         self._alarm: Alarm | None = None
 
     # What others see --------------------------------------------------------------
@@ -178,10 +195,9 @@ class Call:
     def media_id(self) -> MediaCallId:
         return self.media.media_id
 
-    @property
-    def sip_call_id(self) -> str:
-        """Of its SIP leg; "" without one."""
-        return "" if self._far_end.leg is None else self._far_end.leg.call_id
+    def has_leg(self, leg: object) -> bool:
+        """Whether that is its SIP leg."""
+        return leg is not None and self._far_end.leg is leg
 
     def view(self) -> CallView:
         """The call as the browser protocol shows it."""
@@ -198,6 +214,11 @@ class Call:
     @property
     def was_answered(self) -> bool:
         return self.machine.answered_at is not None
+
+    @property
+    def is_of_invite(self) -> bool:
+        """Whether a video invite says who it is with."""
+        return self.invite is not None
 
     @property
     def is_guests(self) -> bool:
@@ -218,13 +239,17 @@ class Call:
         return await self._inbox.request(command)
 
     def sip_event(self, event: sip.CallEvent) -> None:
-        """Called by the SIP leg."""
+        """Called by the SIP leg that the call has."""
         if (heir := self.handover.heir) is not None:
             heir.sip_event(event)
             return
+        # It may have another by the time that this has its turn.
+        leg = self._far_end.leg
         # Of all others the far end can send no more than one at a time.
-        is_noise = isinstance(event, sip.Progress | sip.InfoReceived)
-        self._post(lambda: self._on_sip(event), vital=not is_noise)
+        is_noise = isinstance(
+            event, sip.Progress | sip.InfoReceived | sip.PeerIdentified
+        )
+        self._post(lambda: self.heard(leg, event), vital=not is_noise)
 
     def media_event(self, event: MediaEvent) -> None:
         """Called for the engine's events of this call."""
@@ -234,12 +259,12 @@ class Call:
         """Something for its parts, in its turn."""
         self._post(lambda: _now(news), vital=True)
 
-    def match_found(self, match: Match) -> None:
-        """The CRM's answer, whenever it comes; also after the end."""
+    def match_found(self, match: Match, who: Peer) -> None:
+        """The CRM's answer for ``who``, whenever it comes; also after the end."""
         if self.is_over:
-            self._set_match(match)
+            self._set_match(match, who)
         else:
-            self._post(lambda: _now(lambda: self._set_match(match)))
+            self._post(lambda: _now(lambda: self._set_match(match, who)))
 
     def chosen(self, record: Record) -> None:
         """The rep chose or created the record of this call; also after the end."""
@@ -327,6 +352,7 @@ class Call:
     def begin_incoming(self, leg: SipLeg) -> None:
         """An INVITE has come: keep it, then tell the rep and the caller."""
         self._far_end.leg = leg
+        self.sip_call_ids.add(leg.call_id)
         self.media.video.invited(leg.remote_offer)
         self._services.journal.started(self.record())
         self.await_answer()
@@ -336,6 +362,7 @@ class Call:
     def begin_refused(self, leg: SipLeg, status: int, reason: EndReason) -> None:
         """An INVITE has come and is not to ring: refuse and keep it."""
         self._far_end.leg = leg
+        self.sip_call_ids.add(leg.call_id)
         leg.reject(status)
         self._services.journal.started(self.record())
         self.finish(reason)
@@ -391,7 +418,8 @@ class Call:
         self.alert(CallRingingEvent)
 
     def _dial(self, dial: Dial, sip_offer: str) -> None:
-        self._far_end.leg = dial(sip_offer, self.sip_event)
+        self._far_end.leg = leg = dial(sip_offer, self.sip_event)
+        self.sip_call_ids.add(leg.call_id)
 
     def await_answer(self) -> None:
         """An INVITE goes out: it may ring so long and no longer."""
@@ -517,11 +545,30 @@ class Call:
 
     # SIP ------------------------------------------------------------------------------
 
-    async def _on_sip(self, event: sip.CallEvent) -> None:
+    def begin_replacing(
+        self, leg: SipLeg, replaced: SipLeg, peer: Peer, caller_key: str
+    ) -> None:
+        """An INVITE has come that wants the place of the SIP leg ``replaced``."""
+        self.sip_call_ids.add(leg.call_id)
+        # What it is before it has that place, its own state says.
+        leg.on_event = lambda event: self._post(
+            lambda: self.heard(leg, event), vital=True
+        )
+        self._post(lambda: self._replace(leg, replaced, peer, caller_key), vital=True)
+
+    async def _replace(
+        self, leg: SipLeg, replaced: SipLeg, peer: Peer, caller_key: str
+    ) -> None:
+        await self.succession.replace(leg, replaced, peer, caller_key)
+
+    async def heard(self, leg: SipLeg | None, event: sip.CallEvent) -> None:
+        """An event of a leg, which may be the call's no longer."""
+        if leg is None or self._far_end.leg is not leg:
+            return
         if (heir := self.handover.heir) is not None:
             heir.sip_event(event)
             return
-        if self.is_over or self._far_end.leg is None:
+        if self.is_over:
             return
         await self._far_end.receive(event)
         self.show_news()
@@ -532,9 +579,26 @@ class Call:
         self.handover.told(event)
 
     async def far_end_left(self, reason: EndReason) -> None:
-        """The SIP leg has ended; in a meeting the call may live on without it."""
-        if not await self.attendance.outlives_leg():
-            self.finish(self.handover.reason_to_leave(reason))
+        """The SIP leg has ended; the call may live on without it."""
+        if await self.attendance.outlives_leg() or await self.referred.outlives_leg():
+            return
+        self.finish(self.handover.reason_to_leave(reason))
+
+    def far_end_replaced(self) -> None:
+        """The far end is another: whom the old one had us call is not wanted."""
+        self.referred.end()
+
+    def far_end_changes(self) -> None:
+        """What the rep had asked the old one for is void."""
+        self.handover.forget()
+
+    async def transfer_requested(self, event: sip.TransferRequested) -> None:
+        """The far end wants us to call somebody in its place."""
+        await self.referred.requested(event)
+
+    def identified(self, identity: sip.NameAddr) -> None:
+        """Its server says who the far end is now."""
+        self.succession.identified(identity)
 
     def alert(self, event: type[Event]) -> None:
         """It rings at the far end, or sends sound already."""
@@ -597,11 +661,12 @@ class Call:
         elif self.is_guests:
             self.invite.attempt.kept_as(activity)
         self.publish(CallEndedEvent, call=self.view())
+        self.referred.end()
         self._inbox.wake()
         self.attendance.ended(reason, sip_code, was_answered=self.was_answered)
 
-    def _set_match(self, match: Match) -> None:
-        if self.subject.found(match):
+    def _set_match(self, match: Match, who: Peer) -> None:
+        if is_same(who, self.peer) and self.subject.found(match):
             self.publish(CallUpdatedEvent, call=self.view())
 
 

@@ -164,6 +164,8 @@ class DeskDial:
                     self.leg.refuse_transfer(603)
             case sip.Cancelled() | sip.Confirmed() | sip.InfoReceived():
                 pass
+            case sip.PeerIdentified():
+                pass
             case sip.OfferAnswered() | sip.OfferFailed():
                 pass
             case _:

@@ -63,6 +63,12 @@ class Owner(Protocol):
     def transfer_told(self, event: sip.TransferProgress | sip.TransferRefused) -> None:
         """What it says of the transfer that it was asked for."""
 
+    async def transfer_requested(self, event: sip.TransferRequested) -> None:
+        """It wants us to call somebody in its place."""
+
+    def identified(self, identity: sip.NameAddr) -> None:
+        """Its server says who it is now."""
+
 
 class FarEnd:
     """See the module. Methods that negotiate raise :class:`MediaError`.
@@ -121,6 +127,13 @@ class FarEnd:
         if self.leg is None:
             raise WrongState("no SIP leg yet")
         return self.leg
+
+    def take(self, leg: SipLeg) -> SipLeg | None:
+        """Another leg is the call's now; gives the one that was."""
+        former, self.leg = self.leg, leg
+        self._early_media_of = None
+        self.renegotiation.void()
+        return former
 
     def drop(self, status: int | None = None) -> None:
         """End the leg by what fits its state: final response, CANCEL or BYE."""
@@ -195,7 +208,9 @@ class FarEnd:
             case sip.RemoteHangup():
                 await self._call.far_end_left(EndReason.HUNG_UP_THERE)
             case sip.TransferRequested():
-                self.require_leg().refuse_transfer(603)
+                await self._call.transfer_requested(event)
+            case sip.PeerIdentified():
+                self._call.identified(event.identity)
             case sip.TransferProgress() | sip.TransferRefused():
                 self._call.transfer_told(event)
             case sip.Replaced():

@@ -271,6 +271,11 @@ class Handover:
         self._far_end.drop()
         self._call.finish(EndReason.TRANSFERRED)
 
+    def forget(self) -> None:
+        """The far end is another: what the old one was asked for is no more."""
+        self._taken_back()
+        self._transfer = Transfer()
+
     def release(self) -> None:
         """Nobody comes to this call any more."""
         self._awaited = None

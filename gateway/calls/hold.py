@@ -41,6 +41,11 @@ class HoldState:
     # What the far end was told when it last agreed to anything.
     _agreed: bool = False
 
+    def succeeded(self, *, told: bool) -> HoldState:
+        """Of another far end, which was ``told`` in its first description whether it
+        is held."""
+        return HoldState(self.is_held, self.is_mixed, _told=told)
+
     @property
     def holds_far_end(self) -> bool:
         """What the far end is to be told."""

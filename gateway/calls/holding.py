@@ -87,7 +87,8 @@ class Holding:
         """Why it cannot be put on hold; "" if it can."""
         if self._attendance.participants:
             return "A meeting with further guests cannot be put on hold."
-        if self._call.state is CallState.ACTIVE and self._far_end.leg is None:
+        is_without = self._attendance.is_of_meeting and self._far_end.leg is None
+        if self._call.state is CallState.ACTIVE and is_without:
             return "There is no telephone in this call."
         return ""
 

@@ -39,6 +39,9 @@ class Incoming:
             board.counters.refused += 1
             leg.reject(480)
             return
+        if leg.replaced is not None:
+            self._replace(desk, leg, leg.replaced)
+            return
         is_silent = desk.presence is PresenceState.DO_NOT_DISTURB
         if not is_silent and len(desk.calls) >= board.services.limits.max_per_user:
             board.counters.refused += 1
@@ -58,6 +61,23 @@ class Incoming:
                 board.services.limits.ring_while_away_s,
                 lambda: self._nobody_came(desk, call),
             )
+
+    def _replace(self, desk: Desk, leg: sip.IncomingCall, replaced: sip.Call) -> None:
+        """It is to take the place of a call: nothing rings, and none is counted."""
+        tenant = self._board.tenant(desk.user.key)
+        call = next(
+            (each for each in desk.calls.values() if each.has_leg(replaced)), None
+        )
+        if call is None or call.is_of_invite:
+            self._board.counters.refused += 1
+            leg.reject(481 if call is None else 603)
+            return
+        call.begin_replacing(
+            leg,
+            replaced,
+            caller(leg.asserted_identity or leg.remote, None, country=tenant.country),
+            caller_key(tenant.caller_key, leg.request.headers),
+        )
 
     def _call_of(self, desk: Desk, leg: sip.IncomingCall) -> Call:
         board = self._board

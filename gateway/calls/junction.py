@@ -139,6 +139,13 @@ class Side:
     def transfer_told(self, event: sip.TransferProgress | sip.TransferRefused) -> None:
         """Of a REFER that the rep has taken back."""
 
+    async def transfer_requested(self, event: sip.TransferRequested) -> None:
+        # On whose account, when the rep is gone?
+        self.leg.refuse_transfer(603)
+
+    def identified(self, identity: sip.NameAddr) -> None:
+        """Nobody looks."""
+
 
 class Junction:
     """See the module.

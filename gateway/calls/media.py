@@ -8,7 +8,7 @@ in a conference, which goes on without the rep.
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from gateway.calls.hold import HoldState, OurDescriptions
 from gateway.calls.ports import RoomSeat
@@ -22,6 +22,7 @@ from gateway.media.engine import (
     Negotiated,
 )
 from gateway.sessions.wire import ErrorKind
+from sip.sdp import Direction
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +43,15 @@ ERROR_KIND = {
     MediaErrorKind.NO_CAPACITY: ErrorKind.MEDIA_UNAVAILABLE,
     MediaErrorKind.ENGINE_LOST: ErrorKind.MEDIA_UNAVAILABLE,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class _Successor:
+    """What somebody was told who may take the far end's place."""
+
+    descriptions: OurDescriptions
+    holds: bool
+    video: Direction | None
 
 
 class CallMedia:
@@ -75,6 +85,9 @@ class CallMedia:
         self._beside = beside
         self.hold_state = HoldState()
         self._descriptions = OurDescriptions()
+        self._successor: _Successor | None = None
+        # The far end has left and another is awaited: nobody is there to be heard.
+        self._is_parted = False
         # Whose far ends this one's hears, and what of that and of hold was told.
         self.heard: frozenset[MediaCallId] = frozenset()
         self._engine_holds = False
@@ -113,6 +126,11 @@ class CallMedia:
             self.hold_state.is_held = was_held
             raise
 
+    async def part(self, *, is_parted: bool) -> None:
+        """The far end has left and another is awaited, or is there."""
+        self._is_parted = is_parted
+        await self._say_sound()
+
     async def hear(self, others: frozenset[MediaCallId]) -> None:
         """Mix the far ends of these for this call's; () ends it."""
         heard, self.heard = self.heard, others
@@ -137,7 +155,7 @@ class CallMedia:
 
     async def _say_sound(self) -> None:
         try:
-            is_held = self.hold_state.is_held
+            is_held = self.hold_state.is_held or self._is_parted
             if self._is_open and is_held != self._engine_holds:
                 await self._engine.hold(self.media_id, is_held=is_held)
                 self._engine_holds = is_held
@@ -254,6 +272,52 @@ class CallMedia:
         self._agreed(answer, answer, negotiated)
         return negotiated
 
+    # Another far end ------------------------------------------------------------------
+
+    async def offer_successor(self) -> str:
+        """An offer to somebody who may take the far end's place; so far nothing has
+        changed for that one."""
+        sdp = await self._engine.offer(self.media_id, Leg.SIP)
+        return self._describe_successor(sdp)
+
+    async def accept_successor(self, answer: str) -> Negotiated:
+        """Take their answer, and them for the far end."""
+        if self._successor is None:
+            # The worker that made the offer is gone.
+            raise MediaError(MediaErrorKind.WRONG_STATE, "nothing was offered")
+        negotiated = await self._engine.accept(self.media_id, Leg.SIP, answer)
+        self.succeeded()
+        self._agreed(answer, answer, negotiated)
+        return negotiated
+
+    async def answer_successor(self, offer: str) -> Negotiated:
+        """Answer the offer of somebody who takes the far end's place."""
+        negotiated = await self._engine.answer(self.media_id, Leg.SIP, offer)
+        sdp = self._describe_successor(negotiated.sdp)
+        self.succeeded()
+        negotiated = replace(negotiated, sdp=sdp)
+        self._agreed(offer, sdp, negotiated)
+        return negotiated
+
+    def succeeded(self) -> None:
+        """Who was told something by :meth:`offer_successor` is the far end now."""
+        successor, self._successor = self._successor, None
+        if successor is None:
+            return
+        self._descriptions = successor.descriptions
+        self.hold_state = self.hold_state.succeeded(told=successor.holds)
+        self.video.sip_gone()
+        self.video.sip_told()
+        # What the browser has changed since our offer is still to be told.
+        self.sip_must_be_reoffered = self.video.wanted is not successor.video
+
+    def _describe_successor(self, sdp: str) -> str:
+        self._successor = _Successor(
+            OurDescriptions(), self.hold_state.holds_far_end, self.video.wanted
+        )
+        holds = self._successor.holds
+        return self._successor.descriptions.write(sdp, holds=holds)
+
     async def request_keyframe(self) -> None:
         """Have the browser send a full picture."""
         await self._engine.request_keyframe(self.media_id, Leg.BROWSER)
@@ -274,6 +338,7 @@ class CallMedia:
         self._entered = None
         self._engine_holds = False
         self._engine_mixes = frozenset()
+        self._successor = None
         self.sip_must_be_reoffered = self.sip_is_agreed
 
     async def reopen(self) -> None:

@@ -42,10 +42,12 @@ def view_of(call: Call) -> CallView:
         participants=() if machine.is_over else call.attendance.participants,
         type=call.type,
         held_here=call.holding.is_held_here,
-        held_there=call.holding.is_held_there,
+        # To the rep it is the same: there is nobody who would hear them.
+        held_there=call.holding.is_held_there or call.referred.is_alone,
         conference="" if machine.is_over else call.holding.conference,
         consults_for=call.consults_for,
         transfer=call.handover.view,
+        transferred_by=call.succession.transferred_by,
         caller_key=call.caller_key,
         # A guest is not to see it.
         work=WorkView()
@@ -73,6 +75,7 @@ def record_of(call: Call) -> CallRecord:
         type=call.type,
         transferred_to=_named(call.handover.transferred_to),
         work=call.sheet.work,
+        earlier=call.succession.earlier,
     )
     return own if call.invite is None else call.invite.kept(own)
 

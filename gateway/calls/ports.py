@@ -31,6 +31,8 @@ class SipLeg(Protocol):
     def call_id(self) -> str:
         """Of SIP."""
 
+    on_event: Callable[[CallEvent], None]
+
     @property
     def remote_offer(self) -> str | None:
         """The INVITE's SDP; None for an offerless one."""
@@ -47,7 +49,9 @@ class SipLeg(Protocol):
     def accept_offer(self, sdp: str) -> None: ...
     def reject_offer(self, status: int) -> None: ...
     def info(self, content_type: str, body: bytes) -> None: ...
+    def accept_transfer(self) -> bool: ...
     def refuse_transfer(self, status: int) -> None: ...
+    def report_transfer(self, status: int) -> None: ...
     def transfer(self, target: Uri, *, replaces: Replaces | None = None) -> None: ...
 
     @property
@@ -79,8 +83,12 @@ class Telephony(Protocol):
         target: Uri,
         offer: str,
         on_event: Callable[[CallEvent], None],
+        *,
+        replaces: Replaces | None = None,
+        referred_by: NameAddr | None = None,
     ) -> SipLeg:
-        """Send an INVITE; the account need not be registered."""
+        """Send an INVITE; the account need not be registered. The keywords are those
+        of ``sip.UserAgent.call``."""
 
     def remove_account(self, account: Account) -> None:
         """Forget an account that was made for one call; calls that exist go on."""
@@ -107,6 +115,9 @@ class Journal(Protocol):
 
     def answered(self, user: UserKey, call_id: str, at: float) -> None:
         """It was answered at this Unix time."""
+
+    def passed_on(self, record: CallRecord) -> None:
+        """It is with somebody else now."""
 
     def ended(
         self, user: User, record: CallRecord, *, match_is_open: bool

@@ -81,6 +81,11 @@ class Renegotiation:
         self._open = _OpenOffer.REINVITE
         leg.reinvite(sdp)
 
+    def void(self) -> None:
+        """What was under way was so with a far end that is no longer there."""
+        self._open = None
+        self._is_about_video = self._is_withdrawn = False
+
     def offered_when_asked(self) -> None:
         """Our offer went out in a 2xx; the answer comes with the ACK."""
         self._open = _OpenOffer.ASKED_FOR

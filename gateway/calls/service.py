@@ -25,6 +25,7 @@ from gateway.calls.invite_calls import InviteCalls
 from gateway.calls.placing import Placing
 from gateway.calls.ports import Invites, PresenceStore, Services, Telephony
 from gateway.calls.presence import Presences
+from gateway.calls.referrals import ReferralCounters, Referrals
 from gateway.calls.requests import RequestTable
 from gateway.calls.subjects import Subjects
 from gateway.calls.switchboard import CallCounters, Switchboard, TenantLine
@@ -84,6 +85,7 @@ class CallService:
         self.activity_changed = subjects.activity_changed
         self.next_step_changed = subjects.next_step_changed
         self._requests = RequestTable()
+        self._referrals = Referrals(self.board)
         control = CallControl(self.board)
         control.add_to(self._requests)
         Placing(self.board, control).add_to(self._requests)
@@ -146,6 +148,10 @@ class CallService:
     @property
     def guest_counters(self) -> GuestCounters:
         return self.board.guests.counters
+
+    @property
+    def referral_counters(self) -> ReferralCounters:
+        return self._referrals.counters
 
     @property
     def meetings(self) -> int:
@@ -305,7 +311,7 @@ class CallService:
         if desk is None:
             return None
         calls = (*desk.calls.values(), *desk.ended.values())
-        return next((call for call in calls if call.sip_call_id == sip_id), None)
+        return next((call for call in calls if sip_id in call.sip_call_ids), None)
 
     def has_call(self, user: UserKey, call_id: str) -> bool:
         """Whether the user has, or had not long ago, a call of that id."""

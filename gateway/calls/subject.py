@@ -38,6 +38,11 @@ class Subject:
         """The CRM is being asked."""
         self.match = Match(state=MatchState.SEARCHING)
 
+    def forget(self) -> None:
+        """It is somebody else who is to be found."""
+        self._chosen = None
+        self.match = Match(state=MatchState.NONE)
+
     def found(self, match: Match) -> bool:
         """The CRM's answer; False if the rep has said already who it is."""
         if self._chosen is not None:

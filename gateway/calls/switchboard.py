@@ -12,17 +12,20 @@ import random
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 import sip
 from gateway.calls import people
 from gateway.calls.call import Call
 from gateway.calls.caller_key import NO_KEY, CallerKeyRule
-from gateway.calls.callers import IsColleague, nobody_is, type_of
+from gateway.calls.callers import IsColleague, caller, nobody_is, type_of
 from gateway.calls.desks import Desk
-from gateway.calls.guest_calls import CallInvite, GuestCalls
+from gateway.calls.guest_calls import ANONYMOUS, CallInvite, GuestCalls
 from gateway.calls.meetings import Meetings, Member
 from gateway.calls.ports import Services, Telephony
+from gateway.calls.referrals import TransfersFromOutside
+from gateway.calls.referred import REFUSED, Granted
 from gateway.calls.work import WorkDesk, WorkRules, Worksheet
 from gateway.crm.connector import Connector
 from gateway.identity.users import UserKey
@@ -54,6 +57,7 @@ class TenantLine:
     connector: Connector | None = None
     guest_account: sip.Account | None = None
     caller_key: CallerKeyRule = NO_KEY
+    transfers_from_outside: TransfersFromOutside = TransfersFromOutside.REFUSE
     # As they are now; what the CRM says of them may change.
     work: Callable[[], WorkRules] = WorkRules
 
@@ -108,6 +112,10 @@ class Switchboard:
         self.on_call_over: Callable[[Call], None] = _nobody_asks
         self.on_call_made: Callable[[Desk, Call], None] = _nobody_cares
         self.on_call_gone: Callable[[Desk, Call], None] = _nobody_cares
+        # Says what becomes of a REFER.
+        self.on_referral: Callable[
+            [Desk, Call, sip.TransferRequested], Granted | int
+        ] = _nobody_may
         self.counters = CallCounters()
         self._tenants = tenants
         self._is_colleague = is_colleague
@@ -182,6 +190,9 @@ class Switchboard:
             invite=invite,
             membership=member,
         )
+        call.referred.ask = lambda event: self.on_referral(desk, call, event)
+        call.succession.read = partial(self._read_identity, desk)
+        call.succession.on_moved = partial(self._moved, call)
         if member is not None:
             self._members[call.media_id] = member
         desk.calls[call_id] = call
@@ -201,7 +212,29 @@ class Switchboard:
             # Whom it is with is said by the invite, or by the rep.
             return
         if call.peer.e164 or call.caller_key:
-            self.do(self._search(call, tenant))
+            self.do(self._search(call, tenant, call.peer))
+
+    # Calls that are with somebody else then ------------------------------------------
+
+    def is_with_colleague(self, call: Call) -> bool:
+        """Whether the other party is of the user's own tenant."""
+        who = call.user.key, call.peer, self._is_colleague
+        return type_of(*who) is CallType.INTERNAL
+
+    def _moved(self, call: Call) -> None:
+        if call.type is not CallType.CONSULT:
+            call.type = type_of(call.user.key, call.peer, self._is_colleague)
+        tenant = self.tenant(call.user.key)
+        if tenant.connector is not None and (call.peer.e164 or call.caller_key):
+            call.begin_search()
+            self.do(self._search(call, tenant, call.peer))
+
+    def _read_identity(self, desk: Desk, identity: sip.NameAddr) -> Peer | None:
+        user = identity.uri.decoded_user or ""
+        is_own = desk.account is not None and desk.account.serves(identity.uri)
+        if is_own or user.lower() in ANONYMOUS:
+            return None
+        return caller(identity, None, country=self.tenant(desk.user.key).country)
 
     async def _run(self, desk: Desk, call: Call) -> None:
         try:
@@ -244,12 +277,12 @@ class Switchboard:
         except RequestError as error:
             logger.debug("call %s had ended: %s", call.call_id, error)
 
-    async def _search(self, call: Call, tenant: TenantLine) -> None:
+    async def _search(self, call: Call, tenant: TenantLine, peer: Peer) -> None:
         """Ask the CRM who it is; never in the way of the call."""
         assert tenant.connector is not None
-        who = (tenant.connector, call.user, call.peer.e164)
+        who = (tenant.connector, call.user, peer.e164)
         if not (call.caller_key and tenant.caller_key.fields):
-            call.match_found(await people.find_caller(*who))
+            call.match_found(await people.find_caller(*who), peer)
             return
         found = await people.find_caller_by_key(
             *who, call.caller_key, tenant.caller_key.fields
@@ -257,12 +290,16 @@ class Switchboard:
         desk = self.desks.get(call.user.key)
         if found.about is not None and desk is not None:
             self.work.suggest(desk, call, found.about)
-        call.match_found(found.match)
+        call.match_found(found.match, peer)
 
     def _on_media(self, event: MediaEvent) -> None:
         call = self._by_media.get(event.call)
         if call is not None:
             call.media_event(event)
+
+
+def _nobody_may(desk: Desk, call: Call, event: sip.TransferRequested) -> int:
+    return REFUSED
 
 
 def _nobody_asks(call: Call) -> None:

@@ -87,6 +87,11 @@ class CallVideo:
         return VideoView()
 
     @property
+    def wanted(self) -> Direction | None:
+        """Which way the browser wants it, None: not at all."""
+        return self._wanted
+
+    @property
     def sip_is_behind(self) -> bool:
         """Whether a re-INVITE would tell the SIP side something new."""
         if self._wanted is None:

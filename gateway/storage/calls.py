@@ -36,6 +36,8 @@ from gateway.storage.outbox_rows import (
     retry_call,
 )
 from gateway.storage.serial import (
+    earlier_from_json,
+    earlier_to_json,
     invite_from_json,
     invite_to_json,
     record_from_json,
@@ -102,6 +104,16 @@ class CallJournal:
                 .values(answered_at=at, seen_at=at)
             )
 
+    async def passed_on(self, call: CallRecord) -> None:
+        """It is with somebody else now; of one that has ended, that is known."""
+        async with self._database.writing() as connection:
+            await self._insert(connection, call)
+            await connection.execute(
+                update(CallRow)
+                .where(*_is(call.user, call.call_id), CallRow.ended_at.is_(None))
+                .values(**_with_whom(call))
+            )
+
     async def ended(
         self,
         call: CallRecord,
@@ -122,16 +134,12 @@ class CallJournal:
                 update(CallRow)
                 .where(*_is(call.user, call.call_id), CallRow.ended_at.is_(None))
                 .values(
-                    number=call.number[:255],
-                    e164=call.e164[:32],
-                    display_name=call.display_name[:255],
-                    record=record_to_json(call.record),
+                    **_with_whom(call),
                     answered_at=call.answered_at,
                     seen_at=call.ended_at,
                     ended_at=call.ended_at,
                     reason=call.reason.value,
                     sip_code=call.sip_code,
-                    type=call.type.value,
                     device=call.device.value,
                     transferred_to=call.transferred_to[:255],
                     work=work_to_json(call.work),
@@ -285,19 +293,26 @@ class CallJournal:
             "call_id": call.call_id,
             "node": self._node,
             "direction": call.direction.value,
-            "number": call.number[:255],
-            "e164": call.e164[:32],
-            "display_name": call.display_name[:255],
-            "record": record_to_json(call.record),
+            **_with_whom(call),
             "invite": invite_to_json(call.invite),
             "started_at": call.started_at,
             "answered_at": call.answered_at,
             "seen_at": call.answered_at or call.started_at,
-            "type": call.type.value,
             "device": call.device.value,
             "transferred_to": call.transferred_to[:255],
         }
         await connection.execute(self._database.insert_or_ignore(CallRow, values))
+
+
+def _with_whom(call: CallRecord) -> dict[str, Any]:
+    return {
+        "number": call.number[:255],
+        "e164": call.e164[:32],
+        "display_name": call.display_name[:255],
+        "record": record_to_json(call.record),
+        "type": call.type.value,
+        "earlier": earlier_to_json(call.earlier),
+    }
 
 
 def _is(user: UserKey, call_id: str) -> tuple[Any, ...]:
@@ -327,6 +342,7 @@ def _call(row: Row[Any]) -> CallRecord:
         device=CallDevice(row.device),
         transferred_to=row.transferred_to,
         work=work_from_json(row.work),
+        earlier=earlier_from_json(row.earlier),
     )
 
 

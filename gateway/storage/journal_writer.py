@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from gateway.activities.composer import compose_next_step
 from gateway.activities.logging_rules import ABOUT_KINDS
-from gateway.activities.record import CallRecord
+from gateway.activities.record import CallRecord, Party
 from gateway.activities.work_view import to_wire, work_view
 from gateway.crm.connector import Activity, CrmRecord
 from gateway.identity.users import User, UserKey
@@ -84,6 +84,11 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
+class PassedOn:
+    call: CallRecord
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     call: CallRecord
     activity: Activity | None
@@ -107,7 +112,7 @@ class Chosen:
     about: CrmRecord | None = None
 
 
-Entry = Started | Resumed | Answered | Ended | Worked | Chosen
+Entry = Started | Resumed | Answered | PassedOn | Ended | Worked | Chosen
 
 
 @dataclass(slots=True)
@@ -191,6 +196,10 @@ class JournalWriter:
     def answered(self, user: UserKey, call_id: str, at: float) -> None:
         """It was answered at this Unix time."""
         self._put(Answered(user, call_id, at))
+
+    def passed_on(self, record: CallRecord) -> None:
+        """It is with somebody else now."""
+        self._put(PassedOn(record))
 
     def ended(
         self, user: User, record: CallRecord, *, match_is_open: bool = False
@@ -404,6 +413,8 @@ class JournalWriter:
                 await self._journal.resumed(call)
             case Answered(user, call_id, at):
                 await self._journal.answered(user, call_id, at)
+            case PassedOn(call):
+                await self._journal.passed_on(call)
             case Ended(call, activity, next_step):
                 await self._journal.ended(call, activity, next_step)
             case Worked(call, activity, next_step, at):
@@ -506,12 +517,7 @@ class JournalWriter:
             call_id=call.call_id,
             direction=call.direction,
             state=CallState.ENDED,
-            peer=Peer(
-                number=call.number,
-                national=self._number_to_show(call.user, call.number, call.e164)[:255],
-                e164=call.e164,
-                display_name=call.display_name,
-            ),
+            peer=self._peer(call.user, call),
             match=Match(
                 state=MatchState.FOUND if records else MatchState.NONE, records=records
             ),
@@ -530,6 +536,9 @@ class JournalWriter:
             ),
             type=call.type,
             device=call.device,
+            transferred_by=self._peer(call.user, call.earlier[-1])
+            if call.earlier
+            else None,
             work=work_view(
                 call.work,
                 is_over=True,
@@ -537,6 +546,14 @@ class JournalWriter:
                 about_kinds=self._about_kinds(call.user.tenant),
                 now=self._now(),
             ),
+        )
+
+    def _peer(self, user: UserKey, party: CallRecord | Party) -> Peer:
+        return Peer(
+            number=party.number,
+            national=self._number_to_show(user, party.number, party.e164)[:255],
+            e164=party.e164,
+            display_name=party.display_name,
         )
 
 
@@ -553,6 +570,8 @@ def _to_json(entry: Entry) -> dict[str, Any]:
         case Answered(user, call_id, at):
             key = {"tenant": user.tenant, "user": user.user}
             return {"entry": "answered", "user": key, "call_id": call_id, "at": at}
+        case PassedOn(call):
+            return {"entry": "passed_on", "call": call_to_json(call)}
         case Ended(call, activity, next_step):
             return {
                 "entry": "ended",
@@ -588,6 +607,8 @@ def _from_json(value: dict[str, Any]) -> Entry:
         case "answered":
             user = UserKey(**value["user"])
             return Answered(user, str(value["call_id"]), float(value["at"]))
+        case "passed_on":
+            return PassedOn(call_from_json(value["call"]))
         case "ended":
             return Ended(
                 call_from_json(value["call"]),

@@ -65,6 +65,10 @@ class CallRow(Base):
     transferred_to: Mapped[str] = mapped_column(String(255), server_default="")
     # What the rep has written down, as gateway.storage.serial writes it.
     work: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    # Whom it was with before, likewise.
+    earlier: Mapped[list[dict[str, Any]] | None] = mapped_column(
+        JSON(none_as_null=True)
+    )
 
     __table_args__ = (
         Index("ix_calls_history", "tenant", "user_id", "started_at"),

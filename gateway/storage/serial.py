@@ -6,11 +6,11 @@ Readers take what writers of older versions left out from the dataclass defaults
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from gateway.activities.record import CallRecord, InviteOfCall
+from gateway.activities.record import CallRecord, InviteOfCall, Party
 from gateway.activities.work import NextStep, Work
 from gateway.crm.connector import (
     Activity,
@@ -66,6 +66,20 @@ def work_from_json(value: Mapping[str, Any] | None) -> Work:
     return Work(**fields)
 
 
+def earlier_to_json(earlier: Sequence[Party]) -> list[dict[str, Any]] | None:
+    """None for most calls: they are with one party all the time."""
+    return [dataclasses.asdict(party) for party in earlier] or None
+
+
+def earlier_from_json(value: Sequence[Mapping[str, Any]] | None) -> tuple[Party, ...]:
+    parties = []
+    for each in value or ():
+        fields = _known(Party, each)
+        fields["record"] = record_from_json(fields.get("record"))
+        parties.append(Party(**fields))
+    return tuple(parties)
+
+
 def activity_to_json(activity: Activity) -> dict[str, Any]:
     value = dataclasses.asdict(activity)
     value["started_at"] = activity.started_at.astimezone(UTC).isoformat()
@@ -114,6 +128,7 @@ def call_from_json(value: Mapping[str, Any]) -> CallRecord:
     if "device" in fields:
         fields["device"] = CallDevice(fields["device"])
     fields["work"] = work_from_json(fields.get("work"))
+    fields["earlier"] = earlier_from_json(fields.get("earlier"))
     return CallRecord(**fields)
 
 

@@ -248,6 +248,7 @@ class FakeLeg:
         self.is_ended = False
         # Its library would not send another REFER now.
         self.is_referring = False
+        self.replaced: FakeLeg | None = None
         self.request = SimpleNamespace(headers=sip.Headers())
 
     def ring(self) -> None:
@@ -285,8 +286,15 @@ class FakeLeg:
     def as_replaces(self) -> sip.Replaces:
         return sip.Replaces(self.call_id, "theirs", "ours")
 
+    def accept_transfer(self) -> bool:
+        self.did.append(("accept_transfer",))
+        return not self.is_ended
+
     def refuse_transfer(self, status: int) -> None:
         self.did.append(("refuse_transfer", status))
+
+    def report_transfer(self, status: int) -> None:
+        self.did.append(("report_transfer", status))
 
 
 class FakeRegistration:
@@ -356,6 +364,8 @@ class FakeTelephony:
         self.dialled_by: list[sip.Account] = []
         self.registrations: list[FakeRegistration] = []
         self.dialled: list[tuple[str, str]] = []
+        # Replaces and Referred-By of each.
+        self.referred: list[tuple[sip.Replaces | None, sip.NameAddr | None]] = []
         self.legs: list[FakeLeg] = []
         self.removed: list[sip.Account] = []
 
@@ -385,8 +395,12 @@ class FakeTelephony:
         target: sip.Uri,
         offer: str,
         on_event: Callable[[sip.CallEvent], None],
+        *,
+        replaces: sip.Replaces | None = None,
+        referred_by: sip.NameAddr | None = None,
     ) -> FakeLeg:
         self.dialled.append((str(target), offer))
+        self.referred.append((replaces, referred_by))
         self.dialled_by.append(account)
         leg = FakeLeg(account, call_id=f"made-{len(self.legs)}", remote=f"<{target}>")
         leg.on_event = on_event
@@ -406,6 +420,7 @@ class FakeJournal:
         self.may_keep = asyncio.Event()
         self.may_keep.set()
         self.taken: list[tuple[str, float]] = []
+        self.passed: list[CallRecord] = []
         self.over: list[CallRecord] = []
         self.unmatched: list[bool] = []
         self.renamed: list[tuple[str, CrmRecord]] = []
@@ -424,6 +439,9 @@ class FakeJournal:
 
     def answered(self, user: UserKey, call_id: str, at: float) -> None:
         self.taken.append((call_id, at))
+
+    def passed_on(self, record: CallRecord) -> None:
+        self.passed.append(record)
 
     def ended(
         self, user: User, record: CallRecord, *, match_is_open: bool
