@@ -86,12 +86,11 @@ def judge(
     if target.is_sip:
         if target.host.lower() not in hosts:
             raise Unwanted(FORBIDDEN, "the target is of another domain")
-        if target.user is None:
-            raise Unwanted(NOT_FOUND, "the target has no number")
     elif target.scheme != "tel":
         raise Unwanted(FORBIDDEN, "the target is no telephone")
+    number = target.decoded_user if target.is_sip else target.user
     try:
-        return normalise(target.user or "", country)
+        return normalise(number or "", country)
     except NumberError as error:
         raise Unwanted(NOT_FOUND, str(error)) from None
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +15,7 @@ from gateway.activities.composer import compose
 from gateway.activities.record import CallRecord
 from gateway.calls.caller_key import NO_KEY, CallerKeyRule
 from gateway.calls.ports import CallLimits, GuestPass, Services
+from gateway.calls.referrals import TransfersFromOutside
 from gateway.calls.service import CallService, TenantLine
 from gateway.calls.work import WorkRules
 from gateway.crm.connector import (
@@ -629,6 +631,7 @@ class World:
     guest_account: sip.Account = field(default_factory=lambda: GUEST_ACCOUNT)
     globex_guests: sip.Account | None = None
     caller_key: CallerKeyRule = NO_KEY
+    transfers: TransfersFromOutside = TransfersFromOutside.REFUSE
     work: WorkRules = field(default_factory=lambda: WorkRules(is_logged=True))
 
     def __post_init__(self) -> None:
@@ -652,6 +655,7 @@ class World:
                     connector=self.connector,
                     guest_account=self.guest_account,
                     caller_key=self.caller_key,
+                    transfers_from_outside=self.transfers,
                     work=lambda: self.work,
                 ),
                 "globex": TenantLine(
@@ -698,6 +702,21 @@ class World:
     @property
     def registration(self) -> Registration:
         return self.service.snapshot(ROBIN).registration
+
+
+@asynccontextmanager
+async def signed_in(world: World) -> AsyncIterator[World]:
+    """The world with Robin signed in and registered; it must leave nothing behind."""
+    task = asyncio.create_task(world.service.run())
+    await world.service.session_opened(ROBIN)
+    yield world
+    await world.service.close()
+    await asyncio.wait_for(task, 5)
+    await settle()
+    # Nothing is left behind, whatever the test did.
+    assert world.engine.open_calls == set()
+    assert world.service.active_calls == 0
+    assert world.clock.waiting == 0
 
 
 def account(user: User) -> sip.Account:
