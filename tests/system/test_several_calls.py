@@ -1,4 +1,5 @@
-"""Several calls of one rep through Kamailio: hold, conference, one that waits.
+"""Several calls of one rep through Kamailio: hold, conference, one that waits, and
+what others do with a call of the rep's.
 
 Everybody says a tone of their own, so that who hears whom can be told. The rep's side
 is a scripted browser; phones are baresip, and our own library's where tones must be
@@ -13,6 +14,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -170,6 +172,7 @@ async def service(
         logs=logs,
         server=proxy,
         reps=[Rep(NUMBER, SIP_PASSWORD, password_hash=hash_password(PASSWORD))],
+        members={"transfers_from_outside": "allow"},
     ) as running:
         yield running
 
@@ -363,3 +366,105 @@ async def test_a_second_call_rings_while_one_is_up(proxy: Kamailio, rep: Desk) -
         outgoing.hangup()
         await rep.client.wait_ended(second.call_id)
         await rep.client.hang_up(first.call_id)
+
+
+# What others do with it ---------------------------------------------------------------
+
+
+@pytest.mark.needs("baresip")
+async def test_a_desk_phone_hands_the_rep_on(
+    proxy: Kamailio, rep: Desk, logs: LogBook, tmp_path: Path
+) -> None:
+    async with (
+        desk_phone(proxy, logs, tmp_path / "phone") as phone,
+        far_end(proxy, ANA, TONES[2]) as ana,
+    ):
+        call = await rep.dial(DESK, TONES[1])
+        await call.ear.hears({TONES[0]})
+        await phone.command("transfer", str(ana.account.aor))
+        await ana.ear.hears({TONES[1]})
+        await call.ear.hears({ana.says})
+        await _is_with(rep, call, ANA, by=DESK)
+        # It hangs up when it hears how it went, and that is no end of the call.
+        await phone.wait_event("CALL_CLOSED")
+        reports = [each.text for each in phone.requests("NOTIFY")]
+        assert "SIP/2.0 100" in reports[0]
+        assert "SIP/2.0 200" in reports[-1]
+        await call.ear.hears({ana.says})
+        ana.calls[0].hangup()
+        await rep.client.wait_ended(call.call_id)
+
+
+async def test_a_colleague_asks_first_and_hands_the_rep_over(
+    proxy: Kamailio, rep: Desk
+) -> None:
+    """With Replaces, by a REFER to the rep and by one to the other."""
+    async with (
+        far_end(proxy, ANA, TONES[2]) as ana,
+        far_end(proxy, BEN, TONES[3]) as ben,
+    ):
+        call = await rep.dial(ANA, TONES[4])
+        await ana.ear.hears({TONES[4]})
+        with_rep = ana.calls[-1]
+        # Whom nobody knows the rep is not handed to.
+        with_rep.transfer(sip.Uri.parse(f"sip:+12025550189@{proxy.domain}"))
+        await ana.outcome(sip.TransferProgress(404, True, "Not Found"))
+        await ana.ear.hears({TONES[4]})
+
+        asked = ana.dial(BEN, ana.media.sdp())
+        await ana.event(sip.Answered)
+        with_rep.transfer(ben.account.aor, replaces=asked.as_replaces)
+        await ana.until(
+            lambda: any(
+                isinstance(each, sip.TransferProgress) and each.status == 200
+                for each in ana.events
+            ),
+            "that it has come about",
+        )
+        with_rep.hangup()
+        await ben.ear.hears({TONES[4]})
+        await call.ear.hears({ben.says})
+        await _is_with(rep, call, BEN, by=ANA)
+        assert asked.is_ended
+        assert ANA in (ben.calls[-1].request.headers.get("Referred-By") or "")
+
+        # And back: whom the rep now talks with sends the other to the rep.
+        with_rep = ben.calls[-1]
+        asked = ben.dial(ANA, ben.media.sdp())
+        await ben.event(sip.Answered)
+        rep_address = sip.Uri.parse(f"sip:{NUMBER}@{proxy.domain}")
+        asked.transfer(rep_address, replaces=with_rep.as_replaces)
+        wanted = await ana.event(sip.TransferRequested)
+        ana.calls[-1].accept_transfer()
+        ana.agent.call(
+            ana.account,
+            wanted.target,
+            ana.media.sdp(),
+            ana.hear,
+            replaces=wanted.replaces,
+        )
+        answer = (await ana.event(sip.Answered, count=2)).sdp
+        ana.media.learn(answer or "")
+        await ana.ear.hears({TONES[4]})
+        await call.ear.hears({ana.says})
+        await _is_with(rep, call, ANA, by=BEN)
+        assert with_rep.is_ended
+        assert not any(e["type"] == "call.incoming" for e in rep.client.events)
+
+        await rep.client.hang_up(call.call_id)
+        await until(lambda: _in_history(rep, call.call_id), "history")
+        (kept, *_) = (await rep.client.request("history.list"))["calls"]
+        assert (kept["call_id"], kept["peer"]["number"]) == (call.call_id, ANA)
+        assert kept["transferred_by"]["number"] == BEN
+
+
+async def _is_with(rep: Desk, call: OwnCall, number: str, *, by: str) -> None:
+    def is_so(event: dict[str, Any]) -> bool:
+        view = event["call"]
+        return (
+            view["call_id"] == call.call_id
+            and view["peer"]["number"] == number
+            and (view["transferred_by"] or {}).get("number") == by
+        )
+
+    await rep.client.wait_event("call.updated", matches=is_so)
