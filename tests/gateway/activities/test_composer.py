@@ -9,13 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.activities.composer import compose, links
-from gateway.activities.record import CallRecord
-from gateway.crm.connector import ActivityDirection
+from gateway.activities.record import CallRecord, Party
+from gateway.crm.connector import ActivityDirection, CrmRecord
 from gateway.sessions.wire import CallDirection, EndReason
 from tests.gateway.storage.samples import (
     ALEX,
     ANA,
     ATTEMPT,
+    CLEO,
     DEAL,
     HOSTS_SIDE,
     T0,
@@ -281,3 +282,41 @@ def test_any_end_gives_a_subject_of_one_short_line(
     assert labels.count("Number") == (subject is None)
     assert labels.count("Invite") <= (subject is not None)
     assert len(activity.description.splitlines()) <= 12
+
+
+DORA = Party(
+    "+12025550143", "+12025550143", "", CrmRecord("003D", "Contact", "Dora", "")
+)
+
+
+@pytest.mark.parametrize(
+    ("earlier", "record", "who_id", "contacts", "match_number"),
+    [
+        ((CLEO,), ANA, ANA.id, (), ""),
+        ((DORA,), ANA, ANA.id, ("003D",), ""),
+        # Nobody knows who it is now: it was with her, all the same.
+        ((CLEO, DORA), None, "003D", (), ""),
+        ((DORA, CLEO), None, "003D", (), ""),
+        ((CLEO,), None, "", (), "+14155551212"),
+    ],
+)
+def test_a_call_that_was_transferred(
+    earlier: tuple[Party, ...],
+    record: CrmRecord | None,
+    who_id: str,
+    contacts: tuple[str, ...],
+    match_number: str,
+) -> None:
+    transferred = replace(
+        call(EndReason.HUNG_UP_HERE, IN, answered=True), record=record, earlier=earlier
+    )
+    activity = compose(transferred, ALEX)
+    assert activity is not None
+    assert (activity.who_id, activity.contact_ids) == (who_id, contacts)
+    assert activity.match_number == match_number
+    by = {CLEO: "Cleo", DORA: "Dora"}[earlier[-1]]
+    assert f"(transferred by {by}), answered" in activity.subject
+    lines = activity.description.splitlines()
+    first = {CLEO: "Cleo (102)", DORA: "Dora ((202) 555-0143)"}[earlier[0]]
+    assert f"Was first with: {first}" in lines
+    assert sum(line.startswith("Then with: ") for line in lines) == len(earlier) - 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import sip
 from gateway.calls.call import Call
@@ -24,6 +25,9 @@ class Office:
     answers: dict[str, int] = field(default_factory=dict)
     # What both sides agreed on last, as we wrote it.
     agreed: dict[str, Direction] = field(default_factory=dict)
+
+    # Whom far ends have us call.
+    wanted: dict[str, FakeLeg] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.world.engine.speaks_sdp = True
@@ -102,6 +106,48 @@ class Office:
         """The far end does."""
         self.legs[call_id].on_event(sip.RemoteHangup())
         await settle()
+
+    # Who takes its place --------------------------------------------------------------
+
+    async def refer(self, call_id: str, target: str, **more: Any) -> FakeLeg | None:
+        """The far end wants us to call somebody; gives the leg, if we do."""
+        known = len(self.world.telephony.legs)
+        wish = sip.TransferRequested(sip.Uri.parse(target), **more)
+        self.legs[call_id].on_event(wish)
+        await settle()
+        legs: list[FakeLeg] = self.world.telephony.legs[known:]
+        if legs:
+            self.wanted[call_id] = legs[0]
+        return legs[0] if legs else None
+
+    async def wanted_answers(self, call_id: str, *, audio: Direction) -> FakeLeg:
+        """Whom the far end had us call takes its place, if that is wanted still; gives
+        the leg that was the call's."""
+        old, new = self.legs[call_id], self.wanted.pop(call_id)
+        offers = [sdp for to, sdp in self.world.telephony.dialled if "2025550143" in to]
+        new.on_event(sip.Answered(phone(audio=audio)))
+        await settle()
+        if call_id in self.views and self.call(call_id).has_leg(new):
+            self._succeed(call_id, new, offers[-1])
+        return old
+
+    async def replace(self, call_id: str, theirs: Direction) -> FakeLeg:
+        """An INVITE takes the far end's place; gives the leg that was the call's."""
+        old = self.legs[call_id]
+        remote = "<sip:+12025550166@acme.example>"
+        account = self.world.accounts[ROBIN.key]
+        new = FakeLeg(account, offer=phone(audio=theirs), remote=remote)
+        new.replaced = old
+        self.world.service.on_invite(new)
+        await settle()
+        if new.did and new.did[-1][0] == "answer":
+            self._succeed(call_id, new, new.did[-1][1])
+        return old
+
+    def _succeed(self, call_id: str, leg: FakeLeg, told: str) -> None:
+        self.legs[call_id] = leg
+        self.answers[call_id] = 0
+        self.agreed[call_id] = audio_of(told)
 
     # What can be seen -----------------------------------------------------------------
 

@@ -15,6 +15,8 @@ from hypothesis.stateful import (
 )
 
 import sip
+from gateway.calls.referrals import TransfersFromOutside
+from gateway.calls.succession import FAREWELL_S
 from gateway.media.engine import MediaErrorKind
 from gateway.sessions.backend import RequestError
 from gateway.sessions.wire import CallState, CallView, TransferState
@@ -59,7 +61,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.run(self._begin())
 
     async def _begin(self) -> None:
-        self.world = World()
+        self.world = World(transfers=TransfersFromOutside.ALLOW)
         self.office = Office(self.world)
         self.task = asyncio.create_task(self.world.service.run())
         await self.world.service.session_opened(ROBIN)
@@ -74,6 +76,8 @@ class AnyOrder(RuleBasedStateMachine):
         assert len(self.world.journal.over) == len(self.world.journal.begun)
         desk = self.world.service.board.desks[ROBIN.key]
         assert (desk.calls, desk.floor, desk.conferences.seats) == ({}, "", {})
+        # Whom nobody has said good-bye to.
+        self.world.clock.advance(FAREWELL_S)
         await self.world.service.close()
         await asyncio.wait_for(self.task, 5)
         assert self.world.engine.open_calls == set()
@@ -313,6 +317,47 @@ class AnyOrder(RuleBasedStateMachine):
         if call_id and not self.office.is_asked(call_id):
             self.run(self.office.offer(call_id, theirs))
 
+    @rule(choice=CHOICE)
+    def is_transferred(self, choice: int) -> None:
+        call_id = self._pick(choice, CallState.ACTIVE)
+        if call_id and not self._is_alone(call_id):
+            # No more than a few in a minute.
+            self.world.clock.advance(15)
+            self.run(settle())
+        if call_id in self.office.views and not self._is_alone(call_id):
+            self.run(self.office.refer(call_id, "sip:+12025550143@acme.example"))
+
+    @rule(theirs=THEIRS, is_polite=st.booleans())
+    def the_new_party_answers(self, theirs: Direction, is_polite: bool) -> None:
+        for call_id in tuple(self.office.wanted):
+            self.run(self._new_party_answers(call_id, theirs, is_polite))
+
+    async def _new_party_answers(
+        self, call_id: str, theirs: Direction, is_polite: bool
+    ) -> None:
+        old = await self.office.wanted_answers(call_id, audio=theirs)
+        if self.office.legs[call_id] is not old:
+            self.untold.discard(call_id)
+            if is_polite:
+                old.on_event(sip.RemoteHangup())
+                await settle()
+
+    @rule(status=st.sampled_from([404, 486, 603]))
+    def the_new_party_does_not(self, status: int) -> None:
+        for call_id in tuple(self.office.wanted):
+            self.office.wanted.pop(call_id).on_event(sip.Rejected(status))
+            self.run(settle())
+
+    @rule(choice=CHOICE, theirs=THEIRS)
+    def is_replaced(self, choice: int, theirs: Direction) -> None:
+        call_id = self._pick(choice, CallState.ACTIVE, CallState.CALLING)
+        if call_id and not self._is_alone(call_id):
+            self.untold.discard(call_id)
+            self.run(self.office.replace(call_id, theirs))
+
+    def _is_alone(self, call_id: str) -> bool:
+        return self.office.call(call_id).referred.is_alone
+
     @rule(what=st.sampled_from(["hold True", "hold False", "hear"]), choice=CHOICE)
     def the_engine_fails(self, what: str, choice: int) -> None:
         method = {"hold True": "hold", "hold False": "retrieve", "hear": "split"}[what]
@@ -353,7 +398,8 @@ class AnyOrder(RuleBasedStateMachine):
     def the_engine_agrees(self) -> None:
         up = self._up()
         for call_id, view in up.items():
-            assert self.office.engine_holds(call_id) is view.held_here
+            is_parted = view.held_here or self._is_alone(call_id)
+            assert self.office.engine_holds(call_id) is is_parted
             others = {
                 other
                 for other, its in up.items()
@@ -398,6 +444,8 @@ class AnyOrder(RuleBasedStateMachine):
     def far_ends_know_whether_they_are_held(self) -> None:
         for call_id, view in self._up().items():
             if view.state is not CallState.ACTIVE or call_id in self.untold:
+                continue
+            if self._is_alone(call_id):
                 continue
             if self.office.is_asked(call_id):
                 continue

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from gateway.activities.composer import compose
-from gateway.activities.record import CallRecord, InviteOfCall
+from gateway.activities.record import CallRecord, InviteOfCall, Party
 from gateway.crm.connector import Activity, CrmRecord
 from gateway.identity.users import User, UserKey
 from gateway.sessions.wire import CallDirection, EndReason
@@ -49,6 +49,8 @@ ATTEMPT = InviteOfCall(
 HOSTS_SIDE = replace(ATTEMPT, is_attempt=False)
 GUEST = UserKey("acme", "guest:1")
 BEN = replace(ANA, id="003000000000002AAA", name="Ben Ortiz")
+# Whom a call may have been with before.
+CLEO = Party("102", "", "Cleo")
 
 
 def started(

@@ -7,15 +7,16 @@ from dataclasses import replace
 import pytest
 
 from gateway.activities.composer import compose, links
-from gateway.activities.record import InviteOfCall
+from gateway.activities.record import InviteOfCall, Party
 from gateway.crm.connector import MatchCertainty
 from gateway.identity.users import UserKey
-from gateway.sessions.wire import ActivityState, EndReason
+from gateway.sessions.wire import ActivityState, CallType, EndReason
 from gateway.storage import CallJournal, Database, Outbox, OutboxState, StorageError
 from tests.gateway.storage.samples import (
     ALEX,
     ANA,
     BEN,
+    CLEO,
     DEAL,
     GUEST,
     HOSTS_SIDE,
@@ -291,3 +292,43 @@ async def test_one_that_goes_on_and_was_not_kept_is_kept(journal: CallJournal) -
     await journal.resumed(started())
     (open_call,) = await journal.open_calls()
     assert open_call.call == started()
+
+
+async def test_whom_a_call_was_with_before_is_kept(
+    journal: CallJournal, outbox: Outbox
+) -> None:
+    """Also when the gateway dies before the call ends."""
+    first = Party("+14155551212", "+14155551212", "ANA", ANA)
+    passed = replace(
+        started(),
+        number="102",
+        e164="",
+        display_name="Ben",
+        record=BEN,
+        type=CallType.INTERNAL,
+        earlier=(first,),
+    )
+    await journal.started(started())
+    for _ in range(2):
+        await journal.passed_on(passed)
+        (open_call,) = await journal.open_calls()
+        assert open_call.call == passed
+    over = replace(
+        passed, answered_at=T0 + 1.0, ended_at=T0 + 9.0, reason=EndReason.HUNG_UP_HERE
+    )
+    assert await journal.ended(over, compose(over, ALEX))
+    # What is said of an ended call comes too late.
+    await journal.passed_on(replace(passed, number="103"))
+    (kept,) = await journal.history(ALEX.key)
+    assert kept.call == over
+    (row,) = await outbox.listing(state=OutboxState.WAITING)
+    assert (row.activity.who_id, row.activity.contact_ids) == (BEN.id, (ANA.id,))
+
+
+async def test_one_that_is_passed_on_and_was_not_kept_is_kept(
+    journal: CallJournal,
+) -> None:
+    passed = replace(started(), earlier=(CLEO,))
+    await journal.passed_on(passed)
+    (open_call,) = await journal.open_calls()
+    assert open_call.call == passed

@@ -33,6 +33,7 @@ from gateway.storage.calls import HistoryEntry
 from tests.gateway.storage.samples import (
     ALEX,
     BEN,
+    CLEO,
     DEAL,
     GUEST,
     HOSTS_SIDE,
@@ -333,14 +334,18 @@ async def test_a_call_that_went_on_is_replayed_in_order(
     async with running(crashed):
         one_call(crashed)
         crashed.resumed(started())
+        crashed.passed_on(replace(started(), earlier=(CLEO,)))
         later, _ = ended()
-        later = replace(later, ended_at=T0 + 500.0)
+        later = replace(later, ended_at=T0 + 500.0, earlier=(CLEO,))
         crashed.ended(ALEX, later)
         await crashed.flush()
     flaky.fault = lambda _: None
-    assert await writer_of(flaky, spool).replay() == 5
+    assert await writer_of(flaky, spool).replay() == 6
     (entry,) = await history(flaky)
-    assert entry.call.ended_at == T0 + 500.0
+    assert entry.call == later
+    (view,) = await writer_of(flaky, spool).history(ALEX.key, limit=1, before=None)
+    assert view.transferred_by is not None
+    assert view.transferred_by.display_name == "Cleo"
     assert len(await outbox.listing(state=OutboxState.WAITING)) == 1
 
 
