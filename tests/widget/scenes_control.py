@@ -211,6 +211,17 @@ async def held_by_them(widget: Widget) -> None:
     await widget.text("Put on hold by Ana Ruiz").wait_for()
 
 
+async def handed_over(widget: Widget) -> None:
+    call = await take_call(widget)
+    await widget.gateway.update(
+        call.call_id,
+        peer=peer("+12025550143", "(202) 555-0143", "Carol Lee"),
+        transferred_by=peer("1004", "1004", "Ben Adler"),
+        match=wire.Match(state=wire.MatchState.NONE),
+    )
+    await widget.text("Transferred by Ben Adler").wait_for()
+
+
 async def more(widget: Widget) -> None:
     await two_calls(widget)
     await open_tool(widget, "more")
@@ -311,6 +322,7 @@ SCENES = {
     "conference-end": conference_end,
     "conference-and-another": conference_and_another,
     "held-by-them": held_by_them,
+    "handed-over": handed_over,
     "more": more,
     "do-not-disturb": do_not_disturb,
     "dial-search": dial_search,

@@ -141,6 +141,30 @@ async def test_what_the_other_side_does_is_said(
     await expect(widget.text("Put on hold by Ana Ruiz")).to_have_count(0)
 
 
+async def test_a_call_that_is_handed_to_the_rep_shows_who_it_is_now(
+    open_page: OpenWidget, gateway: FakeGateway
+) -> None:
+    widget = await listening(open_page)
+    call = await take_call(widget)
+    page = widget.page
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Ana Ruiz")
+    since = await page.get_by_role("timer").first.inner_text()
+    await gateway.update(
+        call.call_id,
+        peer=peer("+12025550143", "(202) 555-0143", "Carol Lee"),
+        transferred_by=call.peer,
+        match=wire.Match(state=wire.MatchState.NONE),
+    )
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Carol Lee")
+    # Said, too, to whoever does not look.
+    said = page.get_by_role("status").filter(has_text="Transferred by")
+    await expect(said).to_have_text(f"Transferred by {call.peer.display_name}")
+    await expect(widget.text("(202) 555-0143")).to_be_visible()
+    # The same call: its clock, its sound.
+    assert await page.get_by_role("timer").first.inner_text() >= since
+    assert await sound(widget) == HEARD_FULLY
+
+
 # Several calls ----------------------------------------------------------------------
 
 

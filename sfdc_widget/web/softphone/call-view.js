@@ -100,7 +100,7 @@ export class CallScreen extends HTMLElement {
   #company = h('p', { class: 'rb-company' });
   #number = h('p', { class: 'rb-peer' });
   #invite = h('p', { class: 'rb-chip', dir: 'auto', hidden: true });
-  #from = h('p', { class: 'rb-chip', dir: 'auto', hidden: true });
+  #from = h('p', { class: 'rb-chip', role: 'status', dir: 'auto', hidden: true });
   #theirs = h('p', { class: 'rb-audio-note', role: 'status', dir: 'auto', hidden: true });
   #desk = h('p', { class: 'rb-video-note', dir: 'auto', hidden: true });
   #busy = h('button', { type: 'button', class: 'rb-link rb-stop', title: words.call.busyLong, hidden: true, on: { click: this.#guarded(() => this.actions.busy()) } }, words.call.stopRinging);
