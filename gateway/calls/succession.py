@@ -194,18 +194,14 @@ class Succession:
                 call.show()
             return
         logger.info("call %s is with another party now", self._call_id)
-        self.earlier = _bounded(
-            (
-                *self.earlier,
-                Party(
-                    former.number,
-                    former.e164,
-                    former.display_name,
-                    self._subject.record,
-                ),
-            )
-        )
+        record = self._subject.record
+        party = Party(former.number, former.e164, former.display_name, record)
+        self.earlier = _bounded((*self.earlier, party))
         self.transferred_by = former
+        if record is not None and not former.display_name:
+            self.transferred_by = former.model_copy(
+                update={"display_name": record.name[:255]}
+            )
         call.peer, call.caller_key = peer, caller_key
         self._subject.forget()
         self.on_moved()

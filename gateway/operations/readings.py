@@ -42,6 +42,8 @@ class Calls(Protocol):
     def counters(self) -> Any: ...
     @property
     def guest_counters(self) -> Any: ...
+    @property
+    def referral_counters(self) -> Any: ...
 
 
 class Sessions(Protocol):
@@ -178,6 +180,7 @@ class ServiceReadings:
         for name, numbers in (
             ("session_events", _numbers(sessions.counters)),
             ("guest_call_events", _numbers(self._calls.guest_counters)),
+            ("referral_events", _numbers(self._calls.referral_counters)),
             ("media_events", media),
             ("sip_events", dict(self._agent.counters)),
             ("journal_events", _numbers(self._journal.counters)),

@@ -89,6 +89,7 @@ async def test_alive_ready_and_measured(browser: aiohttp.ClientSession) -> None:
     assert "\nringbridge_media_workers_alive 1.0\n" in text
     assert "\nringbridge_sessions 0.0\n" in text
     assert '\nringbridge_guest_call_events_total{kind="begun"} 0.0\n' in text
+    assert '\nringbridge_referral_events_total{kind="granted"} 0.0\n' in text
 
 
 def test_guests_call_by_an_account_of_their_tenants(tmp_path: Path) -> None:

@@ -55,6 +55,15 @@ def test_desk_phones_are_followed_where_that_is_wanted(
     assert tenant.application_server.desk_phones is bool(is_on)
 
 
+@pytest.mark.parametrize("word", ["", "refuse", "colleagues", "allow"])
+def test_whose_transfers_are_followed(word: str) -> None:
+    line = f"    transfers_from_outside: {word}\n" if word else ""
+    text = GOOD.replace("  - id: acme\n", f"  - id: acme\n{line}")
+    (tenant,) = parse(text.encode(), environment=ENVIRONMENT).tenants
+    # Nobody's, unless somebody has said so.
+    assert tenant.transfers_from_outside == (word or "refuse")
+
+
 def test_what_reps_write_and_which_calls_are_logged() -> None:
     text = GOOD.replace(
         "  - id: acme\n",
@@ -80,6 +89,7 @@ def test_what_reps_write_and_which_calls_are_logged() -> None:
         ("dispositions: [Sold, Sold]", "disposition 'Sold' is there twice"),
         ("disposition_required: true", "disposition_required needs dispositions"),
         ("wrap_up_s: 3601", "less than or equal to 3600"),
+        ("transfers_from_outside: anybody", "'refuse', 'colleagues' or 'allow'"),
         ("logging: {inernal: false}", "is no setting that ringbridge knows"),
     ],
 )

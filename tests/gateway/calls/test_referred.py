@@ -83,6 +83,7 @@ async def test_the_call_goes_on_with_the_new_party(office: Office) -> None:
     assert view.peer.number == "+12025550143"
     assert view.transferred_by is not None
     assert view.transferred_by.number == "+16465550175"
+    assert view.transferred_by.display_name == "Ana Ruiz"
     assert [each.id for each in view.match.records] == ["003C"]
     assert world.engine.opened == opened
     assert world.engine.log[-1] == ("accept sip", ANSWER)
