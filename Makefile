@@ -17,7 +17,8 @@ test: $(VENV)/.development
 	@bash tests/system/parts.sh
 	@if command -v npm >/dev/null 2>&1; then $(MAKE) --no-print-directory node_modules/.ready; fi
 	$(BIN)/pytest -n 2 --dist worksteal -m "not system and not realtime" $(PYTEST_OPTIONS)
-	$(BIN)/pytest -m "system or realtime" $(PYTEST_OPTIONS)
+	$(BIN)/pytest -n 2 --dist loadfile -m system $(PYTEST_OPTIONS)
+	$(BIN)/pytest -m "realtime and not system" $(PYTEST_OPTIONS)
 
 check: $(VENV)/.development node_modules/.ready
 	$(BIN)/ruff format --check $(SOURCES)

@@ -37,7 +37,7 @@ async def invite(rep: RepPage, world: World, *, preset: str = "Now") -> Received
     await rep.open_panel()
     await rep.widget.get_by_role("tab", name="Invites").click()
     await rep.press("New invite")
-    name = rep.widget.get_by_role("combobox", name="Name")
+    name = rep.widget.get_by_role("combobox", name="Name", exact=True)
     await name.press_sequentially("ana")
     await rep.widget.locator(".rb-option").first.click()
     await expect(rep.widget.get_by_label("E-mail")).to_have_value(ANA_EMAIL)

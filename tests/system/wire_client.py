@@ -135,6 +135,10 @@ class WireClient:
         if self._http is not None:
             await self._http.close()
 
+    @property
+    def is_closed(self) -> bool:
+        return self._socket is None or self._socket.closed
+
     async def sign_out(self) -> None:
         """End the session: calls end, the phone account leaves the registrar."""
         try:

@@ -174,6 +174,16 @@ def test_a_call_that_goes_on_has_none_yet() -> None:
         compose(started(), ALEX)
 
 
+def test_to_whom_a_call_was_transferred() -> None:
+    ended = call(EndReason.TRANSFERRED, IN, answered=True)
+    activity = compose(replace(ended, transferred_to="Ben\nAdler (1004)"), ALEX)
+    assert activity is not None
+    assert activity.description.splitlines()[:2] == [
+        "Incoming call, answered",
+        "Transferred to Ben Adler (1004).",
+    ]
+
+
 def test_all_of_an_activity() -> None:
     ended = replace(call(EndReason.HUNG_UP_THERE, IN, answered=True), sip_code=200)
     activity = compose(ended, ALEX)

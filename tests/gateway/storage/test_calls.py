@@ -190,6 +190,7 @@ async def test_a_record_survives_the_round_trip(journal: CallJournal) -> None:
         ANA, certainty=MatchCertainty.POSSIBLE, name="Zoë 電話 \U0001f4de"
     )
     call = replace(call, record=possible, display_name="名" * 255, sip_code=487)
+    call = replace(call, transferred_to="Ben (1004)")
     await journal.ended(call, activity)
     (entry,) = await journal.history(ALEX.key)
     assert entry.call == call
