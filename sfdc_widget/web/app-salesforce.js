@@ -5,6 +5,7 @@ import { standaloneHost } from './hosts/standalone.js';
 import { Softphone } from './softphone/softphone.js';
 import { windowed } from './video/windowed.js';
 import { moreWords } from './softphone/strings.js';
+import { followHost } from './words/index.js';
 
 const [config] = await Promise.all([loadConfig('salesforce'), moreWords('start')]);
 const softphone = new Softphone();
@@ -29,3 +30,6 @@ if (config.sign_in?.length) softphone.ways = config.sign_in;
 softphone.isVouchedFor = true;
 document.body.append(softphone);
 await softphone.client.start();
+// Kept: the next time it speaks so from the start.
+const language = await softphone.host.language();
+if (language && (await followHost(language).catch(() => false))) softphone.renew();

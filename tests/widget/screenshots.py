@@ -18,6 +18,7 @@ from playwright.async_api import Browser, Page
 
 from gateway.sessions import wire
 from gateway.sessions.wire import ActivityState, EndReason
+from tests.widget import scenes_languages as languages
 from tests.widget.browser import Widget, chromium, open_widget
 from tests.widget.fake_gateway import (
     NOBODY,
@@ -37,25 +38,6 @@ ARABIC = wire.Match(
     state=wire.MatchState.FOUND,
     records=(record("عبد الرحمن الخوارزمي", company="شركة الأفق للتجارة"),),
 )
-GERMAN = """
-const strings = await import('/widget/softphone/strings.js');
-const w = strings.words;
-Object.assign(w.status, {active: 'Im Gespräch',
-  activeMuted: 'Gespräch, stummgeschaltet', incoming: 'Eingehender Anruf',
-  ended: 'Anruf beendet', ready: 'Bereit'});
-Object.assign(w.call, {answer: 'Annehmen', decline: 'Ablehnen', end: 'Auflegen',
-  mute: 'Stumm', keypad: 'Tastatur', again: 'Erneut anrufen', callBack: 'Zurückrufen',
-  done: 'Fertig', hold: 'Halten', transfer: 'Weiterleiten', add: 'Hinzufügen',
-  more: 'Mehr', holdAndAnswer: 'Halten und annehmen', busy: 'Besetzt',
-  endAndAnswer: 'Auflegen und annehmen'});
-Object.assign(w.control, {complete: 'Weiterleitung abschließen',
-  merge: 'Zusammenführen', comeBack: 'Zurück zum Anrufer',
-  onHold: 'Wird gehalten', now: 'Jetzt weiterleiten', askFirst: 'Zuerst rückfragen'});
-Object.assign(w.people, {device: 'Anrufen mit', here: 'diesem Browser',
-  deskPhone: 'Tischtelefon'});
-Object.assign(w.idle, {field: 'Name oder Telefonnummer', recents: 'Letzte Anrufe',
-  recentsTab: 'Letzte', favourites: 'Favoriten', invites: 'Einladungen'});
-"""
 
 Scene = Callable[[Widget], Awaitable[object]]
 
@@ -509,7 +491,6 @@ class Shot:
     options: dict[str, Any] = field(default_factory=dict)
     has_past: bool = True
     language: str = ""
-    is_rtl: bool = False
     zoom: bool = False
 
 
@@ -578,11 +559,33 @@ def shots() -> list[Shot]:
         state = by_name[name]
         made.append(vary(state, "forced", 340, 480, "dark", forced_colors="active"))
         made.append(vary(state, "small", 240, 200, "light"))
-        made.append(vary(state, "rtl", 340, 480, "light", is_rtl=True))
         made.append(vary(state, "zoom", 340, 480, "light", zoom=True))
-        made.append(vary(state, "german", 240, 400, "light", language=GERMAN))
     made.append(vary(by_name["ringing"], "wide", 1440, 800, "light"))
-    return made
+    return made + in_languages()
+
+
+def in_languages() -> list[Shot]:
+    states = [
+        *(Shot(name, scene) for name, scene in languages.SCENES.items()),
+        *(
+            Shot(name, scene, SIGNED_OUT)
+            for name, scene in languages.SIGNED_OUT.items()
+        ),
+    ]
+    return [
+        vary(
+            state,
+            f"{language}-{width}-{scheme}",
+            width,
+            height,
+            scheme,
+            language=language,
+        )
+        for language in languages.SHOWN
+        for state in states
+        for width, height in languages.SIZES
+        for scheme in ("light", "dark")
+    ]
 
 
 def vary(
@@ -593,7 +596,6 @@ def vary(
     scheme: str,
     *,
     language: str = "",
-    is_rtl: bool = False,
     zoom: bool = False,
     **options: Any,
 ) -> Shot:
@@ -608,7 +610,6 @@ def vary(
         },
         state.has_past,
         language,
-        is_rtl,
         zoom,
     )
 
@@ -619,17 +620,11 @@ async def stage(browser: Browser, shot: Shot) -> AsyncIterator[Widget]:
     gateway.history = past() if shot.has_past else []
     await gateway.start()
     init = ""
-    if shot.is_rtl:
-        init += "document.documentElement.dir = 'rtl';"
     if shot.zoom:
         init += "document.documentElement.style.fontSize = '200%';"
-    if init:
         init = f"addEventListener('DOMContentLoaded', () => {{ {init} }});"
     if shot.language:
-        # Before the softphone's own modules run, so that it is made in these words.
-        init += (
-            f"addEventListener('DOMContentLoaded', async () => {{ {shot.language} }});"
-        )
+        init += languages.speaking(shot.language)
     widget = await open_widget(browser, gateway, init=init, **shot.options)
     try:
         yield widget
@@ -736,7 +731,8 @@ async def window_shots(browser: Browser, folder: Path, wanted: list[str]) -> Non
     for title, name, (width, height), options in window_pictures():
         if wanted and not any(each in title for each in wanted):
             continue
-        async with stage(browser, Shot(title, idle, **options)) as widget:
+        known = {way: value for way, value in options.items() if way != "is_rtl"}
+        async with stage(browser, Shot(title, idle, **known)) as widget:
             await widget.shows("idle")
             window = await call_window(widget)
             await window.evaluate(

@@ -225,6 +225,8 @@ def run_apex(org: Org, user: Record, args: Mapping[str, object]) -> str:
     match method:
         case "token":
             return org.identity.token_for(user.id)
+        case "language":
+            return str(user.values.get("LocaleSidKey") or "en_US")
         case "echo":
             return parameters.get("text", "")
         case _:

@@ -2,7 +2,7 @@
  * What the softphone needs of the page that it lives in.
  *
  * A host is one function that waits until the page around it answers and returns these
- * ten members; it knows nothing of calls. Whatever it cannot do it leaves undone: no
+ * eleven members; it knows nothing of calls. Whatever it cannot do it leaves undone: no
  * method may disturb a call, `popRecord` and `popNewContact` alone tell when they failed.
  * Matching callers and writing activities are the gateway's affair, by the CRM's API, and
  * need no host. There are two: Open CTI for Lightning, which Salesforce ends on
@@ -38,6 +38,8 @@
  * @property {() => Promise<string|null>} identityAssertion proof of who the user is;
  *   null when the host has none
  * @property {() => Promise<Partial<CrmRecord>|null>} currentRecord
+ * @property {() => Promise<string>} language the user's there, BCP 47 or as Java writes
+ *   it, '' when the host does not say
  */
 
 /**

@@ -62,6 +62,12 @@ export async function openCtiHost(config) {
   /** The host's picture of us is a courtesy: a failure must not disturb a call. @param {string} method @param {object} [args] */
   const tell = (method, args) => void call(method, args).catch(() => undefined);
 
+  /** @param {'token'|'language'} methodName @returns {Promise<string>} */
+  const identity = async (methodName) => {
+    const value = await call('runApex', { apexClass: 'RingbridgeIdentity', methodName, methodParams: '' });
+    return typeof value?.runApex === 'string' ? value.runApex : '';
+  };
+
   let lastLabel = '';
   /** @type {HostAdapter} */
   const host = {
@@ -107,15 +113,9 @@ export async function openCtiHost(config) {
       tell('setSoftphoneItemIcon', { key: ICONS[mood] });
     },
     refresh: () => tell('refreshView'),
-    async identityAssertion() {
-      const value = await call('runApex', {
-        apexClass: 'RingbridgeIdentity',
-        methodName: 'token',
-        methodParams: '',
-      });
-      const token = value?.runApex;
-      return typeof token === 'string' && token !== '' ? token : null;
-    },
+    identityAssertion: async () => (await identity('token')) || null,
+    // Packages of before have no such method.
+    language: () => identity('language').catch(() => ''),
     async currentRecord() {
       const view = await call('getAppViewInfo');
       return view?.recordId

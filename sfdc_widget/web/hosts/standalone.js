@@ -23,5 +23,6 @@ export function standaloneHost() {
     refresh() {},
     identityAssertion: async () => null,
     currentRecord: async () => null,
+    language: async () => '',
   };
 }

@@ -81,6 +81,8 @@ export class CallScreen extends HTMLElement {
   /** Loaded when there is something to write on. @type {NotesPanel|null} */
   notes = null;
   #isLoadingNotes = false;
+  /** @type {NotesPanel|null} */
+  #formerNotes = null;
   #notesPlace = h('div', { class: 'rb-place' });
   #others = h('div', { class: 'rb-place' });
   #handover = h('div', { class: 'rb-place' });
@@ -136,7 +138,7 @@ export class CallScreen extends HTMLElement {
     this.#activityIcon,
     this.#activityText,
   );
-  #activityProblem = h('p', { class: 'rb-card-text', hidden: true });
+  #activityProblem = h('p', { class: 'rb-card-text', dir: 'auto', hidden: true });
   #retryActivity = h(
     'button',
     { type: 'button', class: 'rb-link', hidden: true, on: { click: () => this.actions.retryActivity() } },
@@ -244,6 +246,12 @@ export class CallScreen extends HTMLElement {
     Object.assign(this.#panel, panels);
   }
 
+  /** What is being written, on the screen in whose place this one is. @param {CallScreen} former */
+  take(former) {
+    this.#formerNotes = former.notes;
+    if (this.match && former.match) this.match.take(former.match);
+  }
+
   /** @param {CallModel} model */
   update({ call, conference, isMuted, isConnected, isRestored, crm, problem, isOnline, isInWindow, isWindowSilent, canInvite, rules, now }) {
     const isNew = call.call_id !== this.#callId;
@@ -286,6 +294,7 @@ export class CallScreen extends HTMLElement {
       const [{ NotesPanel: Made }] = await Promise.all([import('./notes-panel.js'), style, import('./notes-words.js').then(({ loadNotesWords }) => loadNotesWords())]);
       const notes = new Made();
       notes.client = this.match.client;
+      if (this.#formerNotes) notes.take(this.#formerNotes);
       this.#notesPlace.append(notes);
       this.notes = notes;
       this.dispatchEvent(new CustomEvent('redraw', { bubbles: true }));

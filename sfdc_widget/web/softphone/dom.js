@@ -50,6 +50,22 @@ export function joined(facts) {
   return facts.flatMap((fact, index) => [index > 0 ? ' · ' : '', h('bdi', {}, fact)]);
 }
 
+/**
+ * What was typed in one form, put in another that is made the same way.
+ *
+ * @param {Element} former
+ * @param {Element} next
+ */
+export function takeFields(former, next) {
+  const fields = (/** @type {Element} */ of) =>
+    /** @type {NodeListOf<HTMLInputElement>} */ (of.querySelectorAll('input, textarea, select'));
+  const typed = fields(former);
+  fields(next).forEach((field, index) => {
+    const value = typed[index]?.value;
+    if (value !== undefined) field.value = value;
+  });
+}
+
 /** Hides by property, and says whether anything changed. @param {HTMLElement} element @param {boolean} isShown */
 export function show(element, isShown) {
   if (element.hidden === !isShown) return false;

@@ -199,6 +199,15 @@ export class IdleScreen extends HTMLElement {
     if (this.#field.value !== '') places.typed(this.#field.value);
   }
 
+  /** What was typed and chosen on the screen in whose place this one is. @param {IdleScreen} former */
+  take(former) {
+    if (!former.#keypadPanel.hidden) this.#toggleKeypad();
+    this.setNumber(former.#field.value);
+    this.showError('');
+    const tab = /** @type {TabName} */ (Object.entries(former.#tab).find(([, each]) => each.ariaSelected === 'true')?.[0]);
+    if (tab) this.#choose(tab);
+  }
+
   /** Others are found. */
   redraw() {
     this.#draw();

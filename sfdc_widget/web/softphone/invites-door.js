@@ -25,12 +25,32 @@ export class InvitesDoor {
   #loading = null;
   /** @type {InvitesPanel|null} */
   #panel = null;
+  /** @type {HTMLElement|null} */
+  #place = null;
+  /** It says what it says in the language of before. */
+  #isFormer = false;
   /** The call that the dialog was opened in. */
   #openedIn = '';
 
   /** @param {Around} around */
   constructor(around) {
     this.#around = around;
+  }
+
+  /** Others are around it, who speak another language. @param {Around} around */
+  move(around) {
+    this.#around = around;
+    this.#isFormer = true;
+    // What is being typed stays as it is until it is sent or left.
+    if (this.#panel && this.isOpen) around.main.append(this.#panel.sheet);
+    else this.#forget();
+  }
+
+  #forget() {
+    this.#panel?.sheet.remove();
+    this.#panel?.list.remove();
+    this.#loading = this.#panel = null;
+    this.#isFormer = false;
   }
 
   get isAllowed() {
@@ -43,10 +63,10 @@ export class InvitesDoor {
 
   /** @returns {Promise<InvitesPanel|null>} */
   async #load() {
-    const { client, host, main, shownCall, changed, problem } = this.#around;
+    const { client, host, main, problem } = this.#around;
     const onToggle = () => {
-      this.#openedIn = shownCall();
-      changed();
+      this.#openedIn = this.#around.shownCall();
+      this.#around.changed();
     };
     try {
       this.#loading ??= import('../invites/load.js').then(({ load }) => load({ client, host, onToggle }));
@@ -65,6 +85,7 @@ export class InvitesDoor {
   async showList(place) {
     const panel = await this.#load();
     if (!panel) return;
+    this.#place = place;
     if (!panel.list.isConnected) place.append(panel.list);
     await panel.list.load();
   }
@@ -92,6 +113,10 @@ export class InvitesDoor {
    * @returns {boolean} the dialog is on show
    */
   update(focus, isIdle) {
+    if (this.#isFormer && !this.isOpen) {
+      this.#forget();
+      if (this.#place?.checkVisibility()) void this.showList(this.#place);
+    }
     if (!this.#panel) return false;
     const isFree = focus === null || (focus.call_id === this.#openedIn && focus.state === 'active');
     const isShown = this.#panel.isOpen && isFree;

@@ -2,7 +2,7 @@
  * What the CRM knows of the other party, and the next step from there: open the
  * record, say which of several it is, or add a contact.
  */
-import { h, joined, setText, show } from './dom.js';
+import { h, joined, setText, show, takeFields } from './dom.js';
 import { isWithheld, peerNumber, person, splitName } from './format.js';
 import { icon } from './icons.js';
 import { words } from './strings.js';
@@ -110,6 +110,16 @@ export class MatchPanel extends HTMLElement {
       this.#error,
       this.#hostForm,
     );
+  }
+
+  /** A form that is open goes on. @param {MatchPanel} former */
+  take(former) {
+    this.#callId = former.#callId;
+    this.#duplicates = former.#duplicates;
+    this.#mayAddAnyway = former.#mayAddAnyway;
+    this.#wasTyped = former.#wasTyped;
+    takeFields(former.#form, this.#form);
+    show(this.#form, !former.#form.hidden);
   }
 
   /** @param {CallView} call */

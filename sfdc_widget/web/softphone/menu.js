@@ -1,12 +1,17 @@
 import { Microphone } from '../client/microphone.js';
 import { h, setText, show } from './dom.js';
 import { icon } from './icons.js';
+import { languageInUse } from '../words/index.js';
+import { directionOf, LANGUAGES } from '../words/languages.js';
 import { words } from './strings.js';
 
 /** @import {RingbridgeClient} from '../client/ringbridge-client.js' */
 /** @import {Preferences} from './preferences.js' */
 
-/** Who is signed in, devices, sounds, signing out. Choices are `setting` events. */
+/**
+ * Who is signed in, devices, sounds, signing out. Choices are `setting` events, and
+ * `language` with the one that is wanted.
+ */
 export class Menu extends HTMLElement {
   client;
   #preferences;
@@ -34,6 +39,14 @@ export class Menu extends HTMLElement {
   );
   #notifications = h('input', { type: 'checkbox', on: { change: () => void this.#askNotifications() } });
   #notificationsLabel = h('label', { class: 'rb-check' }, this.#notifications, words.menu.notifications);
+  #language = h(
+    'select',
+    { on: { change: () => this.dispatchEvent(new CustomEvent('language', { detail: this.#language.value })) } },
+    // Each in its own words, so that whoever cannot read the others finds it.
+    ...Object.entries(LANGUAGES).map(([value, name]) =>
+      h('option', { value, lang: value, dir: directionOf(value), selected: value === languageInUse() }, name),
+    ),
+  );
   #signOut = h(
     'button',
     { type: 'button', class: 'rb-button rb-neutral rb-wide', on: { click: () => this.#pressSignOut() } },
@@ -72,6 +85,7 @@ export class Menu extends HTMLElement {
       this.#notificationsLabel,
       h('label', { class: 'rb-check' }, this.#shortcuts, words.menu.shortcuts),
       this.#keys,
+      h('label', {}, words.menu.language, this.#language),
       this.#signOut,
     );
   }
@@ -94,6 +108,12 @@ export class Menu extends HTMLElement {
     show(this, true);
     void this.#listDevices();
     this.#ringtone.focus();
+  }
+
+  /** Opens where the language was chosen. */
+  openAtLanguage() {
+    this.open();
+    this.#language.focus();
   }
 
   async #listDevices() {

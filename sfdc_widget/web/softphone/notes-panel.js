@@ -2,7 +2,7 @@
  * What the rep writes down about a call, while it goes on and in wrap-up. Nothing has to
  * be saved by hand: what is typed is sent soon after, and again if that failed.
  */
-import { h, setText, show } from './dom.js';
+import { h, setText, show, takeFields } from './dom.js';
 import { duration } from './format.js';
 import { notesWords } from './notes-words.js';
 import { words } from './strings.js';
@@ -29,6 +29,8 @@ export class NotesPanel extends HTMLElement {
   #timer;
   #shownDispositions = '';
   #shownAbout = '';
+  /** Whose fields are to be taken over, when there are the same ones. @type {NotesPanel|null} */
+  #former = null;
 
   #notes = h('textarea', {
     rows: 3,
@@ -88,12 +90,26 @@ export class NotesPanel extends HTMLElement {
     this.#drawAbout(call);
     this.#fill(this.#step, work.next_step?.subject ?? '', this.#pending.next_step?.subject);
     this.#fill(this.#stepDay, work.next_step?.on ?? '', this.#pending.next_step?.on);
+    if (this.#former) {
+      takeFields(this.#former, this);
+      this.#nextStep.open = this.#former.#nextStep.open;
+      this.#former = null;
+    }
     const isWrapUp = work.state === 'wrap_up';
     const left = work.saves_at === undefined ? null : Math.max(0, work.saves_at - now);
     setText(this.#state, isWrapUp ? (left === null ? notesWords.keptOpen : notesWords.savesIn(duration(Math.ceil(left / 1000)))) : '');
     show(this.#head, isWrapUp);
     show(this.#keep, isWrapUp && left !== null);
     if (this.#hasPending && this.#timer === undefined && !this.#isSending) this.#later();
+  }
+
+  /** What was written in the panel in whose place this one is. @param {NotesPanel} former */
+  take(former) {
+    clearTimeout(former.#timer);
+    this.#call = former.#call;
+    this.#pending = former.#pending;
+    former.#pending = {};
+    this.#former = former;
   }
 
   /** Whether the rep is writing just now. */

@@ -19,6 +19,7 @@ import { callProblem, idleProblem, problemOf } from './problems.js';
 import { Sounds } from './sounds.js';
 import { stateInWords } from './status.js';
 import { moreWords, words } from './strings.js';
+import { chooseToSpeak } from '../words/index.js';
 
 /**
  * @import {CallView, Record as CrmRecord} from '../client/wire.d.ts'
@@ -126,6 +127,8 @@ export class Softphone extends HTMLElement {
   /** @type {HTMLElement|null} */
   #lastFocused = null;
   #life = new AbortController();
+  /** In whose place this one is, until all is taken over. @type {Softphone|null} */
+  #former = null;
 
   connectedCallback() {
     if (this.firstChild) return;
@@ -143,20 +146,58 @@ export class Softphone extends HTMLElement {
         this.update();
       },
     });
-    this.#invites = new InvitesDoor({
+    const around = {
       client,
       host,
       main: this.#main,
       shownCall: () => this.#shown?.call_id ?? '',
-      problem: (problem) => this.#setFailure(problem),
+      problem: (/** @type {Problem|null} */ problem) => this.#setFailure(problem),
       changed: () => this.update(),
-    });
+    };
+    if (this.#former) (this.#invites = this.#former.#invites).move(around);
+    else this.#invites = new InvitesDoor(around);
     this.append(this.#header.element, this.#menuPlace, ...this.#banners.elements, this.#over, this.#main, this.#polite, this.#assertive);
     for (const view of this.#views().values()) view.hidden = true;
     this.#wire();
     this.#act();
+    if (this.#former) this.#idle.take(this.#former.#idle);
     void this.#later();
     this.update();
+  }
+
+  /**
+   * Makes another in the words that are now in use, and puts it in this one's place.
+   * What is typed and what goes on go along.
+   *
+   * @returns {Softphone}
+   */
+  renew() {
+    const next = new Softphone();
+    const { client, host, tenant, ways, isVouchedFor, sounds } = this;
+    Object.assign(next, { client, host, tenant, ways, isVouchedFor, sounds });
+    next.#former = this;
+    next.#ended = this.#ended;
+    next.#endedUntil = this.#endedUntil;
+    next.#panelOpenedFor = this.#panelOpenedFor;
+    next.#announcedCall = this.#announcedCall;
+    this.replaceWith(next);
+    return next;
+  }
+
+  /** @param {string} wanted */
+  async #speak(wanted) {
+    try {
+      if (!(await chooseToSpeak(wanted))) return;
+    } catch {
+      this.#announce(words.menu.languageFailed);
+      return;
+    }
+    // What cannot be sent now goes along.
+    await this.#call?.notes?.flush();
+    const next = this.renew();
+    await next.#later();
+    next.#toggleMenu(true);
+    next.#control?.menu.openAtLanguage();
   }
 
   disconnectedCallback() {
@@ -185,9 +226,11 @@ export class Softphone extends HTMLElement {
     client.on('ended', (call) => this.#callEnded(call), { signal });
     client.on('logged', () => host.refresh(), { signal });
     host.onNavigate((record) => {
+      if (signal.aborted) return;
       if (client.state.calls.length > 0) client.visit(record).catch(() => undefined);
     });
     host.onClickToDial(({ number, record, isInvite }) => {
+      if (signal.aborted) return;
       host.setPanelVisible(true);
       if (isInvite) void this.invite(record);
       else void this.dial(number, record);
@@ -311,8 +354,12 @@ export class Softphone extends HTMLElement {
         this.#call.hidden = true;
         this.#actOn(this.#call);
         this.#main.append(this.#call);
+        if (this.#former && this.#former.#call) this.#call.take(this.#former.#call);
+        this.#former = null;
         this.#over.append(control.over);
         this.#menuPlace.append(control.menu);
+        control.menu.isRingtoneOn = this.sounds.isRingtoneOn;
+        control.menu.addEventListener('language', (event) => void this.#speak(/** @type {CustomEvent<string>} */ (event).detail));
         control.menu.addEventListener('setting', (event) => this.#set(/** @type {CustomEvent} */ (event).detail));
         this.update();
       })

@@ -6,6 +6,7 @@ export const LANGUAGES = {
   de: 'Deutsch',
   es: 'Español',
   fr: 'Français',
+  ar: 'العربية',
 };
 
 export const FALLBACK = 'en';

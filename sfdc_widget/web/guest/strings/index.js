@@ -8,6 +8,7 @@ const LOADERS = {
   de: () => import('./de.js'),
   es: () => import('./es.js'),
   fr: () => import('./fr.js'),
+  ar: () => import('./ar.js'),
 };
 
 /** @param {string} language one that `chooseLanguage` gave @returns {Promise<Words>} */

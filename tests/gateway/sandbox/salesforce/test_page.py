@@ -444,6 +444,8 @@ async def test_apex_says_who_is_signed_in(desk: Desk) -> None:
     assert claims["sub"] == desk.simulator.user("Robin").id
     assert claims["exp"] - claims["iat"] == 180
     assert claims["jti"]
+    said = await desk.value("runApex", {**args, "methodName": "language"})
+    assert said == {"runApex": "en_US"}
     error = await desk.error("runApex", {**args, "apexClass": "Nothing"})
     assert error["description"] == "Could not load Apex class: Nothing."
 
