@@ -26,7 +26,7 @@ from tests.system.baresip import Baresip
 from tests.system.kamailio import Kamailio
 from tests.system.program import LogBook
 from tests.system.service import Rep, Service
-from tests.system.tonal import Desk, far_end
+from tests.system.tonal import Desk, OwnCall, far_end
 from tests.system.waiting import until
 from tests.system.wire_client import WireClient
 
