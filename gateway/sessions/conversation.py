@@ -64,6 +64,12 @@ class Conversation:
     def is_greeted(self) -> bool:
         return self._session is not None
 
+    @property
+    def is_observer(self) -> bool:
+        """Another page has the phone."""
+        session = self._session
+        return session is not None and not session.is_owned_by(self._outlet)
+
     async def receive(self, text: str) -> None:
         """Act on one text frame."""
         if self._is_over:
