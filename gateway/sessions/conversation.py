@@ -198,9 +198,12 @@ class Conversation:
                 self._directory.sign_out(
                     session, partial(self._signed_out, request), page=self._outlet
                 )
+            case params if not self._may(session, request):
+                del params
+            case wire.SessionMute(call_ids=call_ids):
+                self._directory.mute(session, call_ids)
+                self._succeed(request, wire.Empty())
             case params:
-                if not self._may(session, request):
-                    return
                 session.requests.submit(
                     request.method, params, partial(self._reply, request)
                 )

@@ -281,6 +281,10 @@ class SessionDirectory:
         if page is not None and page is not session.pages.owner:
             self._changed(session, session.pages.take(page))
 
+    def mute(self, session: Session, call_ids: tuple[str, ...]) -> None:
+        """The owner has muted these calls and no others."""
+        session.mute(call_ids, now=self._clock(), at_ms=self._events.now_ms())
+
     def elect(self, session: Session) -> None:
         """Give the phone to an observer, if its owner has been away for too long."""
         session.stop_election()

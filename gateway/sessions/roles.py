@@ -5,8 +5,10 @@ from __future__ import annotations
 from gateway.sessions import wire
 from gateway.sessions.wire import Wire
 
-# What carries the media of the page that asks.
-OWNER_METHODS = frozenset({"call.answer", "call.join", "call.media", "call.trickle"})
+# What carries the media of the page that asks, or is about them.
+OWNER_METHODS = frozenset(
+    {"call.answer", "call.join", "call.media", "call.trickle", "session.mute"}
+)
 
 
 def needs_phone(method: str, params: Wire) -> bool:

@@ -66,6 +66,8 @@ class Session:
         self.log = EventLog()
         self.tokens = ResumeTokens(session_id, str(user.key), random_bytes=random_bytes)
         self.pages = pages
+        # Calls that the owner has muted; where the phone goes they stay so.
+        self.muted: tuple[str, ...] = ()
         # Looks whether an observer has to become the owner.
         self.election: asyncio.TimerHandle | None = None
         self.requests = requests
@@ -103,7 +105,9 @@ class Session:
         page = self.pages.owner
         if page is None:
             return None
-        return SessionOwner(instance_id=page.instance_id, is_window=page.is_window)
+        return SessionOwner(
+            instance_id=page.instance_id, is_window=page.is_window, muted=self.muted
+        )
 
     def publish(
         self, event: type[Event], fields: dict[str, Any], *, now: float, at_ms: int
@@ -159,6 +163,16 @@ class Session:
         self.move(SessionState.ATTACHED)
         for frame in first:
             outlet.send(frame)
+
+    def mute(self, call_ids: tuple[str, ...], *, now: float, at_ms: int) -> None:
+        """The owner has muted these calls and no others."""
+        if call_ids == self.muted:
+            return
+        self.muted = call_ids
+        owner = self.owner
+        if owner is not None and len(self.pages.outlets) > 1:
+            seq = self.log.head + 1
+            self._logged(SessionOwnerEvent(seq=seq, at=at_ms, owner=owner), now)
 
     def acknowledge(self, outlet: Outlet, seq: int) -> None:
         """A page has every event up to ``seq``; the owner's are kept no longer.

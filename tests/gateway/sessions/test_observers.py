@@ -34,7 +34,7 @@ async def test_an_observer_hears_all_and_disturbs_nobody(world: World) -> None:
     world.backend.ring(ANA, "c1")
     observer = world.page("two")
     result = await observer.hello(**OBSERVES)
-    assert result["owner"] == {"instance_id": "one", "is_window": False}
+    assert result["owner"]["instance_id"] == "one"
     assert [call["call_id"] for call in result["snapshot"]["calls"]] == ["c1"]
     world.backend.ring(ANA, "c2")
     for page in (owner, observer):
@@ -74,6 +74,7 @@ async def test_what_an_observer_may_do(world: World) -> None:
         "call.trickle": {"call_id": "c1", "generation": 1, "candidate": None},
         "call.create": {"op_id": "n", "call_id": "c9", "to": "1", "offer": OFFER},
         "call.join": {"op_id": "j", "call_id": "c9", "offer": OFFER},
+        "session.mute": {"call_ids": ["c1"]},
     }
     assert refused.keys() >= OWNER_METHODS
     for method, params in refused.items():
@@ -95,7 +96,22 @@ def test_every_method_is_thought_about(method: str) -> None:
     """A new one that carries an offer is the owner's."""
     fields = wire.METHODS[method][0].model_fields
     carries_media = "offer" in fields or "candidate" in fields
-    assert carries_media == (method in OWNER_METHODS | {"call.create"})
+    about_media = OWNER_METHODS - {"session.mute"} | {"call.create"}
+    assert carries_media == (method in about_media)
+
+
+async def test_what_is_muted_stays_so_where_the_phone_goes(world: World) -> None:
+    owner, observer = await look_on(world, "one"), await look_on(world, "two")
+    await owner.result("session.mute", call_ids=["c1"])
+    await owner.result("session.mute", call_ids=["c1"])
+    (told,) = observer.outlet.events
+    assert told["owner"] == {"instance_id": "one", "is_window": False, "muted": ["c1"]}
+    await observer.result("session.take")
+    assert observer.outlet.events[-1]["owner"]["muted"] == ["c1"]
+    result = await world.page("three").hello(**OBSERVES)
+    assert result["owner"]["muted"] == ["c1"]
+    too_many = [f"c{number}" for number in range(wire.MAX_MUTED + 1)]
+    assert await observer.kind("session.mute", call_ids=too_many) == "bad_request"
 
 
 async def test_the_owner_closes_and_one_observer_has_the_phone(world: World) -> None:
