@@ -76,8 +76,8 @@ class Pages:
         window_grace_s: float = WINDOW_RELOAD_S,
         max_pages: int = MAX_PAGES,
     ) -> None:
-        self._grace_s = grace_s
-        self._window_grace_s = window_grace_s
+        self.grace_s = grace_s
+        self.window_grace_s = window_grace_s
         self._max_pages = max_pages
         # Attached, and the owner in any case; the one used last is last.
         self._pages: list[Page] = []
@@ -103,7 +103,7 @@ class Pages:
         return (
             owner is not None
             and owner.is_window
-            and (owner.outlet is not None or now < owner.left_at + self._window_grace_s)
+            and (owner.outlet is not None or now < owner.left_at + self.window_grace_s)
         )
 
     def used(self, page: Page) -> None:
@@ -221,5 +221,5 @@ class Pages:
         if owner is None or owner.outlet is not None or not self.attached:
             self.due = None
         elif self.due is None:
-            grace_s = self._window_grace_s if owner.is_window else self._grace_s
+            grace_s = self.window_grace_s if owner.is_window else self.grace_s
             self.due = now + grace_s
