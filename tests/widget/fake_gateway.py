@@ -165,6 +165,16 @@ def invite(
     )
 
 
+class Nowhere:
+    """The socket of a page that is not looked at."""
+
+    def send(self, frame: str) -> None:
+        del frame
+
+    def close(self, code: int, reason: str) -> None:
+        del code, reason
+
+
 class FakeGateway:
     def __init__(self) -> None:
         self.user = wire.UserView(
@@ -477,6 +487,14 @@ class FakeGateway:
             replay_from=params.last_seq + 1,
             owner=self.owner,
         )
+
+    @property
+    def window_grace_s(self) -> float:
+        return self.pages.window_grace_s
+
+    @window_grace_s.setter
+    def window_grace_s(self, seconds: float) -> None:
+        self.pages.window_grace_s = seconds
 
     @property
     def owner(self) -> wire.SessionOwner:
@@ -1045,6 +1063,18 @@ class FakeGateway:
             if socket is not None:
                 self.pages.leave(socket, time.monotonic())
                 socket.close(code, reason)
+
+    async def taken_elsewhere(self) -> None:
+        """A page that only the gateway knows has the phone from now on."""
+        elsewhere = self.pages.join(
+            "elsewhere",
+            Nowhere(),
+            role=wire.SessionRole.OWNER,
+            instead_of=None,
+            is_window=False,
+            now=time.monotonic(),
+        )
+        await self._tell_owner(elsewhere)
 
     def supersede(self, *, is_heard: bool = True) -> None:
         """A page too many; ``is_heard``: it is told by the close."""

@@ -186,7 +186,7 @@ async def test_after_a_reload_the_phone_comes_back_when_the_window_is_gone(
     (call_id,) = gateway.calls
     await widget.page.reload()
     await widget.shows("superseded")
-    gateway.pages.window_grace_s = 0
+    gateway.window_grace_s = 0
     await window.close()
     await widget.shows("call", "active")
     await widget.until(f"client.localState('{call_id}').isConnected")

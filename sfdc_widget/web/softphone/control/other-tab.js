@@ -9,9 +9,9 @@ import { words } from '../strings.js';
 
 /** The phone is in another tab: this one shows it all, and can take it. */
 export class OtherTab {
-  #text = h('p', { class: 'rb-tab-text' });
+  #text = h('p', { class: 'rb-elsewhere-text' });
   #take = h('button', { type: 'button', class: 'rb-button rb-neutral' });
-  element = h('section', { class: 'rb-banner rb-tab', hidden: true, role: 'status' }, this.#text, this.#take);
+  element = h('section', { class: 'rb-banner rb-elsewhere', hidden: true, role: 'status' }, this.#text, this.#take);
 
   /** @param {() => Promise<unknown>} takeOver */
   constructor(takeOver) {
