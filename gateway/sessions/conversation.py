@@ -16,7 +16,9 @@ from gateway.sessions.backend import RequestError
 from gateway.sessions.directory import SessionDirectory
 from gateway.sessions.frames import FrameError, Request
 from gateway.sessions.message_rate import MessageRate, RateVerdict
-from gateway.sessions.session import Outlet, Session
+from gateway.sessions.pages import Outlet
+from gateway.sessions.roles import needs_phone
+from gateway.sessions.session import Session
 from gateway.sessions.wire import ErrorKind, Wire
 
 # Background pages may run their timers once a minute only; the socket's own pings
@@ -61,6 +63,12 @@ class Conversation:
     @property
     def is_greeted(self) -> bool:
         return self._session is not None
+
+    @property
+    def is_observer(self) -> bool:
+        """Another page has the phone."""
+        session = self._session
+        return session is not None and not session.is_owned_by(self._outlet)
 
     async def receive(self, text: str) -> None:
         """Act on one text frame."""
@@ -183,16 +191,38 @@ class Conversation:
                 self._succeed(request, wire.Empty())
             case wire.SessionAck(seq=seq):
                 self._acknowledge(session, request, seq)
+            case wire.SessionTake():
+                self._directory.take(session, self._outlet)
+                self._succeed(request, wire.Empty())
             case wire.SessionClose():
-                self._directory.sign_out(session, partial(self._signed_out, request))
+                self._directory.sign_out(
+                    session, partial(self._signed_out, request), page=self._outlet
+                )
+            case params if not self._may(session, request):
+                del params
+            case wire.SessionMute(call_ids=call_ids):
+                self._directory.mute(session, call_ids)
+                self._succeed(request, wire.Empty())
             case params:
                 session.requests.submit(
                     request.method, params, partial(self._reply, request)
                 )
 
+    def _may(self, session: Session, request: Request) -> bool:
+        session.used_by(self._outlet)
+        if session.is_owned_by(self._outlet) or not needs_phone(
+            request.method, request.params
+        ):
+            return True
+        self._refuse(
+            request,
+            RequestError(ErrorKind.SESSION_OBSERVER, "Another page has the phone."),
+        )
+        return False
+
     def _acknowledge(self, session: Session, request: Request, seq: int) -> None:
         try:
-            session.log.acknowledge(seq)
+            session.acknowledge(self._outlet, seq)
         except ValueError as error:
             self._refuse(request, RequestError(ErrorKind.BAD_REQUEST, str(error)))
         else:

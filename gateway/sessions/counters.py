@@ -21,6 +21,12 @@ class SessionCounters:
     # Of the refused: the token was presented by another page load.
     resume_tokens_stolen: int = 0
     takeovers: int = 0
+    # An observer became the owner, because that was gone.
+    elections: int = 0
+    # Observers closed to make room for another.
+    observers_evicted: int = 0
+    # Of the slow clients: they were observers.
+    slow_observers: int = 0
     detached: int = 0
     sessions_opened: int = 0
     sessions_expired: int = 0

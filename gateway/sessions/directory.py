@@ -1,6 +1,6 @@
 """All sessions of the service: one per user, found by user and by session id.
 
-A hello opens the user's session or takes it over; a resume continues it; a session
+A hello opens the user's session or comes to it; a resume continues it; a session
 that nobody is attached to ends with the resume window. The backend hears of each,
 and whatever it raises ends one request, never a session.
 """
@@ -23,16 +23,18 @@ from gateway.sessions import frames, wire
 from gateway.sessions.backend import Backend, RequestError
 from gateway.sessions.counters import SessionCounters
 from gateway.sessions.owned_tasks import OwnedTasks
+from gateway.sessions.pages import Change, Outlet, Page, Pages
 from gateway.sessions.requests import (
     MAX_REQUESTS_IN_FLIGHT,
     PERFORM_TIMEOUT_S,
     Requests,
 )
 from gateway.sessions.resume_token import TokenVerdict
-from gateway.sessions.session import Outlet, Session, SessionEvents, SessionState
+from gateway.sessions.session import Session, SessionEvents, SessionState
 from gateway.sessions.wire import (
     CLOSE_DRAIN,
     CLOSE_NO_HELLO,
+    CLOSE_SIGNED_OUT,
     ErrorKind,
     Event,
     Snapshot,
@@ -42,8 +44,6 @@ logger = logging.getLogger(__name__)
 
 # After a proxy's restart thousands of windows end within a moment of each other.
 SWEEP_INTERVAL_S = 0.1
-# A call's window that is reloaded is back within this.
-WINDOW_RELOAD_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,7 @@ class SessionLimits:
     transition_timeout_s: float = 10.0
     max_requests_in_flight: int = MAX_REQUESTS_IN_FLIGHT
     max_sessions: int = 10_000
+    owner_grace_s: float = wire.OWNER_GRACE_S
 
 
 class SessionDirectory:
@@ -159,43 +160,46 @@ class SessionDirectory:
         request_id: frames.RequestId | None,
         params: wire.SessionHello,
     ) -> None:
-        """Attach a new page; the page before it, if any, is told and closed.
+        """Attach a new page, as the owner of the phone or as an observer.
 
         Raises:
             RequestError: there is no snapshot, or a call's window has the session and
                 this page yields to it; nothing has changed.
         """
         now = self._clock()
-        if wire.CAP_YIELDS in params.caps and self._is_in_window(session, now):
+        if wire.CAP_YIELDS in params.caps and session.pages.is_in_window(now):
             raise self._refuse_hello(
                 RequestError(
                     ErrorKind.SESSION_SUPERSEDED, "The call's window has the session."
                 )
             )
         snapshot = self._snapshot(session)
-        if session.supersede(now=now, at_ms=self._events.now_ms()):
-            self.counters.takeovers += 1
-        # The snapshot has all of it.
-        session.log.acknowledge(session.log.head)
+        change = session.pages.join(
+            params.client.instance_id,
+            outlet,
+            role=params.role,
+            instead_of=params.instead_of,
+            is_window=wire.CAP_CALL_WINDOW in params.caps,
+            now=now,
+        )
+        if params.instead_of is not None:
+            session.tokens.revoke(params.instead_of)
+        self._changed(session, change, is_greeted=False)
+        if change.has_new_owner:
+            # The snapshot has all of it; others may have to be content with theirs.
+            session.log.acknowledge(session.log.head)
         result = wire.SessionHelloResult(
             session_id=session.session_id,
-            resume_token=session.token.rotate(params.client.instance_id),
+            resume_token=session.tokens.rotate(params.client.instance_id),
             resume_window_s=int(self._limits.resume_window_s),
             seq=session.log.head,
             snapshot=snapshot,
+            owner=session.owner,
         )
-        session.is_in_window = wire.CAP_CALL_WINDOW in params.caps
         self.counters.hellos += 1
         outcome = frames.result_outcome(result)
         session.attach(outlet, (frames.response(request_id, outcome),))
         self._tell("session_attached", session.user)
-
-    @staticmethod
-    def _is_in_window(session: Session, now: float) -> bool:
-        return session.is_in_window and (
-            session.state is SessionState.ATTACHED
-            or now < session.detached_at + WINDOW_RELOAD_S
-        )
 
     def resume(
         self,
@@ -217,7 +221,8 @@ class SessionDirectory:
             raise self._refuse_resume(ErrorKind.POLICY_DENIED)
         if self._users.user(session.user.key) is None:
             raise self._refuse_resume(ErrorKind.AUTH_DENIED)
-        match session.token.present(params.resume_token, params.instance_id):
+        now = self._clock()
+        match session.tokens.present(params.resume_token, params.instance_id, now):
             case TokenVerdict.VALID:
                 pass
             case TokenVerdict.SUPERSEDED:
@@ -231,14 +236,21 @@ class SessionDirectory:
                 raise self._refuse_resume(ErrorKind.SESSION_UNKNOWN)
             case TokenVerdict.UNKNOWN:
                 raise self._refuse_resume(ErrorKind.SESSION_UNKNOWN)
-        missed = session.log.since(params.last_seq, now=self._clock())
+        pages = session.pages
+        # What can not observe has no token once another page is the owner.
+        page = pages.known(params.instance_id) or Page(
+            params.instance_id, None, can_observe=True, is_window=False
+        )
+        self._changed(session, pages.back(page, outlet, now), is_greeted=False)
+        missed = session.log.since(params.last_seq, now=now)
         snapshot = self._snapshot(session) if missed is None else None
         result = wire.SessionResumeResult(
             resumed=missed is not None,
-            resume_token=session.token.rotate(params.instance_id),
+            resume_token=session.tokens.rotate(params.instance_id),
             seq=session.log.head,
             replay_from=params.last_seq + 1 if missed else None,
             snapshot=snapshot,
+            owner=session.owner,
         )
         if missed is None:
             self.counters.resumes_by_snapshot += 1
@@ -250,17 +262,76 @@ class SessionDirectory:
         return session
 
     def detach(self, session: Session, outlet: Outlet) -> None:
-        """A socket is gone; the window runs if it was the attached one."""
-        if session.detach(outlet, now=self._clock()):
+        """A socket is gone; the window runs if it was the last one."""
+        if session.detach(
+            outlet,
+            now=self._clock(),
+            resume_window_s=self._limits.resume_window_s,
+        ):
             self.counters.detached += 1
             self._tell("session_detached", session.user)
             self._arm()
+        self._await_election(session)
+
+    # Who has the phone ----------------------------------------------------------------
+
+    def take(self, session: Session, outlet: Outlet) -> None:
+        """The user wants the phone in the page of this attached socket."""
+        page = session.pages.of(outlet)
+        if page is not None and page is not session.pages.owner:
+            self._changed(session, session.pages.take(page))
+
+    def mute(self, session: Session, call_ids: tuple[str, ...]) -> None:
+        """The owner has muted these calls and no others."""
+        session.mute(call_ids, now=self._clock(), at_ms=self._events.now_ms())
+
+    def elect(self, session: Session) -> None:
+        """Give the phone to an observer, if its owner has been away for too long."""
+        session.stop_election()
+        change = session.pages.elect(self._clock()) if session.is_live else None
+        if change is not None:
+            self.counters.elections += 1
+            self._changed(session, change)
+        else:
+            self._await_election(session)
+
+    def _changed(
+        self, session: Session, change: Change, *, is_greeted: bool = True
+    ) -> None:
+        if change.evicted is not None:
+            self.counters.observers_evicted += 1
+        if session.changed(
+            change,
+            now=self._clock(),
+            at_ms=self._events.now_ms(),
+            is_greeted=is_greeted,
+        ):
+            self.counters.takeovers += 1
+        self._await_election(session)
+
+    def _await_election(self, session: Session) -> None:
+        session.stop_election()
+        due = session.pages.due
+        if due is not None and session.is_live:
+            session.election = asyncio.get_running_loop().call_later(
+                max(0.0, due - self._clock()), self.elect, session
+            )
 
     # Ending ---------------------------------------------------------------------------
 
-    def sign_out(self, session: Session, done: Callable[[], None]) -> None:
-        """End the session for good; ``done`` is called when that is done."""
+    def sign_out(
+        self,
+        session: Session,
+        done: Callable[[], None],
+        *,
+        page: Outlet | None = None,
+    ) -> None:
+        """End the session for good; ``done`` is called when that is done.
+
+        ``page`` asks for it, and is told by ``done``.
+        """
         if session.is_live:
+            session.disconnect(CLOSE_SIGNED_OUT, "signed out elsewhere", but=page)
             self.counters.sessions_signed_out += 1
             self._tickets.revoke(session.user.key)
             # Closing from here on: whoever hears of a revoked grant ends it not again.
@@ -375,6 +446,7 @@ class SessionDirectory:
             user,
             self._random_bytes(16).hex(),
             requests=requests,
+            pages=Pages(grace_s=self._limits.owner_grace_s),
             random_bytes=self._random_bytes,
             now=self._clock(),
         )
@@ -415,6 +487,7 @@ class SessionDirectory:
         done: Callable[[], None] = lambda: None,
     ) -> asyncio.Task[None]:
         session.move(SessionState.CLOSING)
+        session.stop_election()
         del self._by_id[session.session_id]
         key = session.user.key
         task = self._tasks.start(

@@ -65,6 +65,8 @@ class SocketOutlet:
         self._closing: tuple[int, str] | None = None
         self._grace: asyncio.TimerHandle | None = None
         self._is_dead = False
+        # Given up, because the client did not take what was sent.
+        self.is_too_slow = False
 
     async def receive(self, within_s: float) -> WSMessage | None:
         """The next message; None when the socket is to be closed from here.
@@ -97,6 +99,7 @@ class SocketOutlet:
             or self._chars + len(frame) > self._max_chars
         ):
             self._counters.slow_clients += 1
+            self.is_too_slow = True
             self.abort()
             return
         self._queue.append(frame)
@@ -231,6 +234,8 @@ class _Endpoint:
         finally:
             if not conversation.is_greeted:
                 counters.sockets_without_hello += 1
+            if outlet.is_too_slow and conversation.is_observer:
+                counters.slow_observers += 1
             conversation.lost()
             outlet.close(1000, "")
             # Ends by itself: by the handshake, or by the grace timer's abort.

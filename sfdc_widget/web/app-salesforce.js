@@ -23,6 +23,7 @@ softphone.client = windowed(
     // Video is the window's matter: a call that comes back from there is sound alone.
     keepsVideo: false,
     yields: true,
+    observes: true,
   }),
 );
 softphone.tenant = config.tenant ?? '';

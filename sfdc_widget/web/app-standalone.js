@@ -10,7 +10,7 @@ const [config] = await Promise.all([loadConfig('standalone'), moreWords('start')
 const softphone = new Softphone();
 softphone.host = standaloneHost();
 softphone.client = windowed(
-  new RingbridgeClient({ name: 'ringbridge-standalone', keepsVideo: false, yields: true }),
+  new RingbridgeClient({ name: 'ringbridge-standalone', keepsVideo: false, yields: true, observes: true }),
 );
 softphone.tenant = config.tenant ?? '';
 if (config.sign_in?.length) softphone.ways = config.sign_in;

@@ -22,6 +22,7 @@ pytestmark = [
 
 # From the page being ready to sound in both directions.
 RESTORED_WITHIN_S = 2.0
+OTHER_TAB = ".rb-elsewhere"
 
 
 async def start_call(rep: RepPage, callee: Baresip) -> None:
@@ -155,8 +156,8 @@ async def test_network_change(world: World) -> None:
         await rep.end()
 
 
-async def test_second_page_takes_the_call_over(world: World) -> None:
-    """The newest page has the phone; the older one says so and is silent."""
+async def test_the_tab_of_the_call_is_closed(world: World) -> None:
+    """A second tab looks on, moves the call by a click, and back when it is closed."""
     async with (
         await world.callee("+12025550126", answer="auto") as callee,
         world.rep_page() as rep,
@@ -166,10 +167,18 @@ async def test_second_page_takes_the_call_over(world: World) -> None:
         second = RepPage(rep.visitor, page, world.widget_url)
         await second.open_panel()
         await second.wait_status("On call")
-        await rep.wait_text("Open in another tab")
+        await second.wait_text("You are talking in another tab.", within=OTHER_TAB)
+        assert await second.generations() == 0
+        await second.press("Move the call here")
+        await rep.wait_text("You are talking in another tab.", within=OTHER_TAB)
         await hear_each_other(second, callee)
+
+        await page.close()
+        await hear_each_other(rep, callee, timeout_s=10)
+        await rep.wait_status("On call")
         assert_untouched(callee)
-        await second.end()
+        await rep.end()
+        await callee.wait_event("CALL_CLOSED")
 
 
 async def test_media_worker_dies(world: World) -> None:

@@ -20,6 +20,8 @@ from pydantic import ValidationError
 
 from gateway.sessions import wire
 from gateway.sessions.counters import SessionCounters
+from gateway.sessions.pages import Change, Page, Pages
+from gateway.sessions.roles import needs_phone
 from gateway.sessions.websocket import SocketOutlet
 from tests.widget.fake_media import FakeMedia, Member, video_of
 
@@ -54,8 +56,6 @@ class Session:
     seq: int = 0
     events: list[wire.Event] = field(default_factory=list)
     acknowledged: int = 0
-    is_window: bool = False
-    detached_at: float = 0.0
     socket: SocketOutlet | None = None
 
 
@@ -165,6 +165,16 @@ def invite(
     )
 
 
+class Nowhere:
+    """The socket of a page that is not looked at."""
+
+    def send(self, frame: str) -> None:
+        del frame
+
+    def close(self, code: int, reason: str) -> None:
+        del code, reason
+
+
 class FakeGateway:
     def __init__(self) -> None:
         self.user = wire.UserView(
@@ -213,6 +223,11 @@ class FakeGateway:
         self._tickets: set[str] = set()
         # Ids of sessions that another page has taken over.
         self._superseded: set[str] = set()
+        # The gateway's own: which page has the phone.
+        self.pages = Pages(grace_s=0.5)
+        self.muted: tuple[str, ...] = ()
+        self._tasks: set[asyncio.Future[None]] = set()
+        self._election: asyncio.TimerHandle | None = None
         self._results: dict[str, wire.Wire] = {}
         self._changed = asyncio.Condition()
         self.media = FakeMedia(self._notify)
@@ -249,6 +264,8 @@ class FakeGateway:
 
     async def stop(self) -> None:
         await self.media.close()
+        if self._election is not None:
+            self._election.cancel()
         for socket in list(self.sockets):
             socket.close(1001, "the test is over")
         if self._runner is not None:
@@ -398,8 +415,9 @@ class FakeGateway:
                 self._replay(session, params.last_seq)
         if session is not None and session.socket is socket:
             session.socket = None
-            session.detached_at = time.monotonic()
-            await self._notify()
+        self.pages.leave(socket, time.monotonic())
+        self._await_election()
+        await self._notify()
 
     async def _introduce(
         self, method: str, params: Any, socket: SocketOutlet
@@ -408,18 +426,27 @@ class FakeGateway:
             if params.ticket not in self._tickets:
                 raise Refused(wire.ErrorKind.AUTH_DENIED)
             self._tickets.remove(params.ticket)
-            if wire.CAP_YIELDS in params.caps and self._is_in_window():
+            now = time.monotonic()
+            if wire.CAP_YIELDS in params.caps and self.pages.is_in_window(now):
                 raise Refused(wire.ErrorKind.SESSION_SUPERSEDED)
-            for other in self.sessions.values():
-                self._supersede(other)
             session = Session(
                 self._new_id("session"),
                 self._new_id("token"),
                 params.client.instance_id,
             )
-            self.sessions = {session.id: session}
+            former = self.sessions.values()
+            self.sessions = {each.id: each for each in former if each.socket}
+            change = self.pages.join(
+                session.instance,
+                socket,
+                role=params.role,
+                instead_of=params.instead_of,
+                is_window=wire.CAP_CALL_WINDOW in params.caps,
+                now=now,
+            )
+            await self._tell_owner(change)
+            self.sessions[session.id] = session
             session.socket = socket
-            session.is_window = wire.CAP_CALL_WINDOW in params.caps
             await self._notify()
             return session, wire.SessionHelloResult(
                 session_id=session.id,
@@ -428,6 +455,7 @@ class FakeGateway:
                 heartbeat_in_call_s=self.heartbeat_s,
                 seq=session.seq,
                 snapshot=self.snapshot(),
+                owner=self.owner,
             )
         assert isinstance(params, wire.SessionResume), method
         if params.session_id in self._superseded:
@@ -439,6 +467,10 @@ class FakeGateway:
         assert params.instance_id == known.instance
         known.token = self._new_id("token")
         known.socket = socket
+        page = self.pages.known(known.instance) or Page(
+            known.instance, None, can_observe=True, is_window=False
+        )
+        await self._tell_owner(self.pages.back(page, socket, time.monotonic()))
         await self._notify()
         if self.forgets_events:
             return known, wire.SessionResumeResult(
@@ -446,25 +478,58 @@ class FakeGateway:
                 resume_token=known.token,
                 seq=known.seq,
                 snapshot=self.snapshot(),
+                owner=self.owner,
             )
         return known, wire.SessionResumeResult(
             resumed=True,
             resume_token=known.token,
             seq=known.seq,
             replay_from=params.last_seq + 1,
+            owner=self.owner,
         )
 
-    def _is_in_window(self) -> bool:
-        return any(
-            each.is_window
-            and (
-                each.socket is not None
-                or time.monotonic() < each.detached_at + self.window_grace_s
-            )
-            for each in self.sessions.values()
+    @property
+    def window_grace_s(self) -> float:
+        return self.pages.window_grace_s
+
+    @window_grace_s.setter
+    def window_grace_s(self, seconds: float) -> None:
+        self.pages.window_grace_s = seconds
+
+    @property
+    def owner(self) -> wire.SessionOwner:
+        page = self.pages.owner
+        assert page is not None
+        return wire.SessionOwner(
+            instance_id=page.instance_id, is_window=page.is_window, muted=self.muted
         )
 
-    window_grace_s = 5.0
+    async def _tell_owner(self, change: Change) -> None:
+        for session in list(self.sessions.values()):
+            if change.superseded and session.instance == change.superseded.instance_id:
+                self._supersede(session)
+        if change.has_new_owner:
+            await self.publish(wire.SessionOwnerEvent, owner=self.owner)
+        self._await_election()
+
+    def _await_election(self) -> None:
+        if self._election is not None:
+            self._election.cancel()
+        self._election = None
+        if self.pages.due is not None:
+            loop = asyncio.get_running_loop()
+            wait_s = max(0.0, self.pages.due - time.monotonic()) + 0.01
+            self._election = loop.call_later(wait_s, self._elect)
+
+    def _elect(self) -> None:
+        change = self.pages.elect(time.monotonic())
+        if change is not None:
+            task = asyncio.ensure_future(self._tell_owner(change))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        else:
+            self._await_election()
+
     heartbeat_s = 15
     forgets_events = False
 
@@ -504,6 +569,11 @@ class FakeGateway:
         op_id = getattr(params, "op_id", None)
         if op_id in self._results:
             return self._results[op_id]
+        owner = self.pages.owner
+        if needs_phone(method, params) and (
+            owner is None or owner.instance_id != session.instance
+        ):
+            raise Refused(wire.ErrorKind.SESSION_OBSERVER)
         if method in self.overrides:
             result = await self.overrides[method](params)
         else:
@@ -518,11 +588,26 @@ class FakeGateway:
                 assert session.acknowledged < seq <= session.seq
                 session.acknowledged = seq
                 return wire.Empty()
+            case wire.SessionTake():
+                page = self.pages.known(session.instance)
+                assert page is not None
+                await self._tell_owner(self.pages.take(page))
+                return wire.Empty()
+            case wire.SessionMute(call_ids=call_ids):
+                self.muted = call_ids
+                await self.publish(wire.SessionOwnerEvent, owner=self.owner)
+                return wire.Empty()
             case wire.CallMedia():
                 answer = await self.answer_media(
                     params.call_id, params.offer, params.generation
                 )
                 await self._show_video(params.call_id, answer)
+                await self.publish(
+                    wire.CallMediaEvent,
+                    call_id=params.call_id,
+                    action=wire.MediaAction.CONNECTED,
+                    generation=params.generation,
+                )
                 return wire.CallMediaResult(answer=answer, generation=params.generation)
             case wire.CallAnswer():
                 sdp = None
@@ -976,10 +1061,23 @@ class FakeGateway:
         for session in self.sessions.values():
             socket, session.socket = session.socket, None
             if socket is not None:
+                self.pages.leave(socket, time.monotonic())
                 socket.close(code, reason)
 
+    async def taken_elsewhere(self) -> None:
+        """A page that only the gateway knows has the phone from now on."""
+        elsewhere = self.pages.join(
+            "elsewhere",
+            Nowhere(),
+            role=wire.SessionRole.OWNER,
+            instead_of=None,
+            is_window=False,
+            now=time.monotonic(),
+        )
+        await self._tell_owner(elsewhere)
+
     def supersede(self, *, is_heard: bool = True) -> None:
-        """Another page takes over; ``is_heard``: the old one is told by the close."""
+        """A page too many; ``is_heard``: it is told by the close."""
         for session in self.sessions.values():
             self._supersede(session, is_heard=is_heard)
 

@@ -329,6 +329,34 @@ async def superseded(widget: Widget) -> None:
     await widget.shows("superseded")
 
 
+async def looks_on(widget: Widget) -> None:
+    await widget.gateway.taken_elsewhere()
+    await widget.page.locator(".rb-elsewhere >> visible=true").wait_for()
+
+
+async def looks_on_ringing(widget: Widget) -> None:
+    await looks_on(widget)
+    await ring(widget)
+
+
+async def looks_on_call(widget: Widget) -> None:
+    await on_call(widget)
+    await looks_on(widget)
+
+
+async def looks_on_ended(widget: Widget) -> None:
+    await looks_on_call(widget)
+    (call_id,) = widget.gateway.calls
+    await widget.gateway.end(call_id, EndReason.HUNG_UP_THERE)
+    await widget.shows("call", "ended")
+
+
+async def offline(widget: Widget) -> None:
+    widget.gateway.is_deaf = True
+    await widget.page.context.set_offline(True)
+    await widget.says("Offline")
+
+
 async def sign_in(widget: Widget) -> None:
     await widget.shows("signed-out")
 
@@ -525,6 +553,11 @@ STATES = [
     Shot("unreachable", unreachable),
     Shot("microphone-denied", microphone_denied, DENIED),
     Shot("superseded", superseded),
+    Shot("looks-on", looks_on),
+    Shot("looks-on-ringing", looks_on_ringing),
+    Shot("looks-on-call", looks_on_call),
+    Shot("looks-on-ended", looks_on_ended),
+    Shot("offline", offline),
     Shot("incoming-video", incoming_video),
     Shot("incoming-video-long", incoming_video_long),
     Shot("video-offered", video_offered),

@@ -67,6 +67,8 @@ def test_what_the_phone_starts_with_fits_the_budget(host: str) -> None:
         ("invites/load.js", ["invites/invites.css"], 21_000),
         ("softphone/control/load.js", ["softphone/control/control.css"], 31_000),
         ("client/call-video.js", [], 3_000),
+        ("softphone/elsewhere-view.js", [], 1_500),
+        ("video/call-window.js", [], 3_000),
         ("client/local-call.js", [], 8_000),
         ("app-call.js", ["video/gallery.css", "video/video.css"], 19_000),
     ],

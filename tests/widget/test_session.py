@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import expect
 
 from gateway.sessions import wire
-from gateway.sessions.wire import EndReason, RegistrationProblem, RegistrationState
+from gateway.sessions.wire import RegistrationProblem, RegistrationState
 from tests.widget.browser import Widget
 from tests.widget.conftest import OpenWidget
 from tests.widget.fake_gateway import FakeGateway
@@ -245,19 +245,6 @@ async def test_superseded_while_the_network_was_away(
     await gateway.until_sent("session.resume")
     await widget.shows("superseded")
     assert not gateway.is_attached
-
-
-async def test_the_newest_page_has_the_phone(
-    open_page: OpenWidget, gateway: FakeGateway
-) -> None:
-    first = await open_page()
-    await first.says("Available")
-    second = await open_page()
-    await second.says("Available")
-    await first.shows("superseded")
-    call_id = await gateway.ring()
-    await second.shows("call", "ringing")
-    await gateway.end(call_id, EndReason.MISSED)
 
 
 async def test_a_reload_in_a_call_brings_the_audio_back(

@@ -10,6 +10,7 @@ ERRORS: dict[ErrorKind, str] = {
     ErrorKind.AUTH_DENIED: "Wrong assertion, password, token or ticket, or no user.",
     ErrorKind.SESSION_UNKNOWN: "The session cannot be resumed or has ended. Say hello.",
     ErrorKind.SESSION_SUPERSEDED: "Another page has taken over. Offer to take back.",
+    ErrorKind.SESSION_OBSERVER: "This needs the phone, which another page has.",
     ErrorKind.CALL_UNKNOWN: "The user has no such call.",
     ErrorKind.CALL_WRONG_STATE: "The call is not in a state in which this can be done.",
     ErrorKind.CALL_LIMIT: "As many calls as the user may have, or a full meeting.",
@@ -51,6 +52,7 @@ CLOSES: dict[int, tuple[str, str]] = {
         "Another page has taken over, or this page by a newer socket.",
         "Do not reconnect by itself; offer it.",
     ),
+    wire.CLOSE_SIGNED_OUT: ("Signed out in another page.", "Do not reconnect."),
     wire.CLOSE_RATE_LIMITED: (
         "Too many frames, and went on after being refused.",
         "Wait, connect, resume.",
@@ -62,9 +64,11 @@ CLOSES: dict[int, tuple[str, str]] = {
 }
 
 METHODS: dict[str, str] = {
-    "session.hello": "First frame of a page. Opens the session or takes it over.",
+    "session.hello": "First frame of a page. Opens the session or comes to it.",
     "session.resume": "First frame of a new socket of the same page.",
     "session.ack": "Every event up to `seq` has arrived. May be a notification.",
+    "session.take": "Take the phone, and with it the media of the calls.",
+    "session.mute": "Which calls are muted, for the other pages to show and to keep.",
     "session.close": "Sign out.",
     "ping": "Is the server there? May be a notification, which gets no answer.",
     "registration.retry": "Try to register the phone account now.",
@@ -116,6 +120,7 @@ EVENTS: dict[str, str] = {
     "presence.changed": "Whether calls ring here.",
     "invite.updated": "An invite changed, or how far its mail, guests or event are.",
     "invite.ending": "The invite's time ends soon.",
+    "session.owner": "Another page has the phone now, or what is muted has changed.",
     "session.superseded": "Another page has taken over. The socket closes.",
     "server.notice": "`drain`: the gateway will shut down.",
 }

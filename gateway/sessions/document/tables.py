@@ -53,6 +53,7 @@ def _limits() -> str:
         ("Frame to the server", f"{wire.MAX_FRAME_BYTES // 1024} KiB"),
         ("First frame within", f"{wire.FIRST_FRAME_TIMEOUT_S:g} s"),
         ("Frames per second", str(wire.MAX_MESSAGES_PER_S)),
+        ("Pages of one user", str(wire.MAX_PAGES)),
         ("Resume window", f"{wire.RESUME_WINDOW_S} s"),
         (
             "Events kept for replay",

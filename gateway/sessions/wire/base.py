@@ -33,6 +33,7 @@ class ErrorKind(enum.StrEnum):
     AUTH_DENIED = "auth.denied"
     SESSION_UNKNOWN = "session.unknown"
     SESSION_SUPERSEDED = "session.superseded"
+    SESSION_OBSERVER = "session.observer"
     CALL_UNKNOWN = "call.unknown"
     CALL_WRONG_STATE = "call.wrong_state"
     CALL_LIMIT = "call.limit"

@@ -28,9 +28,15 @@ OP_MEMORY_COUNT = 1000
 RING_EVENTS = 512
 RING_BYTES = 256 * 1024
 MAX_MESSAGES_PER_S = 100
+# Of one user at once, the owner among them.
+MAX_PAGES = 8
+MAX_MUTED = 32
+# After the owner's socket is gone; longer than a reload of a page usually takes.
+OWNER_GRACE_S = 3.0
 # WebSocket close codes
 CLOSE_NO_HELLO = 4401
 CLOSE_SUPERSEDED = 4409
+CLOSE_SIGNED_OUT = 4410
 CLOSE_PROTOCOL = 4400
 CLOSE_RATE_LIMITED = 4429
 CLOSE_DRAIN = 4503
@@ -106,12 +112,36 @@ class Client(Wire):
     instance_id: Id
 
 
+class SessionRole(enum.StrEnum):
+    """Of several pages of one user: who has the phone, and who looks on."""
+
+    OWNER = "owner"
+    OBSERVER = "observer"
+
+
+class SessionOwner(Wire):
+    """The page that has the phone. ``is_window``: it is the window of a call.
+
+    ``muted``: calls that are muted there, and stay so where the phone goes next."""
+
+    instance_id: Id
+    is_window: bool = False
+    muted: tuple[Id, ...] = ()
+
+
 class SessionHello(Wire):
-    """First message of a new page: a one-use ticket from ``POST /v1/sessions``."""
+    """First message of a new page: a one-use ticket from ``POST /v1/sessions``.
+
+    ``role`` ``owner`` takes the phone, ``observer`` leaves it to the page that has it,
+    if one does; both stay connected as observers when another page takes it. Without a
+    ``role`` the page takes the phone and is superseded by the next one.
+    ``instead_of``: the ``instance_id`` of the load that this page replaces."""
 
     ticket: SecretId
     client: Client
     caps: tuple[ShortText, ...] = ()
+    role: SessionRole | None = None
+    instead_of: Id | None = None
 
 
 class SessionHelloResult(Wire):
@@ -122,6 +152,7 @@ class SessionHelloResult(Wire):
     heartbeat_in_call_s: int = HEARTBEAT_IN_CALL_S
     seq: int
     snapshot: Snapshot
+    owner: SessionOwner | None = None
 
 
 class SessionResume(Wire):
@@ -141,10 +172,21 @@ class SessionResumeResult(Wire):
     seq: int
     replay_from: int | None = None
     snapshot: Snapshot | None = None
+    owner: SessionOwner | None = None
 
 
 class SessionAck(Wire):
     seq: Annotated[int, Field(ge=0, le=2**53)]
+
+
+class SessionTake(Wire):
+    """The phone is to be here; at once, and nothing happens where it is already."""
+
+
+class SessionMute(Wire):
+    """These calls are muted in the page that has the phone, and no others."""
+
+    call_ids: Annotated[tuple[Id, ...], Field(max_length=MAX_MUTED)]
 
 
 class SessionClose(Wire):
@@ -172,6 +214,13 @@ class SessionSupersededEvent(Event):
     """Another page has taken over; close code 4409 follows."""
 
     type: Literal["session.superseded"] = "session.superseded"
+
+
+class SessionOwnerEvent(Event):
+    """Another page has the phone, or it has muted others. Told to all pages."""
+
+    type: Literal["session.owner"] = "session.owner"
+    owner: SessionOwner
 
 
 class ServerNoticeEvent(Event):

@@ -50,7 +50,7 @@ export class CallBook {
 
   /** @param {Snapshot} snapshot */
   applySnapshot(snapshot) {
-    const { local, isDraft, update, emit } = this.#options;
+    const { local, isDraft, update } = this.#options;
     const live = snapshot.calls.filter(({ state }) => state !== 'ended');
     const known = new Set(live.map(({ call_id }) => call_id));
     const drafts = this.#state.calls.filter(({ call_id }) => isDraft(call_id) && !known.has(call_id));
@@ -70,14 +70,23 @@ export class CallBook {
     });
     this.#count();
     if (gone.length > 0) void this.#endedUnseen(gone);
-    for (const call of live.filter(isHere)) {
-      if (call.state === 'ringing') {
-        void local.preOffer(call);
-        emit('incoming', call);
-      } else {
-        this.#restore(call);
-      }
+    this.takeUp(live);
+  }
+
+  /** The media of calls, and their ringing, are this page's matter. */
+  takeUp(calls = this.#state.calls) {
+    for (const call of calls.filter(isHere)) {
+      if (call.state === 'ringing') this.#rings(call);
+      else this.#restore(call);
     }
+  }
+
+  /** @param {CallView} call */
+  #rings(call) {
+    const { local, emit } = this.#options;
+    if (this.#state.isObserver) return;
+    if (isHere(call)) void local.preOffer(call);
+    emit('incoming', call);
   }
 
   /** @param {AnyEvent} event */
@@ -89,8 +98,7 @@ export class CallBook {
         break;
       case 'call.incoming':
         this.replace(event.call);
-        if (isHere(event.call)) void local.preOffer(event.call);
-        emit('incoming', event.call);
+        this.#rings(event.call);
         break;
       case 'call.early_media': {
         const own = local.get(event.call.call_id);
@@ -111,6 +119,7 @@ export class CallBook {
         this.#ended(event.call);
         break;
       case 'call.media':
+        this.#heardOfMedia(event);
         local.get(event.call_id)?.mediaEvent(event);
         break;
       case 'presence.changed':
@@ -124,6 +133,13 @@ export class CallBook {
       // `session.superseded` and `server.notice`: the close code that follows says it;
       // `invite.ending`: the calls themselves say when they end.
     }
+  }
+
+  /** Which offer was the newest, in whatever page. @param {{call_id: string, generation: number}} event */
+  #heardOfMedia({ call_id: callId, generation }) {
+    const call = this.find(callId);
+    if (!call || generation <= (call.media_generation ?? 0)) return;
+    this.#options.update({ calls: withCall(this.#state.calls, { ...call, media_generation: generation }) });
   }
 
   /** As a request's answer has it. @param {CallView} call */
@@ -177,7 +193,7 @@ export class CallBook {
 
   /** @param {CallView} call */
   #restore(call) {
-    if (isHere(call) && !this.#options.isDraft(call.call_id)) this.#options.local.restore(call);
+    if (isHere(call) && !this.#state.isObserver && !this.#options.isDraft(call.call_id)) this.#options.local.restore(call);
   }
 
   /** @param {CallView} call */

@@ -36,6 +36,9 @@ import { focusOf, heldTimes } from './focus.js';
  * @property {boolean} willAskMicrophone the browser will ask the user first
  * @property {boolean} isPlaybackBlocked the far end is heard after `unblockPlayback`
  * @property {boolean} isInWindow `superseded` by the window of a call, see `yields`
+ * @property {boolean} isObserver another page has the phone: calls ring and are heard
+ *   there, this one shows them; see `observes`
+ * @property {boolean} isOffline the browser says that there is no network
  * @property {number} clockOffsetMs server time minus this machine's
  */
 
@@ -64,6 +67,8 @@ export function blankState() {
     willAskMicrophone: false,
     isPlaybackBlocked: false,
     isInWindow: false,
+    isObserver: false,
+    isOffline: false,
     clockOffsetMs: 0,
   };
 }

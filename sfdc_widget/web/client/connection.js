@@ -1,9 +1,10 @@
 /**
  * One session over as many sockets as it takes.
  *
- * Driven by: `start`/`stop`/`request` from its owner, the socket, three timers
- * (retry, heartbeat, acknowledgement) and the browser's `online`, `offline` and
- * `visibilitychange` hints.
+ * Driven by: `start`/`stop`/`request` from its owner, the socket, its timers (retry,
+ * heartbeat, acknowledgement, a look at the clock) and what the browser says of the
+ * network and of the page: `online`, `offline`, `visibilitychange`, `pageshow`,
+ * `freeze`, `resume`.
  *
  * Rules:
  * - The first socket says `session.hello` with a fresh ticket; every later one of
@@ -14,14 +15,18 @@
  * - An event whose number leaves a gap means that something was lost on the way:
  *   the socket is dropped and the session resumed from the last number taken.
  * - Browsers do not tell a page that a socket is dead; two heartbeats without any
- *   sign of life are taken as death.
+ *   sign of life are taken as death. When there is reason to doubt, one ping decides
+ *   within two seconds, and nothing waits for its back-off: the network is back, the
+ *   page is looked at again, or the clock has jumped (the machine has slept).
+ * - A page that is frozen cannot ring: it lets go of its socket first, so that the
+ *   gateway knows, and another page can have the phone.
  */
 import { Backoff } from './backoff.js';
 import { ConnectionError, RequestError, SignInError } from './errors.js';
 import { ACK_EVERY_MS, EventSequence } from './sequence.js';
 import { CLOSE, SUBPROTOCOL } from './protocol.js';
 
-/** @import {AnyEvent, SessionHelloResult, SessionResumeResult, Snapshot} from './wire.d.ts' */
+/** @import {AnyEvent, SessionHello, SessionHelloResult, SessionOwner, SessionResumeResult, Snapshot} from './wire.d.ts' */
 
 /** Two unanswered hellos in a row: the identity is no good any more. */
 const HELLO_REFUSALS_TOLERATED = 1;
@@ -29,15 +34,25 @@ const REQUEST_TIMEOUT_MS = 15_000;
 const CONNECT_TIMEOUT_MS = 10_000;
 const PROBE_TIMEOUT_MS = 2_000;
 const DRAIN_RETRY_CAP_S = 30;
+/** An attempt that began before the network was back is not waited for. */
+const STALE_ATTEMPT_MS = 1_500;
+const CLOCK_EVERY_MS = 2_000;
+/** More between two looks at the clock: nothing has run meanwhile. */
+const CLOCK_JUMP_MS = 10_000;
 
 /**
  * @typedef {'idle'|'connecting'|'open'|'waiting'|'stopped'} ConnectionState
- * @typedef {'superseded'|'yielded'|'signed_out'|'closed'} StopReason
+ * @typedef {'superseded'|'yielded'|'signed_out'|'left'|'closed'} StopReason
  *
- * `yielded`: the hello was refused, because a call's window has the session.
+ * `yielded`: the hello was refused, because a call's window has the session. `left`: the
+ * user has signed out in another page.
  *
  * @typedef {object} Listener
  * @property {(state: ConnectionState) => void} state
+ * @property {(owner: SessionOwner|undefined, isNews: boolean) => void} owner who has the
+ *   phone; not `isNews`: a snapshot follows
+ * @property {(isOffline: boolean) => void} offline the browser says so, and nobody has
+ *   been heard of since
  * @property {(snapshot: Snapshot) => void} snapshot
  * @property {(event: AnyEvent) => void} event
  * @property {(reason: StopReason) => void} stopped
@@ -53,8 +68,7 @@ const DRAIN_RETRY_CAP_S = 30;
 
 export class SessionConnection {
   #url;
-  #client;
-  #caps;
+  #hello;
   #getTicket;
   #listener;
   #backoff;
@@ -73,6 +87,8 @@ export class SessionConnection {
   #helloRefusals = 0;
   /** Bumped by every attempt, so that what a former one still does is ignored. */
   #attempt = 0;
+  #attemptAt = 0;
+  #isOffline = false;
 
   #heartbeatS = 15;
   #heartbeatInCallS = 5;
@@ -87,21 +103,21 @@ export class SessionConnection {
   #ackTimer;
   /** @type {ReturnType<typeof setTimeout>|undefined} */
   #probeTimer;
+  /** @type {ReturnType<typeof setInterval>|undefined} */
+  #clock;
   #hints = new AbortController();
 
   /**
    * @param {object} options
    * @param {string} options.url
-   * @param {{name: string, version: string, instance_id: string}} options.client
-   * @param {readonly string[]} [options.caps]
+   * @param {Omit<SessionHello, 'ticket'>} options.hello
    * @param {() => Promise<string>} options.getTicket rejects with `SignInError`
    * @param {Listener} options.listener
    * @param {Backoff} [options.backoff]
    */
-  constructor({ url, client, caps = [], getTicket, listener, backoff = new Backoff() }) {
+  constructor({ url, hello, getTicket, listener, backoff = new Backoff() }) {
     this.#url = url;
-    this.#client = client;
-    this.#caps = caps;
+    this.#hello = hello;
     this.#getTicket = getTicket;
     this.#listener = listener;
     this.#backoff = backoff;
@@ -113,15 +129,30 @@ export class SessionConnection {
 
   start() {
     if (this.#state !== 'idle') throw new Error('a connection is started once');
-    const { signal } = this.#hints;
-    globalThis.addEventListener?.('online', () => this.#hurry(), { signal });
-    globalThis.addEventListener?.('offline', () => this.#probe(), { signal });
-    globalThis.document?.addEventListener(
-      'visibilitychange',
-      () => document.visibilityState === 'visible' && this.#hurry(),
-      { signal },
-    );
+    this.#listen(globalThis, {
+      online: () => this.#hurry(),
+      offline: () => this.#offline(),
+      pageshow: () => this.#hurry(),
+    });
+    this.#listen(globalThis.document, {
+      visibilitychange: () => document.visibilityState === 'visible' && this.#hurry(),
+      freeze: () => this.#freeze(),
+      resume: () => this.#hurry(),
+    });
+    let seen = Date.now();
+    this.#clock = setInterval(() => {
+      const passed = Date.now() - seen;
+      seen += passed;
+      if (passed > CLOCK_JUMP_MS) this.#hurry();
+    }, CLOCK_EVERY_MS);
     void this.#connect();
+  }
+
+  /** @param {EventTarget|undefined} target @param {Record<string, () => unknown>} hints */
+  #listen(target, hints) {
+    for (const [name, act] of Object.entries(hints)) {
+      target?.addEventListener?.(name, act, { signal: this.#hints.signal });
+    }
   }
 
   /** Ends everything; outstanding requests are rejected. @param {StopReason} [reason] */
@@ -129,6 +160,7 @@ export class SessionConnection {
     if (this.#state === 'stopped') return;
     this.#attempt += 1;
     this.#hints.abort();
+    clearInterval(this.#clock);
     clearTimeout(this.#retryTimer);
     this.#dropSocket();
     for (const id of [...this.#pending.keys()]) {
@@ -204,6 +236,7 @@ export class SessionConnection {
     clearTimeout(this.#retryTimer);
     this.#dropSocket();
     const attempt = ++this.#attempt;
+    this.#attemptAt = Date.now();
     this.#setState('connecting');
     let ticket = '';
     if (this.#session === null) {
@@ -240,7 +273,7 @@ export class SessionConnection {
     try {
       if (session === null) {
         const result = /** @type {SessionHelloResult} */ (
-          await this.#sendOnce('session.hello', { ticket, client: this.#client, caps: this.#caps })
+          await this.#sendOnce('session.hello', { ...this.#hello, ticket })
         );
         this.#session = { id: result.session_id, resumeToken: result.resume_token };
         this.#heartbeatS = result.heartbeat_s ?? this.#heartbeatS;
@@ -252,7 +285,7 @@ export class SessionConnection {
           await this.#sendOnce('session.resume', {
             session_id: session.id,
             resume_token: session.resumeToken,
-            instance_id: this.#client.instance_id,
+            instance_id: this.#hello.client.instance_id,
             last_seq: this.#sequence.last,
           })
         );
@@ -281,6 +314,7 @@ export class SessionConnection {
    * @param {SessionHelloResult|SessionResumeResult} result
    */
   #adopt(result) {
+    this.#listener.owner(result.owner, !result.snapshot);
     if (result.snapshot) {
       this.#sequence.restart(result.seq);
       this.#listener.snapshot(result.snapshot);
@@ -310,6 +344,9 @@ export class SessionConnection {
     switch (code) {
       case CLOSE.SUPERSEDED:
         this.stop('superseded');
+        return;
+      case CLOSE.SIGNED_OUT:
+        this.stop('left');
         return;
       case CLOSE.NO_HELLO:
         this.#session = null;
@@ -386,8 +423,29 @@ export class SessionConnection {
   /** The network or the user is back: no reason to go on waiting. */
   #hurry() {
     this.#backoff.reset();
-    if (this.#state === 'waiting') void this.#connect();
+    this.#setOffline(globalThis.navigator?.onLine === false);
+    const isStale = this.#state === 'connecting' && Date.now() - this.#attemptAt > STALE_ATTEMPT_MS;
+    if (this.#state === 'waiting' || isStale) void this.#connect();
     else this.#probe();
+  }
+
+  #offline() {
+    this.#setOffline(true);
+    this.#probe();
+  }
+
+  /** @param {boolean} isOffline */
+  #setOffline(isOffline) {
+    if (isOffline === this.#isOffline) return;
+    this.#isOffline = isOffline;
+    this.#listener.offline(isOffline);
+  }
+
+  #freeze() {
+    this.#attempt += 1;
+    clearTimeout(this.#retryTimer);
+    this.#dropSocket();
+    this.#setState('waiting');
   }
 
   // Receiving
@@ -397,6 +455,7 @@ export class SessionConnection {
     this.#unheardBeats = 0;
     clearTimeout(this.#probeTimer);
     this.#probeTimer = undefined;
+    this.#setOffline(false);
     let message;
     try {
       message = JSON.parse(String(data));
@@ -441,7 +500,8 @@ export class SessionConnection {
         this.#lost(0, '');
         return;
       case 'next':
-        this.#listener.event(event);
+        if (event.type === 'session.owner') this.#listener.owner(event.owner, true);
+        else this.#listener.event(event);
     }
     if (this.#sequence.isAckDue) this.#acknowledge();
     else this.#ackTimer ??= setTimeout(() => this.#acknowledge(), ACK_EVERY_MS);

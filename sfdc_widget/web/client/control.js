@@ -91,9 +91,10 @@ export class CallControl {
   async merge(callIds) {
     const now = focused(this.#state());
     const isMuted = now !== null && (this.#local.get(now.call_id)?.isMuted ?? false);
+    const { isObserver } = this.#state();
     await this.#ask('call.merge', { call_ids: callIds });
     // One conference, one microphone: as the rep had it last.
-    this.#local.mute([...new Set(callIds.flatMap((id) => this.#beside(id)))], isMuted);
+    if (!isObserver) this.#local.mute([...new Set(callIds.flatMap((id) => this.#beside(id)))], isMuted);
   }
 
   /** @param {string} callId */

@@ -36,6 +36,8 @@ import { keptVideo, mutedCalls } from './storage.js';
 /** Between tries to bring media back. */
 const RENEWAL_WAIT_MS = 500;
 const RENEWAL_WAIT_CAP_MS = 8_000;
+/** Another page's offer may have been newer than was known here; that is soon overtaken. */
+const WRONG_STATES_TOLERATED = 3;
 
 export class LocalCall {
   media;
@@ -307,7 +309,8 @@ export class LocalCall {
       const isFinal =
         error instanceof MediaClosed ||
         (error instanceof RequestError &&
-          (error.kind === 'call.unknown' || error.kind === 'call.wrong_state'));
+          (error.kind === 'call.unknown' ||
+            (error.kind === 'call.wrong_state' && this.#renewals >= WRONG_STATES_TOLERATED)));
       if (!isFinal) this.needsRenewal(reason);
     }
   }

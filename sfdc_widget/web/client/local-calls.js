@@ -17,6 +17,7 @@ import { keptVideo, mutedCalls } from './storage.js';
  * @property {DeviceProblem|null} cameraProblem
  * @property {boolean} willAskMicrophone
  * @property {boolean} isPlaybackBlocked
+ * @property {boolean} isObserver
  *
  * @typedef {object} LocalCallsOptions
  * @property {Ask} ask
@@ -26,6 +27,7 @@ import { keptVideo, mutedCalls } from './storage.js';
  * @property {boolean} keepsVideo
  * @property {() => DeviceState} state
  * @property {(changes: Partial<DeviceState>) => void} update
+ * @property {(callIds: readonly string[]) => void} muted these are, and no others
  * @property {(kind: 'microphone'|'camera', problem: DeviceProblem) => void} failed
  */
 
@@ -105,7 +107,7 @@ export class LocalCalls {
   /** @param {CallView} call */
   async preOffer(call) {
     if (!globalThis.RTCPeerConnection || isElsewhere(call)) return;
-    await this.create(call.call_id).then((made) => made.preOffer(call), () => undefined);
+    await this.#begin(call, (made) => made.preOffer(call));
   }
 
   /**
@@ -117,7 +119,15 @@ export class LocalCalls {
     if (isElsewhere(call)) return;
     const local = this.#calls.get(call.call_id);
     if (local) local.restore(call);
-    else this.create(call.call_id).then((made) => made.renew('reload'), () => undefined);
+    else void this.#begin(call, (made) => made.renew('reload'));
+  }
+
+  /** @param {CallView} call @param {(made: LocalCall) => Promise<void>} step */
+  async #begin({ call_id: callId }, step) {
+    const made = await this.create(callId).catch(() => null);
+    // Another page may have got the phone meanwhile.
+    if (this.#options.state().isObserver) this.end(callId);
+    else if (made) await step(made);
   }
 
   /** A reload has nothing to bring back. @param {string} callId */
@@ -128,10 +138,12 @@ export class LocalCalls {
 
   /** @param {readonly string[]} callIds @param {boolean} isMuted */
   mute(callIds, isMuted) {
-    const { storage, find, update } = this.#options;
+    const { storage, find, update, muted } = this.#options;
     // Who was muted before a reload is muted after it; so is a call without media yet.
     const others = mutedCalls(storage).filter((id) => !callIds.includes(id) && find(id));
-    storage.set('muted', [...others, ...(isMuted ? callIds : [])].join(' ') || null);
+    const now = [...others, ...(isMuted ? callIds : [])];
+    storage.set('muted', now.join(' ') || null);
+    muted(now);
     for (const id of callIds) this.#calls.get(id)?.mute(isMuted);
     update({});
   }

@@ -7,5 +7,6 @@ export const CLOSE = Object.freeze({
   PROTOCOL: 4400,
   NO_HELLO: 4401,
   SUPERSEDED: 4409,
+  SIGNED_OUT: 4410,
   DRAIN: 4503,
 });

@@ -13,7 +13,7 @@ import { LocalCalls } from './local-calls.js';
 import { draftCall, Placing } from './placing.js';
 import { remotesOf } from './remotes.js';
 import { PhoneSession } from './session.js';
-import { TabStorage } from './storage.js';
+import { mutedCalls, TabStorage } from './storage.js';
 
 /**
  * @import {CallView, DirectoryEntry, DirectorySearchResult, InviteView, PresenceState,
@@ -43,6 +43,7 @@ const END_TIMEOUT_MS = 120_000;
  * @property {CallView} ended with `end_reason`
  * @property {CallView|InviteView} logged its CRM activity or event was written
  * @property {{status: ClientStatus}} status
+ * @property {{isObserver: boolean}} role whether another page has the phone
  * @property {{problem: MicrophoneProblem}} microphone it could not be opened
  * @property {{problem: DeviceProblem}} camera it could not be opened
  * @property {InviteView} invite something about it has changed
@@ -91,6 +92,8 @@ export class RingbridgeClient extends EventTarget {
    * @param {readonly string[]} [options.caps] see PROTOCOL.md
    * @param {boolean} [options.yields] leaves the session to the window of a call, until
    *   that is gone or `takeOver` is called
+   * @param {boolean} [options.observes] of several pages of one user one has the phone,
+   *   and the others show what it does (`isObserver`); else the newest is alone
    * @param {TabStorage} [options.storage]
    */
   constructor({
@@ -101,6 +104,7 @@ export class RingbridgeClient extends EventTarget {
     keepsVideo = true,
     caps = [],
     yields = false,
+    observes = false,
     storage = new TabStorage(),
   } = {}) {
     super();
@@ -114,10 +118,18 @@ export class RingbridgeClient extends EventTarget {
       name,
       caps,
       yields,
+      observes,
+      storage,
       state: () => this.#state,
       update: (changes) => this.#update(changes),
       opening: () => void this.checkMicrophone(),
       ready: () => void this.#book.loadRecent(),
+      role: (isNews) => {
+        const { isObserver } = this.#state;
+        if (isObserver) this.#local.endAll();
+        else if (isNews) this.#book.takeUp();
+        this.#emit('role', { isObserver });
+      },
       snapshot: (snapshot) => this.#book.applySnapshot(snapshot),
       event: (event) => this.#book.applyEvent(event),
       stopped: () => this.#local.endAll(),
@@ -136,6 +148,9 @@ export class RingbridgeClient extends EventTarget {
       keepsVideo,
       state: () => this.#state,
       update: (changes) => this.#update(changes),
+      muted: (call_ids) => {
+        if (observes) this.request('session.mute', { call_ids }).catch(() => undefined);
+      },
       failed: (kind, problem) => this.#emit(kind, { problem }),
     });
     this.#book = new CallBook({
@@ -251,9 +266,14 @@ export class RingbridgeClient extends EventTarget {
     await this.#session.signOut();
   }
 
-  /** Takes the phone over from the page that has it. */
-  takeOver() {
-    this.#session.takeOver();
+  /** Takes the phone, and the sound of its calls, from the page that has it. */
+  async takeOver() {
+    await this.#session.takeOver();
+  }
+
+  /** What needs the phone takes it first. */
+  async #withPhone() {
+    if (this.#state.isObserver) await this.takeOver();
   }
 
   /** Lets go of the session, and of its calls' media; another page may have them. */
@@ -275,6 +295,7 @@ export class RingbridgeClient extends EventTarget {
     const draft = { ...draftCall(peerOf(to, name), record, this.#now), ...consult(consultsFor) };
     const params = { to, ...(record ? { record } : {}), ...(consultsFor ? { consults_for: consultsFor } : {}) };
     const wanted = { microphone: true, camera: video, video };
+    await this.#withPhone();
     return this.#control.instead(draft.call_id, () => this.#placing.place('call.create', params, draft, wanted));
   }
 
@@ -336,6 +357,7 @@ export class RingbridgeClient extends EventTarget {
    *   seeing and not seen
    */
   async answer(callId, { video = false, camera = video } = {}) {
+    await this.#withPhone();
     const local = this.#local.get(callId) ?? (await this.#local.create(callId));
     await this.#control.instead(callId, () => local.answer({ video, camera }));
   }
@@ -353,7 +375,8 @@ export class RingbridgeClient extends EventTarget {
 
   /** All of a conference. @param {string} callId @param {boolean} isMuted */
   mute(callId, isMuted) {
-    this.#control.mute(callId, isMuted);
+    // Whoever observes has no microphone open.
+    if (!this.#state.isObserver) this.#control.mute(callId, isMuted);
   }
 
   /** In a conference the rep alone is out of it. @param {string} callId */
@@ -480,7 +503,7 @@ export class RingbridgeClient extends EventTarget {
     const local = this.#local.get(callId);
     const call = this.#book.find(callId);
     return {
-      isMuted: local?.isMuted ?? false,
+      isMuted: local?.isMuted ?? mutedCalls(this.#storage).includes(callId),
       isConnected: local?.isConnected ?? false,
       hasEarlyMedia: local?.hasEarlyMedia ?? false,
       isRestored: local?.isRestored ?? false,

@@ -8,7 +8,8 @@ import { uuid7 } from './identifiers.js';
  * @import {ClientState} from './client-state.js'
  * @import {ConnectionState, StopReason} from './connection.js'
  * @import {Credentials} from './http.js'
- * @import {AnyEvent, Snapshot} from './wire.d.ts'
+ * @import {TabStorage} from './storage.js'
+ * @import {AnyEvent, SessionOwner, Snapshot} from './wire.d.ts'
  *
  * @typedef {object} SessionOptions
  * @property {string} url of the socket
@@ -16,10 +17,14 @@ import { uuid7 } from './identifiers.js';
  * @property {string} name of the application
  * @property {readonly string[]} caps
  * @property {boolean} yields
+ * @property {boolean} observes
+ * @property {TabStorage} storage
  * @property {() => ClientState} state
  * @property {(changes: Partial<ClientState>) => void} update
  * @property {() => void} opening a session is asked for
  * @property {() => void} ready for the first time in a session
+ * @property {(isNews: boolean) => void} role `isObserver` is another; not `isNews`: a
+ *   snapshot follows
  * @property {(snapshot: Snapshot) => void} snapshot
  * @property {(event: AnyEvent) => void} event
  * @property {() => void} stopped it is over in this page
@@ -37,6 +42,8 @@ export class PhoneSession {
   /** @type {SessionConnection|null} */
   #connection = null;
   #isLoaded = false;
+  /** @type {string|null} the load of this page that was here before */
+  #follows = null;
   /** The newest sign-in; an older one that ends late changes nothing. */
   #attempt = Symbol();
   /** @type {ReturnType<typeof setTimeout>|undefined} */
@@ -46,6 +53,13 @@ export class PhoneSession {
   constructor(options) {
     this.#options = options;
     this.#access = options.access;
+    const { observes, storage } = options;
+    if (!observes) return;
+    // Only what this load follows: a doubled tab has a copy of the storage, not of this.
+    this.#follows = storage.get('left');
+    storage.set('left', null);
+    globalThis.addEventListener('pagehide', () => storage.set('left', this.#instanceId));
+    globalThis.addEventListener('pageshow', () => storage.set('left', null));
   }
 
   /** @param {Partial<ClientState>} changes */
@@ -139,11 +153,13 @@ export class PhoneSession {
     this.#update({ status: 'signed_out', signInProblem: null, user: null, recent: null });
   }
 
-  /** Takes the phone over from the page that has it. */
-  takeOver() {
-    if (this.#options.state().status !== 'superseded') return;
+  /** See `RingbridgeClient.takeOver`. */
+  async takeOver() {
+    const { status, isObserver } = this.#options.state();
+    if (isObserver) await this.request('session.take', {});
+    if (status !== 'superseded') return;
     this.#update({ isInWindow: false });
-    this.#open({ yields: false });
+    this.#open({ isWish: true });
   }
 
   /** Lets go of the session, and of its calls' media; another page may have them. */
@@ -151,19 +167,25 @@ export class PhoneSession {
     this.#connection?.stop('superseded');
   }
 
-  #open({ yields = this.#options.yields } = {}) {
+  #open({ isWish = false } = {}) {
     clearTimeout(this.#yieldTimer);
     // While a window has the session, each look whether it still does changes nothing.
     if (!this.#options.state().isInWindow) this.#update({ status: 'connecting', signInProblem: null });
     this.#isLoaded = false;
-    const { url, name, caps, snapshot, event } = this.#options;
+    const { url, name, caps, yields, observes, snapshot, event } = this.#options;
     const connection = new SessionConnection({
       url,
-      client: { name, version: VERSION, instance_id: this.#instanceId },
-      caps: yields ? [...caps, 'yields'] : caps,
+      hello: {
+        client: { name, version: VERSION, instance_id: this.#instanceId },
+        caps: yields && !isWish ? [...caps, 'yields'] : caps,
+        ...(observes ? { role: isWish ? 'owner' : 'observer' } : {}),
+        ...(this.#follows ? { instead_of: this.#follows } : {}),
+      },
       getTicket: () => this.#access.ticket(),
       listener: {
         state: (state) => this.#connectionChanged(state),
+        owner: (owner, isNews) => this.#setRole(owner, isNews),
+        offline: (isOffline) => this.#update({ isOffline }),
         snapshot,
         event,
         stopped: (reason) => {
@@ -174,6 +196,18 @@ export class PhoneSession {
     this.#connection = connection;
     connection.start();
     this.#options.opening();
+  }
+
+  /** @param {SessionOwner|undefined} owner @param {boolean} isNews */
+  #setRole(owner, isNews) {
+    const { observes, storage, state, role } = this.#options;
+    if (!observes || !owner) return;
+    const isObserver = owner.instance_id !== this.#instanceId;
+    const isNewRole = isObserver !== state().isObserver;
+    // The page that has the phone knows best; the one that gets it goes on with the same.
+    if (isObserver || isNewRole) storage.set('muted', owner.muted.join(' ') || null);
+    this.#update({ isObserver });
+    if (isNewRole) role(isNews);
   }
 
   /** @param {ConnectionState} state */
@@ -194,12 +228,16 @@ export class PhoneSession {
     this.#connection = null;
     this.#options.stopped();
     if (reason === 'signed_out') this.#access.token = null;
+    if (reason === 'left') void this.#access.forget();
     if (reason === 'yielded') this.#yieldTimer = setTimeout(() => this.#open(), YIELD_AGAIN_MS);
     this.#update({
       status: reason === 'superseded' || reason === 'yielded' ? 'superseded' : 'signed_out',
       isInWindow: reason === 'yielded',
       signInProblem: reason === 'signed_out' ? 'expired' : null,
+      isObserver: false,
+      isOffline: false,
       calls: [],
+      ...(reason === 'left' ? { user: null, recent: null } : {}),
     });
     if (reason === 'signed_out' && this.#access.hasSource) void this.#signInByAssertion();
   }

@@ -26,6 +26,7 @@ export type ErrorKind =
   | "auth.denied"
   | "session.unknown"
   | "session.superseded"
+  | "session.observer"
   | "call.unknown"
   | "call.wrong_state"
   | "call.limit"
@@ -1009,11 +1010,20 @@ export interface SessionClose {
   op_id: string;
 }
 
-/** First message of a new page: a one-use ticket from `POST /v1/sessions`. */
+/**
+ * First message of a new page: a one-use ticket from `POST /v1/sessions`.
+ *
+ * `role` `owner` takes the phone, `observer` leaves it to the page that has it,
+ * if one does; both stay connected as observers when another page takes it. Without a
+ * `role` the page takes the phone and is superseded by the next one.
+ * `instead_of`: the `instance_id` of the load that this page replaces.
+ */
 export interface SessionHello {
   ticket: string;
   client: Client;
   caps?: readonly string[];
+  role?: SessionRole;
+  instead_of?: string;
 }
 
 export interface SessionHelloResult {
@@ -1024,6 +1034,31 @@ export interface SessionHelloResult {
   heartbeat_in_call_s: number;
   seq: number;
   snapshot: Snapshot;
+  owner?: SessionOwner;
+}
+
+/** These calls are muted in the page that has the phone, and no others. */
+export interface SessionMute {
+  call_ids: readonly string[];
+}
+
+/**
+ * The page that has the phone. `is_window`: it is the window of a call.
+ *
+ * `muted`: calls that are muted there, and stay so where the phone goes next.
+ */
+export interface SessionOwner {
+  instance_id: string;
+  is_window: boolean;
+  muted: readonly string[];
+}
+
+/** Another page has the phone, or it has muted others. Told to all pages. */
+export interface SessionOwnerEvent {
+  seq: number;
+  at: number;
+  type: "session.owner";
+  owner: SessionOwner;
 }
 
 /** First message after a lost socket of the same page. */
@@ -1041,13 +1076,23 @@ export interface SessionResumeResult {
   seq: number;
   replay_from?: number;
   snapshot?: Snapshot;
+  owner?: SessionOwner;
 }
+
+/** Of several pages of one user: who has the phone, and who looks on. */
+export type SessionRole =
+  | "owner"
+  | "observer";
 
 /** Another page has taken over; close code 4409 follows. */
 export interface SessionSupersededEvent {
   seq: number;
   at: number;
   type: "session.superseded";
+}
+
+/** The phone is to be here; at once, and nothing happens where it is already. */
+export interface SessionTake {
 }
 
 /** Everything, at one moment; enough to draw the whole client. */
@@ -1150,6 +1195,8 @@ export interface Methods {
   "session.hello": { params: SessionHello; result: SessionHelloResult };
   "session.resume": { params: SessionResume; result: SessionResumeResult };
   "session.ack": { params: SessionAck; result: Empty };
+  "session.take": { params: SessionTake; result: Empty };
+  "session.mute": { params: SessionMute; result: Empty };
   "session.close": { params: SessionClose; result: Empty };
   "ping": { params: Ping; result: Empty };
   "registration.retry": { params: RegistrationRetry; result: Empty };
@@ -1202,6 +1249,7 @@ export type AnyEvent =
   | PresenceChangedEvent
   | InviteUpdatedEvent
   | InviteEndingEvent
+  | SessionOwnerEvent
   | SessionSupersededEvent
   | ServerNoticeEvent;
 

@@ -23,8 +23,9 @@ export class Banners {
    * @returns {string} what is to be announced, '' for nothing
    */
   update(state, isOffline) {
-    setText(this.#offline, state.calls.length > 0 ? words.reconnecting.inCall : words.reconnecting.idle);
-    show(this.#offline, isOffline);
+    const say = words.reconnecting;
+    setText(this.#offline, state.isOffline ? say.offline : state.calls.length > 0 ? say.inCall : say.idle);
+    show(this.#offline, isOffline || state.isOffline);
     const now = Date.now() + state.clockOffsetMs;
     const ending = soonOver(state, now);
     const isNew = show(this.#ending, ending !== null);

@@ -49,6 +49,7 @@ const AUDIO_NOTICE_MS = 1_200;
  * @property {string} crm
  * @property {Problem|null} problem
  * @property {boolean} isOnline
+ * @property {boolean} isObserver its sound is in another tab
  * @property {boolean} isInWindow its picture is in the window of the call
  * @property {boolean} isWindowSilent
  * @property {boolean} canInvite
@@ -253,7 +254,7 @@ export class CallScreen extends HTMLElement {
   }
 
   /** @param {CallModel} model */
-  update({ call, conference, isMuted, isConnected, isRestored, crm, problem, isOnline, isInWindow, isWindowSilent, canInvite, rules, now }) {
+  update({ call, conference, isMuted, isConnected, isRestored, isObserver, crm, problem, isOnline, isInWindow, isWindowSilent, canInvite, rules, now }) {
     const isNew = call.call_id !== this.#callId;
     if (isNew) {
       this.#callId = call.call_id;
@@ -276,6 +277,7 @@ export class CallScreen extends HTMLElement {
     else if (takesNotes) void this.#loadNotes();
     if (takesNotes) this.notes?.update(call, rules, now);
     this.#drawButtons(call, isMuted, isOnline, isConference);
+    this.#mute.disabled = isObserver;
     this.#drawTheirs(call, isConference);
     this.#drawVideo(call, isInWindow, isWindowSilent);
     const isKnown = call.match.state === 'found' && call.match.records.length === 1;

@@ -146,6 +146,7 @@ export class Presses {
 
   /** @param {CallView} call */
   mute(call) {
+    if (this.#client.state.isObserver) return;
     const isMuted = !this.#client.localState(call.call_id).isMuted;
     void this.#do(() => this.#client.mute(call.call_id, isMuted));
     this.#around.announce(isMuted ? words.announce.muted : words.announce.unmuted);

@@ -47,6 +47,7 @@ export function idleProblem(client, { registrationSince, failure, onFail }) {
       onAction: () => client.retryRegistration().catch(onFail),
     };
   }
+  if (state.isObserver) return failure;
   const open = () => client.tryMicrophone().catch(() => undefined);
   return microphoneProblem(state, open) ?? failure ?? microphoneOffer(state, open);
 }
@@ -73,7 +74,7 @@ function microphoneOffer(state, onAction) {
  */
 export function callProblem(client, call, { failure, answer }) {
   const { state } = client;
-  if (call.state === 'ended' || call.device === 'desk_phone') return failure;
+  if (call.state === 'ended' || call.device === 'desk_phone' || state.isObserver) return failure;
   if (state.isPlaybackBlocked) {
     return {
       title: words.problem.hear,

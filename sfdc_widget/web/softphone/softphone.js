@@ -10,7 +10,6 @@ import { Banners } from './banners.js';
 import { h, setText, show } from './dom.js';
 import { who } from './format.js';
 import { Header } from './header.js';
-import { icon } from './icons.js';
 import { IdleScreen } from './idle-view.js';
 import { InvitesDoor } from './invites-door.js';
 import { Preferences } from './preferences.js';
@@ -28,6 +27,7 @@ import { chooseToSpeak } from '../words/index.js';
  * @import {HostAdapter, PhoneMood} from '../hosts/adapter.js'
  * @import {CallScreen} from './call-view.js'
  * @import {Control} from './control/control.js'
+ * @import {ElsewhereScreen} from './elsewhere-view.js'
  * @import {Problem} from './problem-card.js'
  * @import {SignInScreen, SignInWay} from './sign-in-view.js'
  */
@@ -66,36 +66,15 @@ export class Softphone extends HTMLElement {
   #idle = new IdleScreen();
   /** Most reps never see it: it is loaded with its first use. */
   #signIn = /** @type {SignInScreen} */ (document.createElement('ringbridge-sign-in'));
-  #hasSignIn = false;
-  /** @type {Promise<unknown>|null} */
-  #signInLoading = null;
+  #elsewhere = /** @type {ElsewhereScreen} */ (document.createElement('ringbridge-elsewhere'));
+  /** What is loaded with its first use: whether it is there. @type {Map<string, boolean>} */
+  #parts = new Map();
   #connecting = h(
     'div',
     { class: 'rb-view rb-connecting', 'aria-busy': 'true' },
     h('div', { class: 'rb-skeleton' }, ...[0, 1, 2, 3].map(() => h('div', { class: 'rb-skeleton-row' }))),
   );
-  #takeOver = h(
-    'button',
-    { type: 'button', class: 'rb-button rb-brand rb-big', on: { click: () => this.client.takeOver() } },
-    words.superseded.takeOver,
-  );
-  #supersededTitle = h('h1', { class: 'rb-title' });
-  #supersededText = h('p', {});
-  #showWindow = h(
-    'button',
-    { type: 'button', class: 'rb-button rb-neutral rb-big', on: { click: () => this.#findWindow() } },
-    words.video.show,
-  );
-  #superseded = h(
-    'div',
-    { class: 'rb-view rb-superseded' },
-    icon('monitor-smartphone'),
-    this.#supersededTitle,
-    this.#supersededText,
-    this.#showWindow,
-    this.#takeOver,
-  );
-  #main = h('main', { class: 'rb-main' }, this.#connecting, this.#signIn, this.#superseded, this.#idle);
+  #main = h('main', { class: 'rb-main' }, this.#connecting, this.#signIn, this.#elsewhere, this.#idle);
   #polite = h('div', { class: 'rb-live', role: 'status', 'aria-live': 'polite' });
   #assertive = h('div', { class: 'rb-live', role: 'alert', 'aria-live': 'assertive' });
 
@@ -211,7 +190,7 @@ export class Softphone extends HTMLElement {
     const views = [
       ['connecting', this.#connecting],
       ['signed-out', this.#signIn],
-      ['superseded', this.#superseded],
+      ['superseded', this.#elsewhere],
       ['idle', this.#idle],
       ['call', this.#call],
     ];
@@ -435,8 +414,13 @@ export class Softphone extends HTMLElement {
     const shown = focus ?? this.#ended;
     /** @type {ViewName} */
     let view = 'idle';
-    if (state.status === 'superseded') view = 'superseded';
-    else if (state.status === 'signed_out' || (state.status === 'signing_in' && !this.#isByHost)) view = this.#signInView();
+    if (state.status === 'superseded') {
+      const isThere = this.#hasPart('elsewhere', () => [import('./elsewhere-view.js'), moreWords('elsewhere')]);
+      view = isThere ? 'superseded' : 'connecting';
+    } else if (state.status === 'signed_out' || (state.status === 'signing_in' && !this.#isByHost)) {
+      const isThere = this.#hasPart('sign-in', () => [import('./sign-in-view.js'), moreWords('sign-in')]);
+      view = isThere ? 'signed-out' : 'connecting';
+    }
     else if (!state.user) view = 'connecting';
     else if (shown) view = this.#call ? 'call' : 'connecting';
 
@@ -453,11 +437,7 @@ export class Softphone extends HTMLElement {
         now: Date.now() + state.clockOffsetMs,
       });
     } else if (view === 'superseded') {
-      const { isInWindow } = state;
-      setText(this.#supersededTitle, isInWindow ? words.video.elsewhereTitle : words.superseded.title);
-      setText(this.#supersededText, isInWindow ? words.video.elsewhereText : words.superseded.text);
-      setText(this.#takeOver, isInWindow ? words.video.back : words.superseded.takeOver);
-      show(this.#showWindow, isInWindow);
+      this.#elsewhere.update(this.client, state.isInWindow);
     } else if (view === 'signed-out') {
       this.#signIn.update({
         isBusy: state.status === 'signing_in',
@@ -479,7 +459,8 @@ export class Softphone extends HTMLElement {
       call,
       conference: together(state.calls, call),
       isMuted,
-      isConnected: isConnected || call.device === 'desk_phone',
+      isConnected: isConnected || call.device === 'desk_phone' || state.isObserver,
+      isObserver: state.isObserver,
       isRestored,
       crm: state.crm,
       problem: callProblem(this.client, call, { failure: this.#failure, answer }),
@@ -492,20 +473,28 @@ export class Softphone extends HTMLElement {
     });
   }
 
-  /** @returns {ViewName} */
-  #signInView() {
-    if (this.#hasSignIn) return 'signed-out';
-    this.#signInLoading ??= Promise.all([import('./sign-in-view.js'), moreWords('sign-in')]).then(
-      () => {
-        this.#hasSignIn = true;
-        this.update();
-      },
-      () => setTimeout(() => {
-        this.#signInLoading = null;
-        this.update();
-      }, LOAD_AGAIN_MS),
-    );
-    return 'connecting';
+  /**
+   * Asks for a part that few need, if it is not there.
+   *
+   * @param {string} name
+   * @param {() => Promise<unknown>[]} load
+   */
+  #hasPart(name, load) {
+    if (!this.#parts.has(name)) {
+      this.#parts.set(name, false);
+      Promise.all(load()).then(
+        () => {
+          this.#parts.set(name, true);
+          this.update();
+        },
+        () =>
+          setTimeout(() => {
+            this.#parts.delete(name);
+            this.update();
+          }, LOAD_AGAIN_MS),
+      );
+    }
+    return this.#parts.get(name);
   }
 
   get #isByHost() {
@@ -529,12 +518,11 @@ export class Softphone extends HTMLElement {
     const active = document.activeElement;
     const isGone = last !== null && !last.checkVisibility() && (active === last || active === document.body);
     if (!isGone && !(view === 'idle' && hadKey === 'ended' && document.hasFocus())) return;
-    const screen = { call: this.#call, idle: this.#idle, 'signed-out': this.#signIn }[
-      /** @type {'call'|'idle'|'signed-out'} */ (view)
+    const screen = { call: this.#call, idle: this.#idle, 'signed-out': this.#signIn, superseded: this.#elsewhere }[
+      /** @type {'call'|'idle'|'signed-out'|'superseded'} */ (view)
     ];
     // Enter meant for a field must not answer a call that came in meanwhile.
     if (screen) (last instanceof HTMLInputElement && view === 'call' ? screen.heading : screen.primary).focus({ preventScroll: true });
-    else if (view === 'superseded') this.#takeOver.focus();
   }
 
   /** @param {ClientState} state @param {CallView|null} focus */
@@ -547,8 +535,8 @@ export class Softphone extends HTMLElement {
     this.dataset['tone'] = tone;
     const isCall = shown !== null && this.#view === 'call';
     const isNew = this.#header.update(state, isCall ? shown : null, text, state.user !== null && this.#view !== 'signed-out');
-    // Ringing is announced by name instead.
-    if (isNew && focus?.state !== 'ringing' && this.#view !== 'connecting') this.#announce(text);
+    // Ringing is announced by name instead, where it rings.
+    if (isNew && (focus?.state !== 'ringing' || state.isObserver) && this.#view !== 'connecting') this.#announce(text);
   }
 
   get #isOfflineForLong() {
@@ -574,7 +562,7 @@ export class Softphone extends HTMLElement {
     const { state } = this.client;
     const focus = focused(state);
     const isTold = waiting(state) !== null;
-    if (focus && !isHere(focus)) this.sounds.play(null);
+    if (state.isObserver || (focus && !isHere(focus))) this.sounds.play(null);
     else if (focus?.state === 'ringing') this.sounds.play('ringtone');
     else if (isTold && focus) this.sounds.play(isTalking(focus) || focus.state !== 'active' ? 'waiting' : 'ringtone');
     else if (focus?.state === 'alerting' && !this.client.localState(focus.call_id).hasEarlyMedia) this.sounds.play('ringback');
@@ -613,10 +601,6 @@ export class Softphone extends HTMLElement {
   /** The dialog, for somebody. @param {Partial<CrmRecord>|null} record */
   async invite(record) {
     await this.#invites.make(record);
-  }
-
-  #findWindow() {
-    if (!this.client.callWindow.show()) setText(this.#supersededText, words.video.gone);
   }
 
   /** @param {CallView} call */

@@ -20,6 +20,7 @@ export function stateInWords(state, shown, { isMuted, isOfflineForLong }) {
   if (state.status === 'superseded') return { text: state.isInWindow ? say.inWindow : say.elsewhere, tone: 'off' };
   if (state.status === 'signed_out') return { text: say.signedOut, tone: 'off' };
   if (state.status === 'signing_in' || state.status === 'connecting') return { text: say.connecting, tone: 'wait' };
+  if (state.isOffline) return { text: say.offline, tone: 'warn' };
   if (state.status === 'reconnecting' && isOfflineForLong) return { text: say.reconnecting, tone: 'warn' };
   if (shown) return callInWords(state, shown, isMuted);
   switch (state.registration.state) {

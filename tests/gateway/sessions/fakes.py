@@ -270,8 +270,9 @@ class Page:
         kind: str = response["error"]["data"]["kind"]
         return kind
 
-    async def hello(self, user: User = ANA) -> dict[str, Any]:
-        result = await self.result("session.hello", **self.hello_params(user))
+    async def hello(self, user: User = ANA, **more: Any) -> dict[str, Any]:
+        params = self.hello_params(user) | more
+        result = await self.result("session.hello", **params)
         self.session_id, self.token = result["session_id"], result["resume_token"]
         return result
 

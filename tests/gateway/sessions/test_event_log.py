@@ -12,7 +12,7 @@ from gateway.sessions import wire
 from gateway.sessions.event_log import EventLog
 from gateway.sessions.message_rate import MessageRate, RateVerdict
 from gateway.sessions.op_memory import OpConflictError, OpMemory
-from gateway.sessions.resume_token import ResumeToken, TokenVerdict
+from gateway.sessions.resume_token import MAX_TOKENS, ResumeTokens, TokenVerdict
 
 
 def log_of(count: int, **limits: int) -> EventLog:
@@ -136,9 +136,9 @@ def test_operations_are_forgotten_by_age_count_and_size_but_not_while_running() 
 # Resume tokens ------------------------------------------------------------------------
 
 
-def token_of(session_id: str = "s", user: str = "acme/ana") -> ResumeToken:
+def token_of(session_id: str = "s", user: str = "acme/ana") -> ResumeTokens:
     numbers = itertools.count(1)
-    return ResumeToken(
+    return ResumeTokens(
         session_id,
         user,
         random_bytes=lambda size: next(numbers).to_bytes(size, "big"),
@@ -148,13 +148,13 @@ def token_of(session_id: str = "s", user: str = "acme/ana") -> ResumeToken:
 def test_a_token_is_good_once_and_only_for_its_page() -> None:
     token = token_of()
     first = token.rotate("page")
-    assert token.present(first, "page") is TokenVerdict.VALID
-    assert token.present(first, "page") is TokenVerdict.UNKNOWN
+    assert token.present(first, "page", 0.0) is TokenVerdict.VALID
+    assert token.present(first, "page", 0.0) is TokenVerdict.UNKNOWN
     second = token.rotate("page")
     assert second != first
-    assert token.present(first, "page") is TokenVerdict.UNKNOWN
-    assert token.present(second, "other") is TokenVerdict.WRONG_INSTANCE
-    assert token.present(second, "page") is TokenVerdict.UNKNOWN
+    assert token.present(first, "page", 0.0) is TokenVerdict.UNKNOWN
+    assert token.present(second, "other", 0.0) is TokenVerdict.WRONG_INSTANCE
+    assert token.present(second, "page", 0.0) is TokenVerdict.UNKNOWN
 
 
 def test_a_token_is_bound_to_session_and_user() -> None:
@@ -163,16 +163,41 @@ def test_a_token_is_bound_to_session_and_user() -> None:
     for other in (token_of(session_id="t"), token_of(user="evil/ana")):
         # The same random bytes, so the very same text was issued there too.
         assert other.rotate("page") == text
-        assert other._current != first._current
+        assert other._kept != first._kept
 
 
-def test_another_page_supersedes() -> None:
-    token = token_of()
-    old = token.rotate("old")
-    new = token.rotate("new")
-    assert token.present(old, "old") is TokenVerdict.SUPERSEDED
-    assert token.present(old, "thief") is TokenVerdict.UNKNOWN
-    assert token.present(new, "new") is TokenVerdict.VALID
+def test_a_superseded_page_is_told_so_and_no_other() -> None:
+    tokens = token_of()
+    old = tokens.rotate("old")
+    new = tokens.rotate("new")
+    tokens.supersede("old")
+    assert tokens.present(old, "old", 0.0) is TokenVerdict.SUPERSEDED
+    assert tokens.present(old, "thief", 0.0) is TokenVerdict.UNKNOWN
+    assert tokens.present(new, "new", 0.0) is TokenVerdict.VALID
+
+
+def test_each_page_has_a_token_and_can_spoil_only_its_own() -> None:
+    tokens = token_of()
+    one, two = tokens.rotate("one"), tokens.rotate("two")
+    assert tokens.present(one, "two", 0.0) is TokenVerdict.WRONG_INSTANCE
+    assert tokens.present(two, "two", 0.0) is TokenVerdict.VALID
+    assert tokens.present(one, "one", 0.0) is TokenVerdict.UNKNOWN
+
+
+def test_a_page_that_is_gone_has_a_window_to_come_back() -> None:
+    tokens = token_of()
+    late, early = tokens.rotate("late"), tokens.rotate("early")
+    tokens.limit("late", 120.0)
+    tokens.limit("early", 120.0)
+    assert tokens.present(early, "early", 120.0) is TokenVerdict.VALID
+    assert tokens.present(late, "late", 120.1) is TokenVerdict.UNKNOWN
+
+
+def test_tokens_of_pages_without_number_are_not_kept() -> None:
+    tokens = token_of()
+    issued = [tokens.rotate(f"page-{number}") for number in range(MAX_TOKENS + 1)]
+    assert tokens.present(issued[0], "page-0", 0.0) is TokenVerdict.UNKNOWN
+    assert tokens.present(issued[1], "page-1", 0.0) is TokenVerdict.VALID
 
 
 def test_tokens_are_not_kept_readable() -> None:

@@ -16,7 +16,7 @@ import pytest
 from gateway.sessions import conversation, websocket, wire
 from gateway.sessions.wire import ErrorKind
 from tests.gateway.sessions.client import HttpFailure, SocketClosed, WireError
-from tests.gateway.sessions.fakes import call_view, eventually
+from tests.gateway.sessions.fakes import MemoryOutlet, call_view, eventually
 from tests.gateway.sessions.service import ANA, EVE, Service, running_service
 
 TAKEOVERS = 5
@@ -372,9 +372,8 @@ async def test_a_flood_is_refused_and_then_closed(service: Service) -> None:
     assert service.directory.counters.frames_over_rate >= 100
 
 
-async def test_a_slow_client_is_cut_off_and_resumes(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+@pytest.mark.parametrize("is_observer", [False, True])
+async def test_a_slow_client_is_cut_off_and_no_other(is_observer: bool) -> None:
     async with running_service() as service:
         slow = await service.signed_in(instance_id="slow")
         host = urlsplit(service.url)
@@ -385,9 +384,21 @@ async def test_a_slow_client_is_cut_off_and_resumes(
         params = {
             "ticket": await slow.ticket(),
             "client": {"name": "x", "version": "1", "instance_id": "slow"},
+            "role": "observer",
         }
         writer.write(text_frame(request_frame(1, "session.hello", params)))
         await eventually(lambda: service.directory.attached_count == 1)
+        (session,) = service.directory._sessions.values()
+        other = MemoryOutlet()
+        if is_observer:
+            session.pages.join(
+                "other",
+                other,
+                role=wire.SessionRole.OWNER,
+                instead_of=None,
+                is_window=False,
+                now=0.0,
+            )
         # It reads nothing from here on; the kernel's buffers fill, then the queue.
         for _ in range(40_000):
             service.backend.ring(ANA, "x" * 100)
@@ -395,8 +406,11 @@ async def test_a_slow_client_is_cut_off_and_resumes(
                 break
             await asyncio.sleep(0)
         assert service.directory.counters.slow_clients == 1
-        await eventually(lambda: service.directory.attached_count == 0)
+        await eventually(lambda: len(session.pages.attached) == int(is_observer))
+        assert service.directory.counters.slow_observers == int(is_observer)
         assert service.directory.session_count == 1
+        assert other.closed is None
+        assert len(other.events) == (session.log.head if is_observer else 0)
         writer.close()
 
 

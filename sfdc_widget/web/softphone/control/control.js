@@ -1,12 +1,14 @@
 /** All of call control that can be seen, in the places that the phone has for it. */
 import { isHere, waiting } from '../../client/focus.js';
 import { CallScreen } from '../call-view.js';
+import { h } from '../dom.js';
 import { MatchPanel } from '../match-panel.js';
 import { Menu } from '../menu.js';
 import { Conference } from './conference.js';
 import { DialPeople } from './dial-people.js';
 import { Handover } from './handover.js';
 import { MorePanel } from './more-panel.js';
+import { OtherTab } from './other-tab.js';
 import { OtherCalls } from './other-calls.js';
 import { pressShortcut } from './shortcuts.js';
 import { TargetPanel } from './target-panel.js';
@@ -37,6 +39,8 @@ export class Control {
   match = new MatchPanel();
   #options;
   #waiting;
+  #otherTab;
+  #over;
   #others;
   #handover;
   #conference;
@@ -51,6 +55,8 @@ export class Control {
     this.match.client = client;
     this.match.host = host;
     this.#waiting = new WaitingCall(presses);
+    this.#otherTab = new OtherTab(() => client.takeOver());
+    this.#over = h('div', {}, this.#otherTab.element, this.#waiting.element);
     this.#others = new OtherCalls(presses);
     this.#handover = new Handover(presses);
     this.#conference = new Conference(presses);
@@ -73,12 +79,13 @@ export class Control {
 
   /** Over the screens, at the top. */
   get over() {
-    return this.#waiting.element;
+    return this.#over;
   }
 
   /** @param {CallView|null} focus */
   update(focus) {
     const { state } = this.#options.client;
+    this.#otherTab.update(state, focus);
     this.#waiting.update(waiting(state), focus);
     this.#others.update(state, focus);
     this.#handover.update(state, focus);

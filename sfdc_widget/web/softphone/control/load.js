@@ -9,6 +9,6 @@ import { Control } from './control.js';
  * @returns {Promise<Control>}
  */
 export async function load(options) {
-  await Promise.all([loadStyle(new URL('./control.css', import.meta.url)), moreWords('calls'), moreWords('problems')]);
+  await Promise.all([loadStyle(new URL('./control.css', import.meta.url)), moreWords('calls'), moreWords('problems'), moreWords('elsewhere')]);
   return new Control(options);
 }

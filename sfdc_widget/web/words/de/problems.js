@@ -68,6 +68,7 @@ export const words = {
     'auth.expired': { title: 'Ihre Anmeldung ist abgelaufen', text: 'Melden Sie sich neu an.' },
     'auth.denied': { title: 'Die Anmeldung wurde abgewiesen', text: 'Bitten Sie Ihren Administrator um Zugang.' },
     'session.unknown': { title: 'Die Sitzung ist beendet', text: 'Laden Sie die Seite neu.' },
+    'session.observer': { title: 'Das Telefon ist in einem anderen Tab', text: 'Holen Sie es zuerst hierher.' },
     'session.superseded': { title: 'In einem anderen Tab geöffnet', text: 'Übernehmen Sie das Telefon hier oder verwenden Sie den anderen Tab.' },
     'call.unknown': { title: 'Dieses Gespräch ist beendet', text: '' },
     'call.wrong_state': { title: 'Jetzt nicht möglich', text: 'Der Stand des Gesprächs hat sich inzwischen geändert.' },

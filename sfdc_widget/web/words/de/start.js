@@ -10,6 +10,7 @@ export const words = {
     doNotDisturb: 'Nicht stören',
     connecting: 'Verbindung wird hergestellt …',
     reconnecting: 'Verbindung wird wiederhergestellt …',
+    offline: 'Offline',
     signedOut: 'Abgemeldet',
     elsewhere: 'In einem anderen Tab geöffnet',
     phoneConnecting: 'Telefon wird verbunden …',
@@ -105,18 +106,10 @@ export const words = {
     open: 'Menü',
     close: 'Menü schließen',
   },
-  superseded: {
-    title: 'In einem anderen Tab geöffnet',
-    text: 'Ihr Telefon wird in einem anderen Tab oder Fenster verwendet. Anrufe klingeln dort.',
-    takeOver: 'Hier verwenden',
-  },
   video: {
     wants: (who) => `${who} möchte einen Videoanruf`,
     show: 'Fenster anzeigen',
     back: 'Gespräch hierher zurückholen',
-    elsewhereTitle: 'Ihr Gespräch ist im Videofenster',
-    elsewhereText: 'Anrufe klingeln dort. Schließen Sie es, dann ist das Telefon wieder hier.',
-    gone: 'Das Fenster wurde nicht gefunden. Holen Sie das Gespräch stattdessen hierher zurück.',
     blockedTitle: 'Der Browser hat das Videofenster blockiert',
     blockedText: 'Lassen Sie rechts in der Adressleiste Pop-ups für diese Website zu und drücken Sie noch einmal auf „Video“. Oder nehmen Sie nur mit Ton an.',
     missedInvite: (subject) => `Verpasst: ${subject}`,
@@ -136,6 +129,7 @@ export const words = {
   reconnecting: {
     idle: 'Die Verbindung wird wiederhergestellt. Bis dahin erreichen Sie hier keine Anrufe.',
     inCall: 'Die Verbindung wird wiederhergestellt. Das Gespräch läuft weiter; bleiben Sie dran.',
+    offline: 'Kein Netz. Ihr Telefon ist wieder da, sobald es eines gibt.',
   },
   problem: {
     retry: 'Noch einmal versuchen',

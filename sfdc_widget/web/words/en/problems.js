@@ -88,6 +88,7 @@ export const words = {
     'auth.expired': { title: 'Your sign-in has expired', text: 'Sign in again.' },
     'auth.denied': { title: 'Sign-in was refused', text: 'Ask your administrator for access.' },
     'session.unknown': { title: 'The session has ended', text: 'Reload the page.' },
+    'session.observer': { title: 'The phone is in another tab', text: 'Take it here first.' },
     'session.superseded': { title: 'Open in another tab', text: 'Take the phone over, or use the other tab.' },
     'call.unknown': { title: 'This call has ended', text: '' },
     'call.wrong_state': { title: 'Not possible now', text: 'The call has moved on meanwhile.' },

@@ -9,6 +9,7 @@ export const words = {
     doNotDisturb: 'Do not disturb',
     connecting: 'Connecting…',
     reconnecting: 'Reconnecting…',
+    offline: 'Offline',
     signedOut: 'Signed out',
     elsewhere: 'Open in another tab',
     phoneConnecting: 'Connecting your phone…',
@@ -106,18 +107,10 @@ export const words = {
     open: 'Menu',
     close: 'Close menu',
   },
-  superseded: {
-    title: 'Open in another tab',
-    text: 'Your phone is in use in another tab or window. Calls ring there.',
-    takeOver: 'Use it here',
-  },
   video: {
     wants: (/** @type {string} */ who) => `${who} wants a video call`,
     show: 'Show the window',
     back: 'Bring the call back here',
-    elsewhereTitle: 'Your call is in the video window',
-    elsewhereText: 'Calls ring there. Close it, and the phone is here again.',
-    gone: 'The window was not found. Bring the call back here instead.',
     blockedTitle: 'The browser held back the video window',
     blockedText: 'Allow pop-ups for this site at the right of the address bar, then press Video again. Or answer with audio only.',
     missedInvite: (/** @type {string} */ subject) => `Missed: ${subject}`,
@@ -138,6 +131,7 @@ export const words = {
   reconnecting: {
     idle: 'Reconnecting. Calls cannot reach you here until then.',
     inCall: 'Reconnecting. The call goes on; stay on the line.',
+    offline: 'No network. Your phone is back as soon as there is one.',
   },
   problem: {
     retry: 'Try again',

@@ -65,6 +65,7 @@ export const words = {
     'auth.expired': { title: 'Su sesión ha caducado', text: 'Inicie sesión de nuevo.' },
     'auth.denied': { title: 'Se rechazó el inicio de sesión', text: 'Pida acceso a su administrador.' },
     'session.unknown': { title: 'La sesión ha terminado', text: 'Recargue la página.' },
+    'session.observer': { title: 'El teléfono está en otra pestaña', text: 'Tráigalo aquí primero.' },
     'session.superseded': { title: 'Abierto en otra pestaña', text: 'Traiga el teléfono aquí o use la otra pestaña.' },
     'call.unknown': { title: 'Esta llamada ha terminado', text: '' },
     'call.wrong_state': { title: 'Ahora no es posible', text: 'La llamada ha cambiado de estado entretanto.' },

@@ -10,6 +10,7 @@ export const words = {
     doNotDisturb: 'No molestar',
     connecting: 'Conectando…',
     reconnecting: 'Reconectando…',
+    offline: 'Sin red',
     signedOut: 'Sesión cerrada',
     elsewhere: 'Abierto en otra pestaña',
     phoneConnecting: 'Conectando el teléfono…',
@@ -105,18 +106,10 @@ export const words = {
     open: 'Menú',
     close: 'Cerrar el menú',
   },
-  superseded: {
-    title: 'Abierto en otra pestaña',
-    text: 'Su teléfono se está usando en otra pestaña o ventana. Las llamadas suenan allí.',
-    takeOver: 'Usarlo aquí',
-  },
   video: {
     wants: (who) => `${who} quiere hacer una videollamada`,
     show: 'Mostrar la ventana',
     back: 'Traer la llamada aquí',
-    elsewhereTitle: 'Su llamada está en la ventana de vídeo',
-    elsewhereText: 'Las llamadas suenan allí. Ciérrela y el teléfono volverá aquí.',
-    gone: 'No se encontró la ventana. Traiga la llamada aquí.',
     blockedTitle: 'El navegador bloqueó la ventana de vídeo',
     blockedText: 'Permita las ventanas emergentes de este sitio a la derecha de la barra de direcciones y pulse «Vídeo» otra vez. O conteste solo con audio.',
     missedInvite: (subject) => `Perdida: ${subject}`,
@@ -136,6 +129,7 @@ export const words = {
   reconnecting: {
     idle: 'Reconectando. Hasta entonces no le llegan llamadas aquí.',
     inCall: 'Reconectando. La llamada continúa; no cuelgue.',
+    offline: 'No hay red. Su teléfono volverá en cuanto la haya.',
   },
   problem: {
     retry: 'Intentar de nuevo',

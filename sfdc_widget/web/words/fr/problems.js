@@ -65,6 +65,7 @@ export const words = {
     'auth.expired': { title: 'Votre session a expiré', text: 'Connectez-vous de nouveau.' },
     'auth.denied': { title: 'La connexion a été refusée', text: 'Demandez l’accès à votre administrateur.' },
     'session.unknown': { title: 'La session est terminée', text: 'Rechargez la page.' },
+    'session.observer': { title: 'Le téléphone est dans un autre onglet', text: 'Amenez-le d’abord ici.' },
     'session.superseded': { title: 'Ouvert dans un autre onglet', text: 'Reprenez le téléphone ici, ou utilisez l’autre onglet.' },
     'call.unknown': { title: 'Cet appel est terminé', text: '' },
     'call.wrong_state': { title: 'Impossible maintenant', text: 'L’appel a changé d’état entre-temps.' },

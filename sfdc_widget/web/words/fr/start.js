@@ -10,6 +10,7 @@ export const words = {
     doNotDisturb: 'Ne pas déranger',
     connecting: 'Connexion…',
     reconnecting: 'Reconnexion…',
+    offline: 'Hors ligne',
     signedOut: 'Déconnecté',
     elsewhere: 'Ouvert dans un autre onglet',
     phoneConnecting: 'Connexion du téléphone…',
@@ -105,18 +106,10 @@ export const words = {
     open: 'Menu',
     close: 'Fermer le menu',
   },
-  superseded: {
-    title: 'Ouvert dans un autre onglet',
-    text: 'Votre téléphone est utilisé dans un autre onglet ou une autre fenêtre. Les appels y sonnent.',
-    takeOver: 'L’utiliser ici',
-  },
   video: {
     wants: (who) => `${who} souhaite un appel vidéo`,
     show: 'Afficher la fenêtre',
     back: 'Ramener l’appel ici',
-    elsewhereTitle: 'Votre appel est dans la fenêtre vidéo',
-    elsewhereText: 'Les appels y sonnent. Fermez-la, et le téléphone revient ici.',
-    gone: 'La fenêtre est introuvable. Ramenez plutôt l’appel ici.',
     blockedTitle: 'Le navigateur a bloqué la fenêtre vidéo',
     blockedText: 'Autorisez les fenêtres pop-up de ce site à droite de la barre d’adresse, puis appuyez de nouveau sur «\u00a0Vidéo\u00a0». Ou répondez avec le son seul.',
     missedInvite: (subject) => `Manqué\u00a0: ${subject}`,
@@ -136,6 +129,7 @@ export const words = {
   reconnecting: {
     idle: 'Reconnexion. D’ici là, les appels ne vous parviennent pas ici.',
     inCall: 'Reconnexion. L’appel continue\u00a0; restez en ligne.',
+    offline: 'Pas de réseau. Votre téléphone revient dès qu’il y en a un.',
   },
   problem: {
     retry: 'Réessayer',
