@@ -65,6 +65,7 @@ export const words = {
     'auth.expired': { title: 'انتهت صلاحية تسجيل الدخول', text: 'سجّل الدخول مرة أخرى.' },
     'auth.denied': { title: 'رُفض تسجيل الدخول', text: 'اطلب الوصول من المسؤول.' },
     'session.unknown': { title: 'انتهت الجلسة', text: 'أعد تحميل الصفحة.' },
+    'session.observer': { title: 'الهاتف في علامة تبويب أخرى', text: 'انقله إلى هنا أولًا.' },
     'session.superseded': { title: 'مفتوح في علامة تبويب أخرى', text: 'انقل الهاتف إلى هنا، أو استخدم علامة التبويب الأخرى.' },
     'call.unknown': { title: 'انتهت هذه المكالمة', text: '' },
     'call.wrong_state': { title: 'غير ممكن الآن', text: 'تغيّرت حالة المكالمة في هذه الأثناء.' },
