@@ -47,7 +47,7 @@ export function spoken(text) {
 
 /** Facts in a row, each in its own direction. @param {string[]} facts */
 export function joined(facts) {
-  return facts.flatMap((fact, index) => [index > 0 ? ' · ' : '', h('bdi', {}, fact)]);
+  return facts.flatMap((fact, index) => [index > 0 ? ' · ' : '', h('bdi', { class: /^[\d:]+$/u.test(fact) ? 'rb-number' : null }, fact)]);
 }
 
 /**

@@ -16,7 +16,7 @@ import { words } from './strings.js';
 export class ProblemCard extends HTMLElement {
   #title = h('h2', { class: 'rb-card-title' });
   #text = h('p', { class: 'rb-card-text' });
-  #codeText = h('code', {});
+  #codeText = h('code', { dir: 'ltr' });
   #copy = h(
     'button',
     { type: 'button', class: 'rb-link', on: { click: () => void this.#copyCode() } },

@@ -40,7 +40,7 @@ export const words = {
     },
     gateway_restarted: { title: 'Der Telefondienst wurde neu gestartet', text: 'Das Gespräch wurde unterbrochen. Rufen Sie noch einmal an.' },
     invite_over: { title: 'Die Zeit der Einladung ist um', text: 'Das Treffen endete wie geplant.' },
-    transferred: { title: 'Gespräch weitergeleitet', text: 'Die beiden sprechen jetzt ohne Sie.' },
+    transferred: { title: 'Gespräch übergeben', text: 'Die beiden sprechen jetzt ohne Sie.' },
     do_not_disturb: { title: 'Nicht durchgestellt', text: 'Sie waren auf „Nicht stören“.' },
     failed: { title: 'Der Anruf ist fehlgeschlagen', text: 'Versuchen Sie es noch einmal. Hält es an, schicken Sie den Code an Ihren Administrator.' },
   },

@@ -26,9 +26,9 @@ export const words = {
     onHold: 'Gehalten',
     conference: 'Konferenz',
     conferenceMuted: 'Konferenz, stumm',
-    transferring: 'Wird weitergeleitet …',
+    transferring: 'Wird übergeben …',
     ended: 'Gespräch beendet',
-    wrapUp: 'Nachbearbeitung',
+    wrapUp: 'Nacharbeit',
   },
   label: {
     idle: 'Telefon',
@@ -78,7 +78,7 @@ export const words = {
     elsewhere: 'Auf einem anderen Gerät angenommen',
     unanswered: 'Nicht angenommen',
     doNotDisturb: 'Nicht durchgestellt: Nicht stören',
-    transferred: 'Weitergeleitet',
+    transferred: 'Übergeben',
   },
   activity: {
     waiting: (crm) => `Wird in ${crm} gespeichert`,

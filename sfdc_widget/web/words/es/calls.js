@@ -78,7 +78,7 @@ export const words = {
     call: 'Llamar',
     chosen: (who) => `A ${who}`,
     asIs: (number) => `Marcar ${number}`,
-    choose: 'Elija a alguien o escriba un número.',
+    choose: 'Elija persona o número.',
     consulting: (asked, about) => `Consulta a ${asked} sobre ${about}.`,
     complete: 'Completar la transferencia',
     comeBack: 'Volver a la llamada',
