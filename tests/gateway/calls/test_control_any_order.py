@@ -317,45 +317,8 @@ class AnyOrder(RuleBasedStateMachine):
         if call_id and not self.office.is_asked(call_id):
             self.run(self.office.offer(call_id, theirs))
 
-    @rule(choice=CHOICE)
-    def is_transferred(self, choice: int) -> None:
-        call_id = self._pick(choice, CallState.ACTIVE)
-        if call_id and not self._is_alone(call_id):
-            # No more than a few in a minute.
-            self.world.clock.advance(15)
-            self.run(settle())
-        if call_id in self.office.views and not self._is_alone(call_id):
-            self.run(self.office.refer(call_id, "sip:+12025550143@acme.example"))
-
-    @rule(theirs=THEIRS, is_polite=st.booleans())
-    def the_new_party_answers(self, theirs: Direction, is_polite: bool) -> None:
-        for call_id in tuple(self.office.wanted):
-            self.run(self._new_party_answers(call_id, theirs, is_polite))
-
-    async def _new_party_answers(
-        self, call_id: str, theirs: Direction, is_polite: bool
-    ) -> None:
-        old = await self.office.wanted_answers(call_id, audio=theirs)
-        if self.office.legs[call_id] is not old:
-            self.untold.discard(call_id)
-            if is_polite:
-                old.on_event(sip.RemoteHangup())
-                await settle()
-
-    @rule(status=st.sampled_from([404, 486, 603]))
-    def the_new_party_does_not(self, status: int) -> None:
-        for call_id in tuple(self.office.wanted):
-            self.office.wanted.pop(call_id).on_event(sip.Rejected(status))
-            self.run(settle())
-
-    @rule(choice=CHOICE, theirs=THEIRS)
-    def is_replaced(self, choice: int, theirs: Direction) -> None:
-        call_id = self._pick(choice, CallState.ACTIVE, CallState.CALLING)
-        if call_id and not self._is_alone(call_id):
-            self.untold.discard(call_id)
-            self.run(self.office.replace(call_id, theirs))
-
     def _is_alone(self, call_id: str) -> bool:
+        """Its far end has left while somebody else is called for it."""
         return self.office.call(call_id).referred.is_alone
 
     @rule(what=st.sampled_from(["hold True", "hold False", "hear"]), choice=CHOICE)

@@ -378,3 +378,21 @@ async def test_who_it_was_first_is_kept(office: Office) -> None:
     await office.hang_up("c1")
     numbers = [party.number for party in office.world.journal.over[0].earlier]
     assert numbers == ["+16465550175", *map(str, range(2004, 2011))]
+
+
+async def test_both_sides_want_to_hand_the_other_on(office: Office) -> None:
+    """The rep was first; and then the rep was second."""
+    old = await office.connect("c1")
+    await office.ask("call.transfer", call_id="c1", to="1001")
+    await office.agree("c1")
+    assert await refer(office) is None
+    assert old.did[-1] == ("refuse_transfer", 491)
+    await tell(old, sip.TransferProgress(486, True))
+    new = await referred(office)
+    await office.ask("call.transfer", call_id="c1", to="1001")
+    await tell(new, sip.Answered(phone(audio=Direction.RECVONLY)))
+    office.legs["c1"] = new
+    view = office.views["c1"]
+    assert (view.peer.number, view.transfer) == ("+12025550143", None)
+    await tell_goodbye(office)
+    assert office.held == {"c1"}

@@ -225,3 +225,23 @@ async def test_the_key_is_the_new_callers() -> None:
         old = await office.connect("c1")
         await replace(office, old, key="4711")
         assert office.views["c1"].caller_key == "4711"
+
+
+async def test_what_the_rep_had_asked_the_old_one_for_is_void(office: Office) -> None:
+    old = await office.connect("c1")
+    await office.ask("call.transfer", call_id="c1", to="1001")
+    await office.agree("c1")
+    assert old.did[-1][0] == "transfer"
+    new = await replace(office, old)
+    office.legs["c1"] = new
+    office.answers.clear()
+    old.on_event(sip.TransferProgress(200, True))
+    await settle()
+    view = office.views["c1"]
+    assert (view.transfer, view.held_here) == (None, True)
+    # Whom it is with now can be handed over as any other.
+    await office.ask("call.transfer", call_id="c1", to="1001")
+    assert [did[0] for did in new.did if did[0] == "transfer"] == ["transfer"]
+    new.on_event(sip.TransferProgress(200, True))
+    await settle()
+    assert office.world.journal.over[0].reason is EndReason.TRANSFERRED
