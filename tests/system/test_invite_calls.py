@@ -73,7 +73,7 @@ async def test_reload_on_either_side(
 
 async def newest_in_history(rep: RepPage) -> str:
     await rep.press("Done")
-    await rep.widget.get_by_role("tab", name="Calls").click()
+    await rep.widget.get_by_role("tab", name="Recents").click()
     text = await rep.widget.locator(".rb-recents li").first.text_content()
     return text or ""
 

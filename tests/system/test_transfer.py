@@ -218,7 +218,7 @@ async def test_declined_the_rep_has_the_call(proxy: Kamailio, rep: Desk) -> None
     async with far_end(proxy, ANA, TONES[2], Transferee) as ana:
         call = await rep.dial(ANA, REP)
         await ana.ear.hears({REP})
-        await rep.do("call.transfer", call_id=call.call_id, to="+12025550199")
+        await rep.do("call.transfer", call_id=call.call_id, to="+12025550184")
         failed = await rep.client.wait_event(
             "call.updated",
             matches=lambda event: (

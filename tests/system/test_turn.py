@@ -21,6 +21,7 @@ from tests.system.kamailio import Kamailio
 from tests.system.program import LogBook
 from tests.system.service import Rep, Service
 from tests.system.wire_client import WireClient
+from tests.system.world import GUESTS, SIP_PASSWORD
 
 pytestmark = [pytest.mark.system, pytest.mark.needs("turnserver")]
 
@@ -112,14 +113,14 @@ async def service(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[Service]:
     await proxy.add_user(REP, "desk")
-    await proxy.add_user("guests", "guests")
+    await proxy.add_user(GUESTS, SIP_PASSWORD)
     rep = Rep(id=REP, sip_password="desk", password_hash=hash_password(PASSWORD))
     async with Service(
         directory=tmp_path_factory.mktemp("service"),
         logs=logs,
         server=proxy,
         reps=[rep],
-        invites={"sip": {"username": "guests", "password": "guests"}},
+        invites={"sip": {"username": GUESTS, "password": SIP_PASSWORD}},
         sections={"turn": {"urls": [coturn.url("tcp")], "secret": SECRET}},
     ) as started:
         yield started

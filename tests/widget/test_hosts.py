@@ -103,8 +103,9 @@ async def test_signed_in_by_salesforce_without_a_word(
     await widget.shows("idle")
     await widget.says("Available")
     assert gateway.sign_ins == [{"assertion": "good"}]
-    (question,) = await asked(widget, "runApex")
-    assert question == {
+    questions = await asked(widget, "runApex")
+    assert {question["methodName"] for question in questions} == {"token", "language"}
+    assert next(each for each in questions if each["methodName"] == "token") == {
         "apexClass": "RingbridgeIdentity",
         "methodName": "token",
         "methodParams": "",

@@ -54,8 +54,8 @@ async def test_the_room_is_shared(window: Page) -> None:
     for count, words in (
         (1, "Ana Ruiz"),
         (2, "Ana Ruiz and Ben Okafor"),
-        (3, "Ana Ruiz, Ben Okafor and 1 other"),
-        (4, "Ana Ruiz, Ben Okafor and 2 others"),
+        (3, "Ana Ruiz, Ben Okafor, and 1 other"),
+        (4, "Ana Ruiz, Ben Okafor, and 2 others"),
     ):
         await seat(window, *FOUR[:count])
         await expect(heading).to_have_text(words)

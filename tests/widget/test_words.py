@@ -24,7 +24,7 @@ async def test_words_for_every_member(
     widget: Widget, group: str, members: type[enum.StrEnum]
 ) -> None:
     said = await widget.page.evaluate(
-        "async (group) => (await import('/widget/softphone/strings.js')).words[group]",
+        "async (group) => (await import('/widget/words/en/problems.js')).words[group]",
         group,
     )
     for member in members:
