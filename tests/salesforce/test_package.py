@@ -269,7 +269,7 @@ def test_no_key_and_no_certificate_is_in_the_package() -> None:
 def test_the_identity_class_is_the_one_that_the_softphone_asks() -> None:
     script = OPEN_CTI.read_text()
     assert f"apexClass: '{IDENTITY_CLASS}'" in script
-    assert "methodName: 'token'" in script
+    assert "identity('token')" in script
     source = (CLASSES / f"{IDENTITY_CLASS}.cls").read_text()
     assert f"global with sharing class {IDENTITY_CLASS} " in source
     assert "webservice static String token()" in source

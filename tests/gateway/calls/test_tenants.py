@@ -53,6 +53,8 @@ OTHERS = {
     "session.close",
     "session.hello",
     "session.resume",
+    "session.take",
+    "session.mute",
     "work.visit",
 }
 
