@@ -25,7 +25,8 @@ OPEN_CTI = """
   const asked = (globalThis.asked = []);
   const listeners = (globalThis.listeners = {});
   const answers = {
-    runApex: () => ({ runApex: globalThis.assertion ?? 'good' }),
+    runApex: ({ methodName }) => ({ runApex: methodName === 'language'
+      ? localStorage.hostLanguage ?? 'en_US' : globalThis.assertion ?? 'good' }),
     getAppViewInfo: () => ({ recordId: '003', objectType: 'Contact' }),
   };
   const method = (name) => (args = {}) => {
@@ -33,7 +34,7 @@ OPEN_CTI = """
     asked.push([name, rest]);
     if (listener) listeners[name] = listener;
     setTimeout(() => callback?.({ success: true,
-      returnValue: answers[name]?.() ?? null, errors: null }));
+      returnValue: answers[name]?.(rest) ?? null, errors: null }));
   };
   globalThis.sforce = { opencti: {
     SCREENPOP_TYPE: { SOBJECT: 'sobject', NEW_RECORD_MODAL: 'newRecord' },
@@ -103,15 +104,27 @@ async def test_signed_in_by_salesforce_without_a_word(
     await widget.shows("idle")
     await widget.says("Available")
     assert gateway.sign_ins == [{"assertion": "good"}]
-    questions = await asked(widget, "runApex")
-    assert {question["methodName"] for question in questions} == {"token", "language"}
-    assert next(each for each in questions if each["methodName"] == "token") == {
-        "apexClass": "RingbridgeIdentity",
-        "methodName": "token",
-        "methodParams": "",
-    }
+    await widget.page.wait_for_function(
+        "asked.filter(([name]) => name === 'runApex').length === 2"
+    )
+    assert await asked(widget, "runApex") == [
+        {"apexClass": "RingbridgeIdentity", "methodName": name, "methodParams": ""}
+        for name in ("token", "language")
+    ]
     assert len(await asked(widget, "notifyInitializationComplete")) == 1
     assert len(await asked(widget, "enableClickToDial")) == 1
+
+
+async def test_it_speaks_what_salesforce_speaks_to_the_user(
+    open_page: OpenWidget, gateway: FakeGateway, org: str
+) -> None:
+    init = "localStorage.hostLanguage = 'es_MX';"
+    widget = await open_page(path=path_for(org), signed_in=False, init=init)
+    await widget.says("Disponible")
+    # From the start the next time, also where Salesforce is slow to say it.
+    await widget.page.reload()
+    await expect(widget.page.locator("html")).to_have_attribute("lang", "es")
+    await widget.says("Disponible")
 
 
 async def test_an_assertion_that_is_refused_leads_to_the_form(

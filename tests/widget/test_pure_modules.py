@@ -15,6 +15,9 @@ from gateway.pages import without_comments
 HERE = Path(__file__).parent
 WEB = HERE.parents[1] / "sfdc_widget" / "web"
 START_BYTES = 60_000
+LANGUAGES = ("en", "de", "es", "fr", "ar")
+PARTS = {path.name for path in (WEB / "words" / "en").iterdir()}
+WORD = re.compile(r"\bwords\.(\w+)(?:\.(\w+))?")
 STYLES = (WEB / "tokens.css", WEB / "softphone" / "softphone.css")
 TSC = HERE.parents[1] / "node_modules" / ".bin" / "tsc"
 IMPORT = re.compile(r"^(?:import|export)\s[^;]*?from\s+'([^']+)'", re.MULTILINE)
@@ -26,7 +29,7 @@ async def test_pure_modules() -> None:
     process = await asyncio.create_subprocess_exec(
         "node",
         "--test",
-        str(HERE / "pure.test.mjs"),
+        *(str(HERE / name) for name in ("pure.test.mjs", "words.test.mjs")),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
@@ -57,8 +60,44 @@ def size(paths: Iterable[Path]) -> int:
 def test_what_the_phone_starts_with_fits_the_budget(host: str) -> None:
     loaded = graph(f"app-{host}.js")
     assert len(loaded) > 20
-    assert not {path.parent.name for path in loaded} & {"invites"}
-    assert size([*loaded, *STYLES]) < START_BYTES
+    assert not {path.parent.name for path in loaded} & {"invites", *LANGUAGES}
+    for language in LANGUAGES:
+        words = graph(f"words/{language}/start.js")
+        assert size([*loaded, *words, *STYLES]) < START_BYTES, language
+
+
+def test_what_is_said_later_is_small_in_each_language() -> None:
+    for language in LANGUAGES:
+        parts = list((WEB / "words" / language).iterdir())
+        assert {path.name for path in parts} == PARTS, language
+        assert all(size([path]) < 3_000 for path in parts), language
+
+
+def test_what_is_on_show_from_the_start_says_what_is_loaded_by_then() -> None:
+    """`words` has all groups for the compiler, whatever is loaded."""
+    known = groups((WEB / "words" / "en" / "start.js").read_text())
+    # Asked for when what shows calls, or the form, is there.
+    later = {
+        *("endReason", "error", "registrationProblem", "microphone", "signInByHost"),
+        "menu.languageFailed",
+    }
+    for path in graph("app-salesforce.js", "app-standalone.js"):
+        for group, key in WORD.findall(path.read_text()):
+            if {group, f"{group}.{key}"} & later:
+                continue
+            said = f"{path.name}: words.{group}.{key}"
+            assert group in known, said
+            assert key == "" or key in known[group], said
+
+
+def groups(source: str) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for line in source.splitlines():
+        if match := re.match(r"  (\w+): \{$", line):
+            inside = found[match[1]] = set()
+        elif match := re.match(r"    (\w+):", line):
+            inside.add(match[1])
+    return found
 
 
 @pytest.mark.parametrize(
