@@ -177,6 +177,19 @@ async def test_in_the_language_of_the_invite(
     await expect(guest.page.locator("html")).to_have_attribute("lang", spoken)
 
 
+async def test_from_the_right_where_no_invite_can_say_it(
+    open_page: OpenGuest, gateway: FakeInvite
+) -> None:
+    gateway.shows(language="en")
+    guest = await open_page(locale="ar-SA")
+    await guest.shows("lobby")
+    await expect(guest.button("انضمام")).to_be_visible()
+    html = guest.page.locator("html")
+    await expect(html).to_have_attribute("lang", "ar")
+    await expect(html).to_have_attribute("dir", "rtl")
+    await expect(guest.text("\u2068Robin Reyes\u2069 إلى مكالمة فيديو")).to_be_visible()
+
+
 async def test_a_browser_keeps_its_secret_and_the_token_stays_in_the_link(
     open_page: OpenGuest, gateway: FakeInvite
 ) -> None:

@@ -21,6 +21,7 @@ const SAME = [
   'de form.name',
   'de link',
   'de problem.code',
+  'de status.offline',
   'de video.start',
   'es call.answerAudio',
   'fr call.answerAudio',

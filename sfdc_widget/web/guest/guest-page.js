@@ -20,7 +20,7 @@ import { NoticeView } from './notice-view.js';
 import { noticeModel } from './notices.js';
 import { minutesLeft, screenOf } from './screen.js';
 import { StageView } from './stage-view.js';
-import { chooseLanguage, directionOf, localeFor } from '../words/languages.js';
+import { chooseLanguage, directionOf, localeFor, MAIL_LANGUAGES } from '../words/languages.js';
 import { loadWords } from './strings/index.js';
 import { UnseenCamera } from './unseen-camera.js';
 
@@ -171,7 +171,9 @@ export class GuestPage {
     if (isNew && view) {
       this.#endsAt = view.ends_at;
       const isKnown = view.state !== 'unknown';
-      await this.#speak(isKnown && view.language ? [view.language] : navigator.languages);
+      // Who reads what no invite can be in was invited in another for want of it.
+      const isMeant = MAIL_LANGUAGES.includes(chooseLanguage(navigator.languages));
+      await this.#speak(isKnown && view.language && isMeant ? [view.language] : navigator.languages);
       if (isKnown) this.#storage.set('language', this.#language);
     }
     this.#draw();

@@ -12,7 +12,7 @@ import { GuestFields } from './guest-fields.js';
 import { inviteIcon } from './icons-invites.js';
 import { checkWindow, cityOf, fromField, isEmail, startOf, timeHere, timeThere, toField, USUAL_MS, zone, zoneInWords } from './times.js';
 import { languageInUse } from '../words/index.js';
-import { directionOf, FALLBACK, LANGUAGES } from '../words/languages.js';
+import { directionOf, FALLBACK, LANGUAGES, MAIL_LANGUAGES } from '../words/languages.js';
 import { inviteWords as say } from './words.js';
 
 /**
@@ -27,8 +27,6 @@ import { inviteWords as say } from './words.js';
  * @property {Partial<CrmRecord>|null} [about] the record it is made from
  */
 
-/** Those that there are mails in. */
-const MAIL_LANGUAGES = ['en', 'de', 'es', 'fr'];
 const MAX_GUESTS = 4;
 const PEOPLE = new Set(['Contact', 'Lead']);
 

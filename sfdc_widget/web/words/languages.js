@@ -9,6 +9,9 @@ export const LANGUAGES = {
   ar: 'العربية',
 };
 
+/** Those that invites and their mails can be in. */
+export const MAIL_LANGUAGES = ['en', 'de', 'es', 'fr'];
+
 export const FALLBACK = 'en';
 
 /**
