@@ -415,10 +415,10 @@ export class Softphone extends HTMLElement {
     /** @type {ViewName} */
     let view = 'idle';
     if (state.status === 'superseded') {
-      const isThere = this.#hasPart('elsewhere', () => [import('./elsewhere-view.js'), moreWords('elsewhere')]);
+      const isThere = this.#hasPart('elsewhere', () => import('./elsewhere-view.js'));
       view = isThere ? 'superseded' : 'connecting';
     } else if (state.status === 'signed_out' || (state.status === 'signing_in' && !this.#isByHost)) {
-      const isThere = this.#hasPart('sign-in', () => [import('./sign-in-view.js'), moreWords('sign-in')]);
+      const isThere = this.#hasPart('sign-in', () => import('./sign-in-view.js'));
       view = isThere ? 'signed-out' : 'connecting';
     }
     else if (!state.user) view = 'connecting';
@@ -474,15 +474,16 @@ export class Softphone extends HTMLElement {
   }
 
   /**
-   * Asks for a part that few need, if it is not there.
+   * Asks for a part that few need, if it is not there. Its words come first: the element
+   * is on the page already, and is made of them when its module arrives.
    *
-   * @param {string} name
-   * @param {() => Promise<unknown>[]} load
+   * @param {'elsewhere'|'sign-in'} name
+   * @param {() => Promise<unknown>} load
    */
   #hasPart(name, load) {
     if (!this.#parts.has(name)) {
       this.#parts.set(name, false);
-      Promise.all(load()).then(
+      moreWords(name).then(load).then(
         () => {
           this.#parts.set(name, true);
           this.update();
