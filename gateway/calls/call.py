@@ -554,12 +554,10 @@ class Call:
         leg.on_event = lambda event: self._post(
             lambda: self.heard(leg, event), vital=True
         )
-        self._post(lambda: self._replace(leg, replaced, peer, caller_key), vital=True)
-
-    async def _replace(
-        self, leg: SipLeg, replaced: SipLeg, peer: Peer, caller_key: str
-    ) -> None:
-        await self.succession.replace(leg, replaced, peer, caller_key)
+        self._post(
+            lambda: self.succession.replace(leg, replaced, peer, caller_key),
+            vital=True,
+        )
 
     async def heard(self, leg: SipLeg | None, event: sip.CallEvent) -> None:
         """An event of a leg, which may be the call's no longer."""

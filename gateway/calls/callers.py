@@ -8,8 +8,9 @@ from gateway.activities.work_view import to_wire
 from gateway.calls.guest_calls import CallInvite, legible
 from gateway.crm.numbers import Number, NumberError, normalise
 from gateway.identity.users import UserKey
-from gateway.sessions.wire import CallType, Match, MatchState, Peer
-from sip import NameAddr
+from gateway.sessions.backend import RequestError
+from gateway.sessions.wire import CallType, ErrorKind, Match, MatchState, Peer
+from sip import NameAddr, Uri, escape_user
 
 
 def peer_of(number: Number, display_name: str = "") -> Peer:
@@ -20,6 +21,28 @@ def peer_of(number: Number, display_name: str = "") -> Peer:
         e164=number.e164,
         display_name=display_name,
     )
+
+
+def address_of(number: Number, domain: str) -> Uri:
+    """Where a tenant's own server has this number, whatever it is (RFC 3261 19.1)."""
+    return Uri("sip", user=escape_user(number.dial), host=domain)
+
+
+def target_of(dialled: str, *, country: str, domain: str) -> tuple[Peer, Uri]:
+    """Who is meant by what a user dialled, and their address.
+
+    Args:
+        country: in which a number without a prefix is one, ISO 3166-1 alpha-2.
+        domain: of the tenant's own server.
+
+    Raises:
+        RequestError: it is no number.
+    """
+    try:
+        number = normalise(dialled, country)
+    except NumberError as error:
+        raise RequestError(ErrorKind.NUMBER_INVALID, str(error)) from None
+    return peer_of(number), address_of(number, domain)
 
 
 def caller(identity: NameAddr, invite: CallInvite | None, *, country: str) -> Peer:

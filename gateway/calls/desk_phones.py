@@ -21,7 +21,7 @@ from typing import Any, Protocol
 import sip
 from gateway.activities.work import NO_WORK, Work
 from gateway.calls import people
-from gateway.calls.callers import IsColleague, nobody_is, peer_of, type_of
+from gateway.calls.callers import IsColleague, nobody_is, target_of, type_of
 from gateway.calls.desk_call import DeskCall
 from gateway.calls.desk_dial import DeskDial, silent_offer
 from gateway.calls.desk_line import DeskLine, OwnCalls, is_kept
@@ -29,7 +29,6 @@ from gateway.calls.ports import Services
 from gateway.calls.subject import Subject
 from gateway.calls.work import WorkDesk, Worksheet
 from gateway.crm.connector import Connector
-from gateway.crm.numbers import NumberError, normalise
 from gateway.identity.users import User, UserKey
 from gateway.sessions import wire
 from gateway.sessions.backend import Backend, RequestError
@@ -387,20 +386,18 @@ class DeskPhones:
             raise RequestError(
                 ErrorKind.CALL_LIMIT, "The desk phone has a call to make already."
             )
-        try:
-            number = normalise(params.to, tenant.country)
-        except NumberError as error:
-            raise RequestError(ErrorKind.NUMBER_INVALID, str(error)) from None
-        target = sip.Uri("sip", user=sip.escape_user(number.dial), host=tenant.domain)
+        peer, target = target_of(
+            params.to, country=tenant.country, domain=tenant.domain
+        )
         call = DeskCall(
             params.call_id,
             user,
             CallDirection.OUTBOUND,
-            peer_of(number),
+            peer,
             services=self.services,
             subject=Subject(params.record, None),
             started_at=self.services.now(),
-            type=self.type_of(user, peer_of(number)),
+            type=self.type_of(user, peer),
             sheet=self.sheet(user),
             on_end=self.ended,
         )

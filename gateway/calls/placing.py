@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from functools import partial
 
-import sip
 from gateway.calls.call import Call
-from gateway.calls.callers import peer_of
+from gateway.calls.callers import target_of
 from gateway.calls.control import CallControl
 from gateway.calls.desks import Desk, unknown_call
 from gateway.calls.guest_calls import CallInvite, legible
 from gateway.calls.ports import Dial
 from gateway.calls.requests import RequestTable
-from gateway.calls.switchboard import Switchboard, TenantLine
-from gateway.crm.numbers import NumberError, normalise
+from gateway.calls.switchboard import Switchboard
 from gateway.sessions.backend import RequestError
 from gateway.sessions.wire import (
     CallAnswerResult,
@@ -37,20 +35,6 @@ def check_registered(desk: Desk) -> None:
         )
 
 
-def target_of(tenant: TenantLine, dialled: str) -> tuple[Peer, sip.Uri]:
-    """Who is meant by what a user dialled, and their address.
-
-    Raises:
-        RequestError: it is no number.
-    """
-    try:
-        number = normalise(dialled, tenant.country)
-    except NumberError as error:
-        raise RequestError(ErrorKind.NUMBER_INVALID, str(error)) from None
-    target = sip.Uri("sip", user=sip.escape_user(number.dial), host=tenant.domain)
-    return peer_of(number), target
-
-
 class Placing:
     """See the module."""
 
@@ -72,7 +56,10 @@ class Placing:
         if params.consults_for is not None and params.consults_for not in desk.calls:
             raise unknown_call()
         check_registered(desk)
-        peer, target = target_of(self._board.tenant(user.key), params.to)
+        tenant = self._board.tenant(user.key)
+        peer, target = target_of(
+            params.to, country=tenant.country, domain=tenant.domain
+        )
         account = self._board.accounts[user.key]
         await self._control.take_floor(desk, params.call_id, ())
         # Another request may have come first while others were put on hold.

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import sip
-from gateway.calls.callers import peer_of
+from gateway.calls.callers import address_of, peer_of
 from gateway.calls.referred import REFUSED, Granted
 from gateway.crm.numbers import Number, NumberError, normalise
 from gateway.identity.attempts import AttemptLimit, Attempts
@@ -123,11 +123,7 @@ class Referrals:
         self._under_way.add(user)
         board = self._board
         account = board.accounts[user]
-        target = sip.Uri(
-            "sip",
-            user=sip.escape_user(number.dial),
-            host=board.tenant(user).domain,
-        )
+        target = address_of(number, board.tenant(user).domain)
 
         def dial(sdp: str, on_event: Callable[[sip.CallEvent], None]) -> SipLeg:
             return board.telephony.call(

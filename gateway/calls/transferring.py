@@ -12,10 +12,11 @@ import uuid
 
 import sip
 from gateway.calls.call import Call
+from gateway.calls.callers import target_of
 from gateway.calls.desks import Desk
 from gateway.calls.handover import Order
 from gateway.calls.junction import Junction, Junctions, Side
-from gateway.calls.placing import check_registered, target_of
+from gateway.calls.placing import check_registered
 from gateway.calls.requests import RequestTable
 from gateway.calls.switchboard import Switchboard
 from gateway.media.engine import MediaCallId
@@ -72,7 +73,10 @@ class Transferring:
                 ErrorKind.BAD_REQUEST, "Either a number or a call is needed."
             )
         if params.to is not None:
-            peer, target = target_of(self._board.tenant(desk.user.key), params.to)
+            tenant = self._board.tenant(desk.user.key)
+            peer, target = target_of(
+                params.to, country=tenant.country, domain=tenant.domain
+            )
             return Order(peer, target)
         assert params.to_call is not None
         partner = desk.call(params.to_call)
