@@ -163,7 +163,7 @@ class ApplicationServer:
                 )
                 transaction.respond(response)
                 devices = len(self.registrar.lookup(username, self.clock.now()))
-                self.on_event(f"{username} is registered with {devices} devices")
+                self.on_event(f"{username} is registered with {_devices(devices)}")
             case verdict:
                 transaction.answer(
                     401,
@@ -199,7 +199,7 @@ class ApplicationServer:
         if not bindings:
             transaction.answer(404)
             return
-        self.on_event(f"{len(bindings)} devices of {user} ring")
+        self.on_event(f"{_devices(len(bindings))} of {user} ring")
         fork = _Fork(self, transaction)
         for binding in bindings:
             fork.add(binding.contact, binding.source)
@@ -401,3 +401,7 @@ def _rank(response: Response | None) -> tuple[int, int]:
         return (0, status)
     # Busy or declined says more than "not there" of another device.
     return (status // 100, 0 if status in (486, 480, 408) else 1)
+
+
+def _devices(count: int) -> str:
+    return "1 device" if count == 1 else f"{count} devices"

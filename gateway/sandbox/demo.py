@@ -307,7 +307,9 @@ Ringbridge's sandbox is up: everything runs on this machine, nothing leaves it.
    Ana's page, with your notes. Jo March is in no Salesforce: when she calls, the
    widget offers to add her as a contact.
 4. To call out, open Contacts, Ana Ruiz, and click her telephone number.
-5. Reload the Salesforce page in the middle of a call: it goes on.
+5. Reload the Salesforce page in the middle of a call: it goes on. With "Hold" Ana
+   hears music. "Transfer", +12125550143 and "Transfer now" call Jo March: answer on the
+   telephones page, and Ana and Jo talk without Robin.
 6. For a video call, click the camera beside Ana Ruiz's telephone number, then "Now"
    and "Send invite". The mail is in the mailbox: open its link and click "Join".
 7. Click "Video" in the widget: the call has a window of its own. "Leave" on Ana's page

@@ -171,6 +171,10 @@ class Phone:
                 ):
                     self._sound.remote = _remote_of(event.sdp or "")
                     self._call.accept_offer(self._sdp(self._sound))
+            case sip.TransferRequested():
+                # As many phones do; whoever asks then brings the two together.
+                if self._call is not None:
+                    self._call.refuse_transfer(603)
             case sip.Rejected():
                 self._back_to_idle(f"Not answered ({event.status})")
             case sip.Cancelled():

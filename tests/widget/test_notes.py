@@ -11,7 +11,7 @@ from gateway.sessions import wire
 from gateway.sessions.wire import ActivityState, EndReason, WorkState, WorkView
 from tests.widget.browser import Widget
 from tests.widget.conftest import OpenWidget
-from tests.widget.fake_gateway import FakeGateway, Refused, now_ms, record
+from tests.widget.fake_gateway import FakeGateway, Refused, now_ms, peer, record
 from tests.widget.test_accessibility import serious_findings
 from tests.widget.test_calls import answer
 
@@ -64,6 +64,28 @@ async def test_what_is_typed_is_not_overwritten_by_news(
     await gateway.update(call_id, match=wire.Match(state=wire.MatchState.NONE))
     await widget.until("client.state.calls[0].match.state === 'none'")
     await expect(notes).to_have_value("mine")
+
+
+async def test_how_a_transfer_goes_is_in_sight(
+    widget: Widget, gateway: FakeGateway
+) -> None:
+    call_id = await in_call(widget, gateway)
+    await widget.page.set_viewport_size({"width": 340, "height": 360})
+    await expect(widget.page.get_by_label("Notes")).to_be_visible()
+    scroll = widget.page.locator("ringbridge-call .rb-scroll")
+    assert await scroll.evaluate("(it) => (it.scrollTop = 9999, it.scrollTop)") > 0
+    view = wire.TransferView(
+        state=wire.TransferState.RINGING, to=peer("1004", "1004", "Ben Adler")
+    )
+    await gateway.update(call_id, transfer=view)
+    await expect(widget.button("Take back")).to_be_visible()
+    assert await scroll.evaluate("(it) => it.scrollTop") == 0
+    await widget.page.get_by_label("Notes").focus()
+    far = await scroll.evaluate("(it) => (it.scrollTop = 9999, it.scrollTop)")
+    view = view.model_copy(update={"state": wire.TransferState.FAILED})
+    await gateway.update(call_id, transfer=view)
+    await expect(widget.text("The transfer to Ben Adler failed")).to_be_visible()
+    assert await scroll.evaluate("(it) => it.scrollTop") >= far, "who types stays"
 
 
 async def test_a_gateway_that_is_away_gets_them_later(

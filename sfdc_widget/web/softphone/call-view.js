@@ -181,6 +181,8 @@ export class CallScreen extends HTMLElement {
   /** @type {ReturnType<typeof setTimeout>|undefined} */
   #audioTimer;
   #callId = '';
+  /** Of what the call is, what was shown last. */
+  #told = '';
   #isConference = false;
 
   connectedCallback() {
@@ -261,8 +263,11 @@ export class CallScreen extends HTMLElement {
       this.#tones.textContent = '';
       this.#sure.cancel();
       this.closePanel();
-      this.#scroll.scrollTop = 0;
     }
+    const told = [call.call_id, call.state, call.transfer?.state].join();
+    // The news is on top; who types is left where they are.
+    if (told !== this.#told && (isNew || !this.#scroll.matches(':focus-within'))) this.#scroll.scrollTop = 0;
+    this.#told = told;
     this.dataset['state'] = call.state;
     const isConference = conference.length > 1;
     this.#drawPerson(call, conference);

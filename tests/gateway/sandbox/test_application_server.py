@@ -12,6 +12,7 @@ import pytest
 
 import sip
 from gateway.sandbox.application_server import ApplicationServer
+from gateway.sandbox.phone import Phone, PhoneConfig
 from sip.clock import LoopClock
 
 SDP = (
@@ -147,6 +148,32 @@ async def test_both_devices_ring_and_the_loser_knows_why(
     call.hangup()
     await browser.wait_for(sip.RemoteHangup)
     assert "2 devices of 1001 ring" in office.said
+
+
+async def test_a_phone_says_at_once_that_it_does_not_transfer(office: Office) -> None:
+    rep = await office.device("1001")
+    config = PhoneConfig(
+        "ana", "Ana", "1002", "pw1002", "greeting", answers_after_s=0.0
+    )
+    registered = asyncio.Event()
+    phone = Phone(
+        config,
+        domain="acme.example",
+        server=office.server.address,
+        rng=office.rng,
+        on_change=lambda: phone.is_registered and registered.set(),
+    )
+    await phone.start()
+    try:
+        async with asyncio.timeout(5):
+            await registered.wait()
+        call = rep.dial("1002")
+        await rep.wait_for(sip.Answered)
+        call.transfer(sip.Uri("sip", user="1003", host="acme.example"))
+        refused = await rep.wait_for(sip.TransferRefused)
+        assert (refused.status, refused.local) == (603, False)
+    finally:
+        await phone.close()
 
 
 async def test_the_callee_hangs_up(office: Office) -> None:
